@@ -1,0 +1,63 @@
+"""Every error that rbcal raises on purpose.
+
+::
+
+    RbcalError
+     +-- ShapeError       an array has the wrong shape, type or values
+     +-- FormatError      an annotation file cannot be read
+     +-- ImageError       a picture cannot be decoded
+     +-- ProjectError     a project file, or what is asked of it, is not valid
+     |    +-- ConflictError   somebody else changed the same thing first
+     +-- DetectorError    a detector cannot be built or loaded
+     +-- TrainingError    training cannot start or go on
+     +-- ScoringError     a score is not defined for these numbers
+     +-- JobError         a worker process cannot start, or died
+          +-- JobCancelledError  the user asked the worker to stop
+
+A message says what must hold, what was found, and what to do; it names things that the user can see.
+Pages and the command line catch :class:`RbcalError` in one place each.
+"""
+
+
+class RbcalError(Exception):
+    """Base of all errors whose message is meant for the user."""
+
+
+class ShapeError(RbcalError):
+    """An array has the wrong shape, type or values."""
+
+
+class FormatError(RbcalError):
+    """An annotation file cannot be read."""
+
+
+class ImageError(RbcalError):
+    """A picture cannot be decoded."""
+
+
+class ProjectError(RbcalError):
+    """A project file, or what is asked of it, is not valid."""
+
+
+class ConflictError(ProjectError):
+    """Somebody else changed the same thing first; nothing was written."""
+
+
+class DetectorError(RbcalError):
+    """A detector cannot be built or loaded."""
+
+
+class TrainingError(RbcalError):
+    """Training cannot start or go on."""
+
+
+class ScoringError(RbcalError):
+    """A score is not defined for these numbers."""
+
+
+class JobError(RbcalError):
+    """A worker process cannot start, or died."""
+
+
+class JobCancelledError(JobError):
+    """The user asked the worker to stop."""
