@@ -1,0 +1,87 @@
+"""Pictures: a file's bytes in; its size, its pixels, or a copy that a browser can show, out."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from rbcal.errors import ImageError
+
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")  # an allow-list: each decoder is a door
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+MAX_PIXELS = 200_000_000  # 0.6 GB as RGB; a bomb claims more
+_WINDOW = (0.1, 99.9)  # percentiles of a 16-bit picture that become black and white
+_EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
+
+Pixels = NDArray[np.uint8]
+
+
+def decode(content: bytes) -> Pixels:
+    """Return the pixels of a picture file as (H, W, 3) uint8, turned upright.
+
+    Grey becomes three equal channels, transparency lies on white, and 16-bit values are windowed between
+    two percentiles of the picture. Of a file with several pages it is the first.
+
+    Raises
+    ------
+    ImageError
+        When the file is damaged, too large, or in a format that rbcal does not read.
+    """
+    with _opened(content) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode not in _EIGHT_BIT:
+            return _window(np.asarray(upright))
+        if "A" in upright.getbands() or "transparency" in upright.info:
+            layer = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        return np.array(upright.convert("RGB"))
+
+
+def display(content: bytes) -> bytes:
+    """Return a file that every browser shows, with the pixels of :func:`decode`.
+
+    An upright 8-bit JPEG or PNG is returned as it is.
+    """
+    with _opened(content) as picture:
+        upright = picture.getexif().get(0x0112, 1) == 1
+        if upright and picture.format in ("JPEG", "PNG") and picture.mode in ("L", "RGB"):
+            return content
+    copy = io.BytesIO()
+    Image.fromarray(decode(content)).save(copy, "PNG", compress_level=1)
+    return copy.getvalue()
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[Image.Image]:
+    """Open a picture, and say in one sentence what is wrong when it, or what is done with it, fails."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damaged metadata is not damaged pixels
+            with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise ImageError(
+                        f"it has {picture.width} x {picture.height} pixels; at most {MAX_PIXELS:,} are read"
+                    )
+                yield picture
+    except Image.DecompressionBombError as err:
+        raise ImageError(f"it is too large; at most {MAX_PIXELS:,} pixels are read") from err
+    except UnidentifiedImageError as err:
+        raise ImageError(f"it is not a picture that rbcal reads ({', '.join(FORMATS)})") from err
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError) as err:
+        raise ImageError(f"it is damaged ({err})") from err
+
+
+def _window(values: NDArray[np.generic]) -> Pixels:
+    """Map a deep grey picture (H, W) to 8 bits, black and white at two of its percentiles."""
+    deep = values.astype(np.float64)
+    low, high = np.percentile(deep, _WINDOW)
+    if not high > low:
+        low, high = deep.min(), max(deep.max(), deep.min() + 1)
+    grey = (np.clip((deep - low) / (high - low), 0, 1) * 255).round().astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)

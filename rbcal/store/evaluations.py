@@ -1,0 +1,81 @@
+"""How good each model was on the frozen test set."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from rbcal.metrics import Evaluation
+from rbcal.store.database import Database, Row, now
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A model, what it was trained on, and how good it is: one point of the learning curve."""
+
+    model_id: int
+    n_images: int
+    n_cells: int
+    created_at: str
+    evaluation: Evaluation
+
+
+class Evaluations:
+    """The evaluations of one project."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def save(self, model_id: int, evaluation: Evaluation) -> None:
+        """Store the evaluation of a model in place of an earlier one."""
+        figures = asdict(evaluation)
+        del figures["ap_50"], figures["n_cells"]
+        with self._db.transaction():
+            self._db.write("DELETE FROM evaluation WHERE model_id = ?", (model_id,))
+            evaluation_id = self._db.write(
+                f"INSERT INTO evaluation (model_id, created_at, {', '.join(figures)})"  # noqa: S608  our names
+                f" VALUES (?, ?{', ?' * len(figures)})",
+                (model_id, now(), *figures.values()),
+            )
+            self._db.write_many(
+                "INSERT INTO class_evaluation VALUES (?, ?, ?, ?)",
+                [
+                    (evaluation_id, label, n_cells, ap)
+                    for label, (n_cells, ap) in enumerate(
+                        zip(evaluation.n_cells, evaluation.ap_50, strict=True)
+                    )
+                ],
+            )
+
+    def of(self, model_id: int) -> Evaluation | None:
+        """Return the evaluation of a model, or None."""
+        return next((point.evaluation for point in self.curve() if point.model_id == model_id), None)
+
+    def curve(self) -> list[CurvePoint]:
+        """Return the learning curve, the oldest model first."""
+        rows = self._db.rows(
+            "SELECT evaluation.*, model.n_images AS model_images, model.n_cells AS model_cells,"
+            " model.created_at AS model_created_at"
+            " FROM evaluation JOIN model ON model.id = model_id ORDER BY model_id"
+        )
+        return [self._point(row) for row in rows]
+
+    def _point(self, row: Row) -> CurvePoint:
+        classes = self._db.rows(
+            "SELECT n_cells, ap_50 FROM class_evaluation WHERE evaluation_id = ? ORDER BY class_id",
+            (row["id"],),
+        )
+        return CurvePoint(
+            model_id=row["model_id"],
+            n_images=row["model_images"],
+            n_cells=row["model_cells"],
+            created_at=row["model_created_at"],
+            evaluation=Evaluation(
+                precision_all=row["precision_all"],
+                map_50=row["map_50"],
+                map_50_95=row["map_50_95"],
+                rare_ap_50=row["rare_ap_50"],
+                ap_50=tuple(each["ap_50"] for each in classes),
+                n_cells=tuple(each["n_cells"] for each in classes),
+                n_images=row["n_images"],
+            ),
+        )

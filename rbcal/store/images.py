@@ -1,0 +1,159 @@
+"""The images of a project: their bytes as imported, their groups, and which of them are the test set."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+from rbcal.store.database import Database, Row, now
+
+Split = Literal["work", "test"]
+
+_SELECT = """
+SELECT image.id, image.name, width, height, image_group.name AS group_name, image.split,
+       current_review.id AS review_id, current_review.revision,
+       (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id) AS n_cells
+FROM image JOIN image_group ON image_group.id = image.group_id
+LEFT JOIN current_review ON current_review.image_id = image.id
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image and how far its annotation is.
+
+    Width and height are pixels; `revision` is 0 and `review_id` None while it is not annotated.
+    """
+
+    id: int
+    name: str
+    width: int
+    height: int
+    group: str
+    split: Split
+    review_id: int | None
+    revision: int
+    n_cells: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many images and annotated cells a project has; the test set is counted apart."""
+
+    images: int
+    pool_images: int
+    annotated_images: int
+    annotated_cells: int
+    test_images: int
+    test_cells: int
+    groups: int
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of a file's bytes, by which an image is known."""
+    return hashlib.sha256(content).hexdigest()
+
+
+class Images:
+    """The images of one project."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add_group(self, name: str, split: Split) -> None:
+        """Put a group on one side of the test set; one that is on a side already stays there."""
+        self._db.write(
+            "INSERT INTO image_group (name, split) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, split)
+        )
+
+    def add(self, content: bytes, *, name: str, width: int, height: int, group: str, split: Split) -> int:
+        """Store an image and return its id. A group that exists keeps the side of the test set it is on.
+
+        Raises
+        ------
+        sqlite3.IntegrityError
+            When the same bytes are there already, or the group is on the other side.
+        """
+        with self._db.transaction():
+            self.add_group(group, split)
+            group_id = self._db.value("SELECT id FROM image_group WHERE name = ?", (group,))
+            image_id = self._db.write(
+                "INSERT INTO image (sha256, name, width, height, group_id, split, added_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (digest(content), name, width, height, group_id, split, now()),
+            )
+            self._db.write("INSERT INTO image_content VALUES (?, ?)", (image_id, content))
+        return image_id
+
+    def find(self, sha256: str) -> Image | None:
+        """Return the image with these bytes, or None."""
+        row = self._db.row(f"{_SELECT} WHERE image.sha256 = ?", (sha256,))
+        return None if row is None else _image(row)
+
+    def get(self, image_id: int) -> Image:
+        """Return one image."""
+        row = self._db.row(f"{_SELECT} WHERE image.id = ?", (image_id,))
+        if row is None:
+            raise KeyError(image_id)
+        return _image(row)
+
+    def content(self, image_id: int) -> bytes:
+        """Return the bytes of the file as it was imported."""
+        return bytes(self._db.value("SELECT content FROM image_content WHERE image_id = ?", (image_id,)))
+
+    def pool(self) -> list[Image]:
+        """Return the images that wait for annotation, in the order of import."""
+        return self._where("image.split = 'work' AND current_review.id IS NULL")
+
+    def annotated(self) -> list[Image]:
+        """Return the images that may be trained on, in the order of import."""
+        return self._where("image.split = 'work' AND current_review.id IS NOT NULL")
+
+    def test(self) -> list[Image]:
+        """Return the annotated images of the frozen test set, in the order of import."""
+        return self._where("image.split = 'test' AND current_review.id IS NOT NULL")
+
+    def group_splits(self) -> dict[str, Split]:
+        """Return for each group the side of the test set it is on."""
+        return {row["name"]: row["split"] for row in self._db.rows("SELECT name, split FROM image_group")}
+
+    def test_is_closed(self) -> bool:
+        """Return whether a model was evaluated already: from then on no image joins the test set."""
+        return bool(self._db.value("SELECT EXISTS (SELECT 1 FROM evaluation)"))
+
+    def counts(self) -> Counts:
+        """Return how many images and annotated cells there are."""
+        row = self._db.row(
+            """
+            SELECT count(*) AS images,
+                   count(*) FILTER (WHERE split = 'work' AND n_cells IS NULL) AS pool_images,
+                   count(*) FILTER (WHERE split = 'work' AND n_cells IS NOT NULL) AS annotated_images,
+                   coalesce(sum(n_cells) FILTER (WHERE split = 'work'), 0) AS annotated_cells,
+                   count(*) FILTER (WHERE split = 'test' AND n_cells IS NOT NULL) AS test_images,
+                   coalesce(sum(n_cells) FILTER (WHERE split = 'test'), 0) AS test_cells,
+                   (SELECT count(*) FROM image_group) AS groups
+            FROM (SELECT image.split,
+                         CASE WHEN review.id IS NOT NULL THEN
+                           (SELECT count(*) FROM annotation WHERE review_id = review.id) END AS n_cells
+                  FROM image LEFT JOIN current_review AS review ON review.image_id = image.id)
+            """
+        )
+        return Counts(**row or {})
+
+    def _where(self, condition: str) -> list[Image]:
+        return [_image(row) for row in self._db.rows(f"{_SELECT} WHERE {condition} ORDER BY image.id")]
+
+
+def _image(row: Row) -> Image:
+    return Image(
+        id=row["id"],
+        name=row["name"],
+        width=row["width"],
+        height=row["height"],
+        group=row["group_name"],
+        split=row["split"],
+        review_id=row["review_id"],
+        revision=row["revision"] or 0,
+        n_cells=row["n_cells"],
+    )

@@ -1,0 +1,148 @@
+"""A project: one SQLite file that holds images, annotations, scores and model checkpoints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rbcal.errors import ProjectError
+from rbcal.store.classes import Classes
+from rbcal.store.database import Database, now
+from rbcal.store.evaluations import Evaluations
+from rbcal.store.images import Images
+from rbcal.store.jobs import Jobs
+from rbcal.store.models import Models
+from rbcal.store.rankings import Rankings
+from rbcal.store.reviews import Reviews
+from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations
+
+SUFFIX = ".rbcal"
+
+
+def projects_folder() -> Path:
+    """Return the folder of the projects that are known by name: ``$RBCAL_PROJECTS``, else ``./projects``."""
+    return Path(os.environ.get("RBCAL_PROJECTS", "projects"))
+
+
+def project_path(name: str) -> Path:
+    """Return the project file that a user means by a path, or by a name alone.
+
+    >>> project_path("/data/slides.rbcal").as_posix()
+    '/data/slides.rbcal'
+    >>> project_path("slides") == projects_folder() / "slides.rbcal"
+    True
+    """
+    path = Path(name)
+    if path.suffix != SUFFIX:
+        path = path.with_name(path.name + SUFFIX) if path.name else path
+    return path if len(Path(name).parts) > 1 or name.endswith(SUFFIX) else projects_folder() / path
+
+
+class Project:
+    """An open project file, with one room for each thing it holds.
+
+    Use it as a context manager and keep it open for one act only: opening takes about a millisecond, and
+    pages, callbacks and the worker each open their own.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.path = database.path
+        self.classes = Classes(database)
+        self.images = Images(database)
+        self.reviews = Reviews(database)
+        self.models = Models(database)
+        self.rankings = Rankings(database)
+        self.evaluations = Evaluations(database)
+        self.jobs = Jobs(database)
+
+    @classmethod
+    def create(cls, path: Path, *, classes: Sequence[str] = (), rare: Sequence[str] = ()) -> Self:
+        """Return a new project at `path`, which must not exist yet.
+
+        Without `classes` the first import brings them; `rare` names those whose candidates count most.
+        """
+        if path.suffix != SUFFIX:
+            raise ProjectError(f"A project file is called NAME{SUFFIX}, but got {path.name!r}.")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.open("xb").close()
+        except FileExistsError as err:
+            raise ProjectError(f"{path.name} exists already. Open it, or choose another name.") from err
+        except OSError as err:
+            raise ProjectError(f"{path} cannot be created: {err.strerror}. Choose another name.") from err
+        database = Database(path)
+        try:
+            with database.transaction():
+                _migrate(database)
+                database.write(f"PRAGMA application_id = {APPLICATION_ID}")
+                database.write("INSERT INTO project VALUES (1, ?, ?)", (path.stem, now()))
+                project = cls(database)
+                project.classes.add(classes, rare=rare)
+            database.rows("PRAGMA wal_checkpoint(TRUNCATE)")  # the header is in the file itself from now on
+        except BaseException:
+            database.close()
+            path.unlink()
+            raise
+        return project
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Return the project in the file `path`; a file that is not ours is refused and left as it is."""
+        _check_header(path)
+        database = Database(path)
+        version = database.value("PRAGMA user_version")
+        if version > USER_VERSION:
+            database.close()
+            raise ProjectError(
+                f"{path.name} was written by a newer rbcal: format {version}, not {USER_VERSION}. "
+                "Update rbcal to open it."
+            )
+        if version < USER_VERSION:
+            with database.transaction():
+                _migrate(database)
+        return cls(database)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Return a context in which all writes happen, or none."""
+        return self._database.transaction()
+
+    @property
+    def name(self) -> str:
+        """The project's name, as shown."""
+        return str(self._database.value("SELECT name FROM project"))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _migrate(database: Database) -> None:
+    migrations.apply(database.sqlite_utils)
+    database.write(f"PRAGMA user_version = {USER_VERSION}")
+
+
+def _check_header(path: Path) -> None:
+    """Refuse, before SQLite touches it, a file that does not begin like one of ours."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError as err:
+        raise ProjectError(f"There is no project {path}. Create it with: rbcal init {path}") from err
+    except OSError as err:
+        raise ProjectError(f"{path} cannot be read: {err.strerror}.") from err
+    ours = header.startswith(b"SQLite format 3\0") and header[68:72] == APPLICATION_ID.to_bytes(4, "big")
+    if not ours:
+        raise ProjectError(f"{path.name} is not an rbcal project. It was left as it is.")

@@ -1,0 +1,242 @@
+"""Every table of a project file, as SQL text.
+
+Units: boxes are image pixels, top left corner (0, 0); times are ISO 8601 in UTC; durations are seconds.
+A released migration is never edited: a change is a new function at the end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
+migrations = Migrations("rbcal")
+
+_FIRST = """
+-- One row: what the whole project is.
+CREATE TABLE project (
+  id         INTEGER PRIMARY KEY CHECK (id = 1),
+  name       TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 300),
+  created_at TEXT NOT NULL
+) STRICT;
+
+-- The subtypes, in the order of their label: 0, 1, 2, ...
+CREATE TABLE class (
+  id   INTEGER PRIMARY KEY CHECK (id >= 0),   -- the label
+  name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 300),
+  rare INTEGER NOT NULL CHECK (rare IN (0, 1))
+) STRICT;
+
+-- A slide, a patient, or one image alone: what must not be torn between training and test.
+CREATE TABLE image_group (
+  id    INTEGER PRIMARY KEY,
+  name  TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 400),
+  split TEXT NOT NULL CHECK (split IN ('work', 'test')),
+  UNIQUE (id, split)
+) STRICT;
+
+CREATE TABLE image (
+  id       INTEGER PRIMARY KEY,
+  sha256   TEXT NOT NULL UNIQUE CHECK (length(sha256) = 64),   -- of the original bytes
+  name     TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 300),
+  width    INTEGER NOT NULL CHECK (width > 0),                 -- pixels, as shown
+  height   INTEGER NOT NULL CHECK (height > 0),
+  group_id INTEGER NOT NULL,
+  split    TEXT NOT NULL,
+  added_at TEXT NOT NULL,
+  UNIQUE (id, split),
+  FOREIGN KEY (group_id, split) REFERENCES image_group (id, split)   -- a group is never torn
+) STRICT;
+CREATE INDEX image_by_group ON image (group_id);
+
+CREATE TABLE image_content (
+  image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
+  content  BLOB NOT NULL                                       -- the file as it was imported
+) STRICT;
+
+-- The test set is frozen: neither a group nor an image ever changes its side.
+CREATE TRIGGER group_split_is_frozen BEFORE UPDATE OF split ON image_group
+BEGIN SELECT RAISE (ABORT, 'the test set is frozen: a group never changes its side'); END;
+CREATE TRIGGER image_split_is_frozen BEFORE UPDATE OF split, group_id ON image
+BEGIN SELECT RAISE (ABORT, 'the test set is frozen: an image never changes its side'); END;
+
+CREATE TRIGGER test_set_is_closed BEFORE INSERT ON image WHEN NEW.split = 'test'
+BEGIN SELECT RAISE (ABORT, 'the test set is frozen: a model was evaluated on it')
+  WHERE EXISTS (SELECT 1 FROM evaluation); END;
+
+-- One act of annotating one image. The last revision holds; the earlier ones stay.
+CREATE TABLE review (
+  id         INTEGER PRIMARY KEY,
+  image_id   INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+  revision   INTEGER NOT NULL CHECK (revision >= 1),
+  origin     TEXT NOT NULL CHECK (origin IN ('import', 'expert')),
+  ranking_id INTEGER REFERENCES ranking (id),                  -- whose boxes the expert started from
+  seconds    REAL NOT NULL CHECK (seconds >= 0),               -- of the expert's time
+  created_at TEXT NOT NULL,
+  UNIQUE (image_id, revision)                                  -- two savers: the second is told
+) STRICT;
+CREATE TRIGGER review_is_history BEFORE UPDATE ON review
+BEGIN SELECT RAISE (ABORT, 'a review is history and never changes'); END;
+
+CREATE TABLE annotation (
+  id           INTEGER PRIMARY KEY,
+  review_id    INTEGER NOT NULL REFERENCES review (id) ON DELETE CASCADE,
+  class_id     INTEGER NOT NULL REFERENCES class (id),
+  x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,
+  detection_id INTEGER REFERENCES detection (id),              -- the model's box it came from, if any
+  CHECK (0 <= x1 AND x1 < x2 AND 0 <= y1 AND y1 < y2)
+) STRICT;
+CREATE INDEX annotation_by_review ON annotation (review_id);
+CREATE INDEX annotation_by_detection ON annotation (detection_id) WHERE detection_id IS NOT NULL;
+CREATE TRIGGER annotation_is_history BEFORE UPDATE ON annotation
+BEGIN SELECT RAISE (ABORT, 'an annotation is history and never changes: save a new review'); END;
+
+CREATE VIEW current_review AS
+  SELECT review.* FROM review
+  WHERE revision = (SELECT max(revision) FROM review AS other WHERE other.image_id = review.image_id);
+CREATE VIEW current_annotation AS
+  SELECT annotation.*, current_review.image_id
+  FROM annotation JOIN current_review ON current_review.id = annotation.review_id;
+
+-- An unfinished review, kept so that a refresh or a crash loses nothing.
+CREATE TABLE draft (
+  image_id   INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
+  boxes      TEXT NOT NULL,   -- JSON
+  seconds    REAL NOT NULL CHECK (seconds >= 0),
+  updated_at TEXT NOT NULL
+) STRICT;
+
+-- A trained detector. Its weights are the chunks, joined in order: one safetensors file.
+CREATE TABLE model (
+  id           INTEGER PRIMARY KEY,
+  config       TEXT NOT NULL,       -- TrainConfig as JSON
+  code_version TEXT NOT NULL,
+  n_images     INTEGER NOT NULL CHECK (n_images > 0),          -- annotated images it was trained on
+  n_cells      INTEGER NOT NULL CHECK (n_cells > 0),           -- annotated cells on them
+  n_bytes      INTEGER NOT NULL CHECK (n_bytes > 0),
+  sha256       TEXT NOT NULL CHECK (length(sha256) = 64),
+  seconds      REAL NOT NULL CHECK (seconds >= 0),             -- of training
+  created_at   TEXT NOT NULL
+) STRICT;
+CREATE TABLE checkpoint_chunk (
+  model_id INTEGER NOT NULL REFERENCES model (id) ON DELETE CASCADE,
+  position INTEGER NOT NULL CHECK (position >= 0),
+  content  BLOB NOT NULL,
+  PRIMARY KEY (model_id, position)
+) STRICT;
+
+-- What a model was trained on. A test image cannot enter: split must be 'work', and it is the image's own.
+CREATE TABLE training_image (
+  model_id  INTEGER NOT NULL REFERENCES model (id) ON DELETE CASCADE,
+  image_id  INTEGER NOT NULL,
+  split     TEXT NOT NULL DEFAULT 'work' CHECK (split = 'work'),
+  review_id INTEGER NOT NULL REFERENCES review (id),
+  PRIMARY KEY (model_id, image_id),
+  FOREIGN KEY (image_id, split) REFERENCES image (id, split)
+) STRICT, WITHOUT ROWID;
+
+-- One scoring of the pool by one model.
+CREATE TABLE ranking (
+  id         INTEGER PRIMARY KEY,
+  model_id   INTEGER NOT NULL REFERENCES model (id),
+  config     TEXT NOT NULL,         -- ScoringConfig as JSON
+  created_at TEXT NOT NULL,
+  finished_at TEXT                                             -- NULL: under way, or never finished
+) STRICT;
+CREATE TABLE score (
+  ranking_id INTEGER NOT NULL REFERENCES ranking (id) ON DELETE CASCADE,
+  image_id   INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+  relevance  REAL NOT NULL,                                    -- R, equation (8)
+  n_cells    INTEGER NOT NULL,
+  n_flagged  INTEGER NOT NULL,                                 -- any of the three terms fires
+  n_class    INTEGER NOT NULL,                                 -- U^c <= alpha
+  n_box      INTEGER NOT NULL,                                 -- U^d <= beta
+  n_rare     INTEGER NOT NULL,                                 -- U^r = 1
+  PRIMARY KEY (ranking_id, image_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE detection (
+  id         INTEGER PRIMARY KEY,
+  ranking_id INTEGER NOT NULL REFERENCES ranking (id) ON DELETE CASCADE,
+  image_id   INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+  x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,
+  u_d        REAL NOT NULL,                                    -- equation (5)
+  u_c        REAL NOT NULL,                                    -- equation (6)
+  u_r        REAL NOT NULL,                                    -- equation (7)
+  probs      BLOB NOT NULL,                                    -- float32, background first, sums to 1
+  CHECK (x1 < x2 AND y1 < y2)
+) STRICT;
+CREATE INDEX detection_by_image ON detection (image_id, ranking_id);
+
+-- How good a model is on the frozen test set, as it was then.
+CREATE TABLE evaluation (
+  id            INTEGER PRIMARY KEY,
+  model_id      INTEGER NOT NULL UNIQUE REFERENCES model (id) ON DELETE CASCADE,
+  precision_all REAL NOT NULL,                                 -- equation (9)
+  map_50        REAL NOT NULL,
+  map_50_95     REAL NOT NULL,
+  rare_ap_50    REAL,                                          -- NULL: no rare cell in the test set
+  n_images      INTEGER NOT NULL,
+  created_at    TEXT NOT NULL
+) STRICT;
+CREATE TABLE class_evaluation (
+  evaluation_id INTEGER NOT NULL REFERENCES evaluation (id) ON DELETE CASCADE,
+  class_id      INTEGER NOT NULL REFERENCES class (id),
+  n_cells       INTEGER NOT NULL,                              -- N_k, counted on the ground truth
+  ap_50         REAL,                                          -- NULL: no such cell in the test set
+  PRIMARY KEY (evaluation_id, class_id)
+) STRICT, WITHOUT ROWID;
+
+-- Work that a worker process does. At most one is under way.
+CREATE TABLE job (
+  id               INTEGER PRIMARY KEY,
+  kind             TEXT NOT NULL CHECK (kind IN ('train', 'score', 'evaluate')),
+  config           TEXT NOT NULL,   -- JSON
+  state            TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+  stage            TEXT NOT NULL DEFAULT 'Starting',           -- what it does now, in words
+  step             INTEGER NOT NULL DEFAULT 0,
+  steps            INTEGER NOT NULL DEFAULT 0,                 -- 0: not known yet
+  cancel_requested INTEGER NOT NULL DEFAULT 0,
+  reason           TEXT,                                       -- why it failed
+  created_at       TEXT NOT NULL,
+  started_at       TEXT,
+  stage_started_at TEXT,
+  finished_at      TEXT
+) STRICT;
+CREATE UNIQUE INDEX one_job_at_a_time ON job ((1)) WHERE state IN ('queued', 'running');
+CREATE TABLE job_log (
+  id     INTEGER PRIMARY KEY,
+  job_id INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+  at     TEXT NOT NULL,
+  line   TEXT NOT NULL
+) STRICT;
+CREATE INDEX job_log_by_job ON job_log (job_id);
+CREATE TABLE job_loss (
+  job_id INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+  step   INTEGER NOT NULL,
+  loss   REAL NOT NULL,
+  PRIMARY KEY (job_id, step)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+@migrations()
+def m001_first(db: Database) -> None:
+    """Create every table of version 1."""
+    for statement in _statements(_FIRST):
+        db.execute(statement)
+
+
+USER_VERSION = 1  # the number of migrations; in the header of every project file
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script into its statements, to run inside one transaction; ``executescript`` commits first."""
+    statements, lines = [], []
+    for line in script.splitlines():
+        lines.append(line)
+        if sqlite3.complete_statement("\n".join(lines)):
+            statements.append("\n".join(lines))
+            lines = []
+    return statements

@@ -1,0 +1,62 @@
+"""Fixtures that every room uses: a small project of synthetic slides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rbcal import synth
+from rbcal.boxes import Annotations
+from rbcal.store.project import Project
+
+CLASSES = ("disc", "slit", "spiky")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """An empty project with three classes; the last is rare."""
+    with Project.create(tmp_path / "slides.rbcal", classes=CLASSES, rare=["spiky"]) as opened:
+        yield opened
+
+
+def add_image(
+    project: Project, seed: int, *, group: str = "slide", split: str = "work", annotated: bool = False
+) -> tuple[int, Annotations]:
+    """Add a synthetic image to a project; return its id and what is on it."""
+    pixels, annotations = synth.draw(seed, width=160, height=120, n_cells=8)
+    content = synth.encode(pixels)
+    image_id = project.images.add(
+        content, name=f"{seed:03}.png", width=160, height=120, group=group, split=split
+    )
+    if annotated:
+        project.reviews.save(image_id, annotations, origin="import", base_revision=0)
+    return image_id, annotations
+
+
+def write_coco(folder: Path, n_images: int = 8, *, n_groups: int = 4, **picture: int) -> Path:
+    """Write synthetic images and their COCO file into a folder; return the COCO file."""
+    images, annotations = [], []
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for image_id in range(1, n_images + 1):
+        pixels, cells = synth.draw(image_id, **{"width": 160, "height": 120, "n_cells": 8, **picture})
+        name = f"{image_id:03}.png"
+        (folder / "images" / name).write_bytes(synth.encode(pixels))
+        height, width = pixels.shape[:2]
+        group = f"slide {image_id % n_groups}"
+        images.append({"id": image_id, "file_name": name, "width": width, "height": height, "group": group})
+        for (x1, y1, x2, y2), label in zip(cells.boxes.tolist(), cells.labels.tolist(), strict=True):
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": label + 1,
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                }
+            )
+    categories = [{"id": label + 1, "name": name} for label, name in enumerate(CLASSES)]
+    path = folder / "annotations.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return path

@@ -1,0 +1,93 @@
+"""COCO files, good ones and those that people have."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rbcal.errors import FormatError
+from rbcal.formats import coco
+
+
+def document(**changes):
+    good = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 100, "height": 50, "group": "slide 1"}],
+        "annotations": [{"id": 7, "image_id": 1, "category_id": 3, "bbox": [10, 20, 30, 15]}],
+        "categories": [{"id": 3, "name": "disc"}],
+    }
+    return json.dumps(good | changes)
+
+
+def with_box(**changes):
+    annotation = {"id": 7, "image_id": 1, "category_id": 3, "bbox": [10, 20, 30, 15]} | changes
+    return document(annotations=[annotation])
+
+
+def test_a_box_becomes_corners_with_the_name_of_its_class():
+    read = coco.read(document())
+    [image] = read.images
+    assert (image.file_name, image.width, image.height, image.group) == ("a.png", 100, 50, "slide 1")
+    assert image.boxes == [(10, 20, 40, 35)]
+    assert image.classes == ["disc"]
+    assert read.classes == ("disc",)
+    assert read.complaints == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"bbox": [10, 20, 0, 15]}, "a.png: box 7: its area is zero (0 x 15)"),
+        ({"bbox": [10, 20, -5, 15]}, "a.png: box 7: its area is zero (-5 x 15)"),
+        ({"bbox": [10, 20, 30]}, "a.png: box 7: a box is [x, y, width, height], but got [10, 20, 30]"),
+        ({"bbox": None}, "a.png: box 7: a box is [x, y, width, height], but got None"),
+        ({"bbox": [float("nan"), 1, 2, 3]}, "a.png: box 7: a box has four finite numbers"),
+        ({"bbox": ["1", 1, 2, 3]}, "a.png: box 7: a box has four finite numbers"),
+        ({"iscrowd": 1}, "a.png: box 7: it marks a crowd, not one cell"),
+        ({"image_id": 99}, "box 7: its image 99 is not in the file"),
+        ({"image_id": [1]}, "box 7: its image [1] is not in the file"),
+        ({"category_id": 99}, "a.png: box 7: its category 99 is not in the file"),
+    ],
+)
+def test_a_box_that_cannot_be_used_is_named_and_skipped(changes, complaint):
+    read = coco.read(with_box(**changes))
+    assert read.images[0].boxes == []
+    assert read.complaints[0].startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"\xff\xfe\x00", "not JSON"),
+        ("{", "not JSON"),
+        ("[]", "'images' is missing"),
+        (document(annotations=None), "'annotations' is missing"),
+        (document(categories=["disc"]), "'categories' is missing"),
+        (document(images=[{"id": 1}]), "an image has no valid 'file_name'"),
+        (document(categories=[{"name": "x"}]), "a category has no valid 'id'"),
+    ],
+)
+def test_what_is_not_coco_is_refused(text, message):
+    with pytest.raises(FormatError, match=message):
+        coco.read(text)
+
+
+def test_a_category_that_only_heads_others_is_no_class():
+    categories = [{"id": 0, "name": "cells"}, {"id": 3, "name": "disc", "supercategory": "cells"}]
+    assert coco.read(document(categories=categories)).classes == ("disc",)
+
+
+def test_a_class_without_a_box_is_a_class():
+    categories = [{"id": 3, "name": "disc"}, {"id": 4, "name": "slit"}]
+    assert coco.read(document(categories=categories)).classes == ("disc", "slit")
+
+
+@pytest.mark.parametrize("key", ["group", "slide", "patient"])
+def test_a_group_is_a_slide_or_a_patient(key):
+    images = [{"id": 1, "file_name": "a.png", key: 12}]
+    assert coco.read(document(images=images)).images[0].group == "12"
+
+
+def test_a_path_of_windows_is_a_path():
+    images = [{"id": 1, "file_name": "slide 1\\a.png"}]
+    assert coco.read(document(images=images)).images[0].file_name == "slide 1/a.png"

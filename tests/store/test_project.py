@@ -1,0 +1,92 @@
+"""A project file: what it promises when it is opened and written."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from rbcal.errors import ProjectError
+from rbcal.store.database import Database
+from rbcal.store.project import Project, project_path
+from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations
+
+
+def test_saved_means_on_disk_on_every_connection(project):
+    with Project.open(project.path) as second:
+        for database in (project._database, second._database):
+            assert database.value("PRAGMA journal_mode") == "wal"
+            assert database.value("PRAGMA synchronous") == 2  # FULL
+            assert database.value("PRAGMA foreign_keys") == 1
+
+
+def test_the_file_says_what_it_is(project):
+    project.close()
+    header = project.path.read_bytes()[:100]
+    assert int.from_bytes(header[68:72], "big") == APPLICATION_ID
+    assert int.from_bytes(header[60:64], "big") == USER_VERSION == len(migrations._migrations)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + bytes(84)])
+def test_a_file_that_is_not_ours_is_refused_and_left_as_it_was(tmp_path, content):
+    path = tmp_path / "other.rbcal"
+    path.write_bytes(content)
+    with pytest.raises(ProjectError, match=r"not an rbcal project. It was left as it is"):
+        Project.open(path)
+    assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_newer_file_is_refused(project):
+    project._database.write(f"PRAGMA user_version = {USER_VERSION + 1}")
+    with pytest.raises(ProjectError, match="newer rbcal"):
+        Project.open(project.path)
+
+
+def test_a_missing_file_says_how_to_create_it(tmp_path):
+    with pytest.raises(ProjectError, match="rbcal init"):
+        Project.open(tmp_path / "none.rbcal")
+
+
+def test_an_existing_file_is_never_created_over(project):
+    with pytest.raises(ProjectError, match="exists already"):
+        Project.create(project.path)
+    assert project.classes.names() == ("disc", "slit", "spiky")
+
+
+def test_a_creation_that_fails_leaves_no_file(tmp_path):
+    with pytest.raises(ProjectError, match="1 to 300 characters"):
+        Project.create(tmp_path / "p.rbcal", classes=["x" * 301])
+    assert not (tmp_path / "p.rbcal").exists()
+
+
+def test_a_transaction_happens_whole_or_not_at_all(project):
+    def two_acts() -> None:
+        with project.transaction():
+            project.classes.add(["fourth"])
+            project.classes.set_rare(["nose"])
+
+    with pytest.raises(ProjectError, match="nose"):
+        two_acts()
+    assert "fourth" not in project.classes.names()
+
+
+def test_a_read_only_file_is_said_so(project, monkeypatch):
+    project._database.sqlite_utils.conn.execute("PRAGMA query_only = ON")
+    with pytest.raises(ProjectError, match="read-only"):
+        project.classes.add(["fourth"])
+
+
+def test_an_unknown_sqlite_error_is_not_hidden(tmp_path):
+    database = Database(tmp_path / "x.db")
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        database.rows("SELECT * FROM nowhere")
+    database.close()
+
+
+def test_a_name_alone_means_the_projects_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
+    assert project_path("slides") == tmp_path / "slides.rbcal"
+    assert project_path("v1.2") == tmp_path / "v1.2.rbcal"
+    assert project_path("here/slides").as_posix() == "here/slides.rbcal"
+    assert project_path("slides.rbcal").as_posix() == "slides.rbcal"
