@@ -1,0 +1,141 @@
+"""The worker: does one job of one project, and writes into the project file how far it is."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Never, Self
+
+from filelock import Timeout
+from tqdm import tqdm
+
+from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.errors import JobCancelledError, JobError, RbcalError
+from rbcal.store.jobs import Job
+from rbcal.store.project import Project
+from rbcal.work.jobs import worker_lock
+
+_STARTING_SECONDS = 20  # how long the page that looks for a living worker may hold the lock
+
+
+class Reporter:
+    """Tells the project file, and a terminal if there is one, how far a job is; stops it when asked."""
+
+    def __init__(self, project: Project, job_id: int, *, show: bool) -> None:
+        self._jobs = project.jobs
+        self._job_id = job_id
+        self._show = show
+        self._bar: tqdm[Never] = tqdm(disable=True)
+
+    def stage(self, name: str, steps: int = 0) -> None:
+        """Begin a stage of `steps` steps; 0 if their number is not known."""
+        self._jobs.begin_stage(self._job_id, name, steps)
+        self._bar.close()
+        self._bar = tqdm(desc=name, total=steps or None, disable=not self._show)
+        self.advance(0)
+
+    def advance(self, step: int, loss: float | None = None) -> None:
+        """Say how many steps are done.
+
+        Raises
+        ------
+        JobCancelledError
+            When the user asked to cancel.
+        """
+        if loss is not None:
+            self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+        self._bar.update(step - self._bar.n)
+        if self._jobs.advance(self._job_id, step, loss):
+            raise JobCancelledError("The job was cancelled. Nothing of it was kept.")
+
+    def log(self, line: str) -> None:
+        """Append a line to the job's log."""
+        self._jobs.log(self._job_id, line)
+        if self._show:
+            self._bar.write(line, file=sys.stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+
+def run(path: Path, job_id: int, *, show: bool = False) -> Job:
+    """Do a queued job in this process and return it as it ended.
+
+    Parameters
+    ----------
+    show : bool
+        Draw progress bars on stderr.
+
+    Raises
+    ------
+    RbcalError
+        What made the job fail; it is in the job's row too.
+    """
+    with Project.open(path) as project:
+        try:
+            with (
+                worker_lock(path).acquire(timeout=_STARTING_SECONDS),
+                Reporter(project, job_id, show=show) as tell,
+            ):
+                _work(project, job_id, tell)
+        except Timeout as err:
+            reason = "Another worker is at work on this project. Wait until it ends, or cancel it."
+            project.jobs.end(job_id, "failed", reason)
+            raise JobError(reason) from err
+        return project.jobs.get(job_id)
+
+
+def _work(project: Project, job_id: int, tell: Reporter) -> None:
+    """Do the job, and write down how it ended before the lock is let go."""
+    project.jobs.start(job_id)
+    try:
+        _dispatch(project, project.jobs.get(job_id), tell)
+    except (JobCancelledError, KeyboardInterrupt) as err:
+        project.jobs.end(job_id, "cancelled")
+        raise JobCancelledError("The job was cancelled. Nothing of it was kept.") from err
+    except RbcalError as err:
+        project.jobs.end(job_id, "failed", str(err))
+        raise
+    except BaseException as err:
+        for line in traceback.format_exc().strip().splitlines():
+            project.jobs.log(job_id, line)
+        project.jobs.end(job_id, "failed", f"{type(err).__name__}: {err}")
+        raise
+    project.jobs.end(job_id, "done")
+
+
+def _dispatch(project: Project, job: Job, tell: Reporter) -> None:
+    tell.stage("Loading")
+    from rbcal.work import pipeline  # late: it loads torch, which takes seconds
+
+    if job.kind == "train":
+        pipeline.train(project, TrainConfig.from_json(job.config["train"]), tell)
+        if job.config.get("score"):
+            pipeline.score(project, ScoringConfig.from_json(job.config["score"]), tell)
+    elif job.kind == "score":
+        pipeline.score(project, ScoringConfig.from_json(job.config["score"]), tell)
+    else:
+        pipeline.evaluate(project, tell)
+
+
+def main() -> int:
+    """Run the job that the command line names: ``python -m rbcal.work.worker PROJECT JOB``."""
+    logging.basicConfig(level=logging.WARNING)
+    try:
+        run(Path(sys.argv[1]), int(sys.argv[2]))
+    except RbcalError as err:
+        print(err, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The command line, as a script would use it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from rbcal.cli import app
+from tests.conftest import write_coco
+
+
+@pytest.fixture
+def rbcal(tmp_path, monkeypatch):
+    """Run a command on a project in a folder of its own; return what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, code=0):
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def document(result):
+    return json.loads(result.stdout)
+
+
+@pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")
+def test_the_loop_by_commands(rbcal, tmp_path):
+    slides = write_coco(tmp_path / "data")
+    rbcal("init", "p.rbcal", "--rare", "spiky")
+    done = rbcal(
+        *("import", "p.rbcal", "--coco", slides, "--images", slides.parent / "images", "--json"),
+        *("--seed-images", 3, "--test-fraction", 0.25),
+    )
+    assert (document(done)["seed_images"], document(done)["test_images"]) == (3, 2)
+    trained = document(rbcal("train", "p.rbcal", "--steps", 3, "--init", "random", "--json"))
+    assert trained["model"] == 1
+    assert document(rbcal("score", "p.rbcal", "--passes", 3, "--json"))["images"] == 3
+    queue = document(rbcal("queue", "p.rbcal", "--json"))
+    relevance = [image["relevance"] for image in queue["images"]]
+    assert relevance == sorted(relevance, reverse=True)
+    assert [image["rank"] for image in queue["images"]] == [1, 2, 3]
+    figures = document(rbcal("evaluate", "p.rbcal", "--json"))
+    assert figures == trained["evaluation"] | {"model": 1} | {
+        key: figures[key] for key in ("annotated_images", "annotated_cells")
+    }
+    status = document(rbcal("status", "p.rbcal", "--json"))
+    assert (status["pool_images"], status["test_images"], status["job"]["state"]) == (3, 2, "done")
+    assert [each["rare"] for each in status["classes"]] == [True, False, False]
+    for command in ("queue", "status", "evaluate"):
+        assert rbcal(command, "p.rbcal").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "classes", "rare"),
+    [
+        (["--preset", "rbc7"], ["S.D", "S.N", "D", "E.1", "E.2", "E.3", "E.F"], ["S.D", "E.F"]),
+        (["--preset", "rbc7", "--rare", "D"], ["S.D", "S.N", "D", "E.1", "E.2", "E.3", "E.F"], ["D"]),
+        (["--classes", "a, b,c", "--rare", "b"], ["a", "b", "c"], ["b"]),
+        ([], [], []),
+    ],
+)
+def test_classes_at_init(rbcal, options, classes, rare):
+    rbcal("init", "p.rbcal", *options)
+    found = document(rbcal("status", "p.rbcal", "--json"))["classes"]
+    assert [each["name"] for each in found] == classes
+    assert [each["name"] for each in found if each["rare"]] == rare
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["init", "p.rbcal", "--preset", "rbc8"], 2, "--preset rbc7"),
+        (["init", "p.rbcal", "--classes", "a", "--rare", "b"], 2, "'b', which is not one of the classes"),
+        (["init", "there.rbcal"], 1, "exists already"),
+        (["train", "there.rbcal", "--steps", "0"], 2, "--steps"),
+        (["train", "there.rbcal", "--backbone", "resnet"], 2, "--backbone"),
+        (["train", "there.rbcal"], 1, "Training needs at least 1 annotated cell"),
+        (["score", "there.rbcal"], 1, "no model yet"),
+        (["score", "there.rbcal", "--passes", "1"], 2, "--passes"),
+        (["evaluate", "there.rbcal"], 1, "no model yet"),
+        (["queue", "none.rbcal"], 1, "There is no project"),
+        (["import", "there.rbcal", "--images", "none"], 2, "--images"),
+        (["import", "there.rbcal", "--images", "."], 1, "no picture to import"),
+        (["import", "there.rbcal", "--images", ".", "--coco", "bad.json"], 1, "not JSON"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_a_wrong_input_ends_with_one_sentence(rbcal, tmp_path, arguments, code, message):
+    rbcal("init", "there.rbcal")
+    (tmp_path / "bad.json").write_text("{")
+    result = rbcal(*arguments, code=code)
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+def test_a_failed_command_leaves_no_job_behind(rbcal):
+    rbcal("init", "p.rbcal")
+    rbcal("train", "p.rbcal", code=1)
+    job = document(rbcal("status", "p.rbcal", "--json"))["job"]
+    assert (job["state"], job["reason"][:8]) == ("failed", "Training")

@@ -1,0 +1,134 @@
+"""Jobs in a worker process: done, cancelled, failed and killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.errors import JobCancelledError, JobError
+from rbcal.store.project import Project
+from rbcal.work import jobs, worker
+from tests.conftest import add_image
+
+TINY = TrainConfig(steps=3, init="random").to_json()
+LONG = TrainConfig(steps=100_000, init="random").to_json()
+PASSES = ScoringConfig(passes=3).to_json()
+
+
+def wait_until(project, condition, seconds=120):
+    """Look at the last job until the condition holds; return the job."""
+    deadline = time.monotonic() + seconds
+    while not condition(job := jobs.watch(project)):
+        assert time.monotonic() < deadline, job
+        time.sleep(0.05)
+    return job
+
+
+@pytest.fixture
+def slides(project):
+    """Two images to train on, one to test on, two in the pool."""
+    for seed in (1, 2):
+        add_image(project, seed, annotated=True)
+    add_image(project, 3, group="test", split="test", annotated=True)
+    for seed in (4, 5):
+        add_image(project, seed)
+    return project
+
+
+@pytest.fixture
+def long_job(slides):
+    """A training that is under way and would last for hours."""
+    jobs.start(slides.path, "train", {"train": LONG})
+    wait_until(slides, lambda job: job.stage == "Training" and job.step > 0)
+    yield slides
+    jobs.cancel(slides)
+    wait_until(slides, lambda job: not job.active)
+    jobs._workers[slides.path.resolve()].wait()
+
+
+def test_a_worker_outlives_its_starter_and_trains_measures_and_ranks(slides):
+    program = "import sys, json, pathlib; from rbcal.work import jobs; "
+    program += "jobs.start(pathlib.Path(sys.argv[1]), 'train', json.loads(sys.argv[2]))"
+    config = json.dumps({"train": TINY, "score": PASSES})
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program, slides.path, config], check=True)
+    job = wait_until(slides, lambda job: not job.active)
+    assert (job.state, job.reason) == ("done", None)
+    model = slides.models.serving()
+    assert (model.n_images, model.n_cells) == (2, slides.images.counts().annotated_cells)
+    assert [point.model_id for point in slides.evaluations.curve()] == [model.id]
+    assert [entry.score is not None for entry in slides.rankings.queue()] == [True, True]
+    assert [step for step, _ in slides.jobs.losses(job.id)] == [1, 2, 3]
+
+
+def test_a_job_under_way_bars_others_but_not_the_expert(long_job):
+    with pytest.raises(JobError, match="under way"):
+        jobs.start(long_job.path, "score", {"score": PASSES})
+    with Project.open(long_job.path) as second:
+        add_image(second, 77)
+        assert second.images.counts().images == 6
+    assert jobs.watch(long_job).state == "running"
+    jobs.cancel(long_job)
+    assert wait_until(long_job, lambda job: not job.active, seconds=20).state == "cancelled"
+    assert long_job.models.all() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_killed_worker_is_shown_as_failed_with_the_reason(long_job):
+    os.kill(jobs._workers[long_job.path.resolve()].pid, signal.SIGKILL)
+    job = wait_until(long_job, lambda job: not job.active, seconds=20)
+    assert job.state == "failed"
+    assert "killed, perhaps for want of memory" in job.reason
+    assert "No annotation is lost" in job.reason
+
+
+def test_a_running_job_whose_lock_nobody_holds_has_died(slides):
+    slides.jobs.start(slides.jobs.add("train", {}))
+    jobs.log_path(slides.path).write_text("first line\nout of paper\n")
+    job = jobs.watch(slides)
+    assert job.state == "failed"
+    assert job.reason == (
+        "The worker process ended unexpectedly. Its last words: out of paper. "
+        "No annotation is lost. Start it again."
+    )
+
+
+def test_a_queued_job_may_take_its_time_to_start_but_not_for_ever(slides, monkeypatch):
+    slides.jobs.add("train", {})
+    assert jobs.watch(slides).state == "queued"
+    monkeypatch.setattr(jobs, "_STARTING_SECONDS", 0)
+    assert jobs.watch(slides).state == "failed"
+
+
+def test_a_job_that_was_cancelled_before_it_began_does_nothing(slides):
+    job_id = slides.jobs.add("train", {"train": TINY})
+    jobs.cancel(slides)
+    with pytest.raises(JobCancelledError):
+        worker.run(slides.path, job_id)
+    assert slides.jobs.get(job_id).state == "cancelled"
+
+
+def test_an_unforeseen_error_fails_the_job_and_leaves_its_trace_in_the_log(slides, monkeypatch):
+    def stumble(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(worker, "_dispatch", stumble)
+    job_id = slides.jobs.add("train", {})
+    with pytest.raises(ZeroDivisionError):
+        worker.run(slides.path, job_id)
+    assert slides.jobs.get(job_id).reason == "ZeroDivisionError: a bug"
+    assert any("in stumble" in line for line in slides.jobs.log_tail(job_id))
+
+
+def test_two_workers_do_not_work_on_one_project(slides, monkeypatch):
+    monkeypatch.setattr(worker, "_STARTING_SECONDS", 0)
+    job_id = slides.jobs.add("train", {"train": TINY})
+    with jobs.worker_lock(slides.path), pytest.raises(JobError, match="Another worker"):
+        worker.run(slides.path, job_id)
+    assert slides.jobs.get(job_id).state == "failed"
