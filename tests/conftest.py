@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from rbcal import synth
 from rbcal.boxes import Annotations
 from rbcal.store.project import Project
+
+settings.register_profile("exact", derandomize=True, deadline=None)
+settings.load_profile("exact")
 
 CLASSES = ("disc", "slit", "spiky")
 
