@@ -1,0 +1,51 @@
+"""Open a project, let the user choose a page, and turn an error into words: ``streamlit run app.py``."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from rbcal.errors import RbcalError
+from rbcal.store.project import SUFFIX, Project, projects_folder
+
+st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
+
+
+def choose_project() -> Path | None:
+    """Return the project that the address bar or the user names, or None."""
+    names = sorted(path.stem for path in projects_folder().glob(f"*{SUFFIX}"))
+    just_created = st.session_state.pop("open_project", None)
+    wanted = just_created or st.session_state.get("project_name") or st.query_params.get("project")
+    if wanted not in names:
+        wanted = names[0] if len(names) == 1 else None
+    st.session_state["project_name"] = wanted
+    if names:
+        st.sidebar.selectbox("Project", names, key="project_name", placeholder="Choose a project")
+    name = st.session_state["project_name"]
+    if name is None:
+        return None
+    st.query_params["project"] = name
+    return projects_folder() / f"{name}{SUFFIX}"
+
+
+home = st.Page("pages/project.py", title="Project", icon=":material/folder_open:", default=True)
+others = [
+    st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+    st.Page("pages/review.py", title="Review", icon=":material/rate_review:"),
+    st.Page("pages/progress.py", title="Progress", icon=":material/show_chart:"),
+]
+page = st.navigation([home, *others])
+
+try:
+    path = choose_project()
+    if path is None:
+        st.session_state.pop("project", None)
+    else:
+        Project.open(path).close()  # a file that cannot be opened is refused here, before any page
+        st.session_state["project"] = str(path)
+    if path is None and page != home:
+        st.info("Create or choose a project first.")
+        st.page_link(home)
+    else:
+        page.run()
+except RbcalError as err:
+    st.error(str(err), icon=":material/error:")

@@ -1,0 +1,75 @@
+"""Progress: what each annotated cell bought, on the frozen test set."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from rbcal.store.project import Project
+from rbcal.view.charts import class_curve, class_table, flagged_curve, learning_curve, metrics_table
+from rbcal.view.guide import duration
+
+FORMAT = st.column_config.NumberColumn(format="%.3f")
+
+st.title("Progress")
+with Project.open(Path(st.session_state["project"])) as project:
+    curve = project.evaluations.curve()
+    counts = project.images.counts()
+    if not curve:
+        st.info(
+            "After each training the model is measured on the frozen test set, and a point appears here. "
+            + (
+                "Train the first model."
+                if counts.test_images
+                else "This project has no test set yet: import images with boxes, and let a part of their "
+                "groups become the test set."
+            ),
+            icon=":material/show_chart:",
+        )
+        st.page_link("pages/train.py" if counts.test_images else "pages/project.py", label="Go there")
+        st.stop()
+
+    newest, before = curve[-1], curve[-2] if len(curve) > 1 else None
+    columns = st.columns(5)
+    for column, name, value in (
+        (columns[0], "Precision_all", lambda point: point.evaluation.precision_all),
+        (columns[1], "mAP@0.5", lambda point: point.evaluation.map_50),
+        (columns[2], "Rare-class AP@0.5", lambda point: point.evaluation.rare_ap_50),
+    ):
+        now, then = value(newest), before and value(before)
+        delta = None if now is None or then is None else f"{now - then:+.3f} since model {before.model_id}"
+        column.metric(name, "none in test" if now is None else f"{now:.3f}", delta)
+    flagged = project.rankings.flagged_in_pool()
+    columns[3].metric("Annotated cells", f"{counts.annotated_cells:,}")
+    columns[4].metric(
+        "Flagged cells in the pool",
+        "not ranked" if flagged is None else f"{flagged:,}",
+        help="Cells that the current ranking is unsure about, or that may be rare, in images not reviewed.",
+    )
+
+    st.subheader("What each annotated cell bought")
+    st.altair_chart(learning_curve(curve), width="stretch")
+    st.caption(
+        f"Average precision on {newest.evaluation.n_images} test images with "
+        f"{sum(newest.evaluation.n_cells):,} cells, never trained on. "
+        "Precision_all weights AP@0.5 of each class by its number of cells in the test set; mAP is the plain mean over the classes. "
+        f"Expert time so far: {duration(project.reviews.expert_seconds())}."
+    )
+
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Each class")
+        st.altair_chart(class_curve(curve, project.classes.all()), width="stretch")
+    with right:
+        st.subheader("Flagged cells")
+        if history := project.rankings.history():
+            st.altair_chart(flagged_curve(history), width="stretch")
+            st.caption("Cells of the pool that the model of that time was unsure about, or that may be rare.")
+        else:
+            st.info("Rank the pool on the Train page to see how many cells are flagged.")
+
+    st.subheader("Figures")
+    metrics = metrics_table(curve)
+    st.dataframe(metrics, hide_index=True, column_config=dict.fromkeys(metrics.columns[3:], FORMAT))
+    per_class = class_table([newest], project.classes.all())
+    st.caption(f"AP@0.5 of each class, model {newest.model_id}")
+    st.dataframe(per_class, hide_index=True, column_config={"AP@0.5": FORMAT})

@@ -1,0 +1,187 @@
+"""Training: start a job, watch it live, see the models that it made."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from rbcal.config import BACKBONES, ScoringConfig, TrainConfig
+from rbcal.errors import JobError
+from rbcal.store.jobs import Job
+from rbcal.store.project import Project
+from rbcal.view.charts import loss_curve
+from rbcal.view.guide import duration
+from rbcal.work import jobs
+
+DONE = {"done": "is finished", "failed": "failed", "cancelled": "was cancelled"}
+NAMES = {"train": "Training", "score": "Scoring", "evaluate": "Measuring"}
+PATH = Path(st.session_state["project"])
+
+
+def show_start(project: Project) -> None:
+    """Ask for the settings of the next job and start it."""
+    counts = project.images.counts()
+    if not counts.annotated_cells:
+        st.info("Training needs annotated cells. Import boxes, or draw some by hand.", icon=":material/draw:")
+        st.page_link("pages/project.py", label="Go to Project")
+        st.page_link("pages/review.py", label="Go to Review")
+        return
+    st.write(
+        f"**{counts.annotated_cells:,} annotated cells** on {counts.annotated_images:,} images are ready to "
+        f"train on; {counts.pool_images:,} images wait in the pool."
+    )
+    if not counts.test_images:
+        st.warning("There is no test set, so the model cannot be measured. Import images with boxes first.")
+    with st.form("start", border=True):
+        columns = st.columns(3)
+        backbone = columns[0].selectbox(
+            "Backbone",
+            BACKBONES,
+            help="efficientnet_lite0 trains in minutes on a laptop. vgg16 is the paper's; it wants a GPU.",
+        )
+        steps = columns[1].number_input("Steps", min_value=1, value=TrainConfig.steps, step=50)
+        passes = columns[2].number_input(
+            "Stochastic passes",
+            min_value=2,
+            value=ScoringConfig.passes,
+            help="How often each cell is looked at with dropout on, to see how sure the model is.",
+        )
+        with st.expander("More settings"):
+            columns = st.columns(4)
+            seed = columns[0].number_input("Random seed", value=TrainConfig.seed)
+            device = columns[1].text_input(
+                "Device", TrainConfig.device, help="auto, cpu, cuda, cuda:1 or mps"
+            )
+            init = columns[2].selectbox("Weights start from", ["imagenet", "random"])
+            weights = columns[3].text_input("File with ImageNet weights", help="For vgg16 on an offline PC.")
+            columns = st.columns(4)
+            alpha = columns[0].number_input("alpha, on U^c", 0.0, 1.0, ScoringConfig.alpha, 0.05)
+            beta = columns[1].number_input("beta, on U^d", 0.0, 1.0, ScoringConfig.beta, 0.05)
+            gamma = columns[2].number_input("gamma, weight of U^r", 0.0, 100.0, ScoringConfig.gamma, 1.0)
+            rare = columns[3].number_input("Rare from p >", 0.0, 1.0, ScoringConfig.rare_threshold, 0.05)
+        both, only_train, only_score = st.columns(3)
+        pressed = {
+            "train and score": both.form_submit_button(
+                "Train, then rank the pool", type="primary", width="stretch", icon=":material/play_arrow:"
+            ),
+            "train": only_train.form_submit_button("Only train", width="stretch"),
+            "score": only_score.form_submit_button(
+                "Only rank the pool", width="stretch", disabled=project.models.serving() is None
+            ),
+        }
+    scoring = replace(
+        ScoringConfig(), passes=int(passes), alpha=alpha, beta=beta, gamma=gamma, rare_threshold=rare
+    ).to_json()
+    if pressed["score"]:
+        jobs.start(PATH, "score", {"score": scoring})
+        st.rerun()
+    if pressed["train"] or pressed["train and score"]:
+        config = TrainConfig(
+            backbone=backbone,
+            init=init,
+            weights=weights.strip() or None,
+            steps=int(steps),
+            seed=int(seed),
+            device=device.strip(),
+        )
+        wants_ranking = pressed["train and score"] and counts.pool_images > 0
+        jobs.start(PATH, "train", {"train": config.to_json(), "score": scoring if wants_ranking else None})
+        st.rerun()
+
+
+def show_job() -> None:
+    """Show the job's row: how far it is, its loss, the tail of its log, and *Cancel*."""
+    with Project.open(PATH) as project:
+        job = jobs.watch(project)
+        if job is None:
+            return
+        if not job.active and st.session_state.get("watched_job") == job.id:
+            del st.session_state["watched_job"]
+            st.rerun(scope="app")  # the form and the models come back
+        if job.active:
+            st.session_state["watched_job"] = job.id
+            show_progress(project, job)
+        else:
+            show_end(job)
+        if losses := project.jobs.losses(job.id):
+            st.altair_chart(loss_curve(losses), width="stretch")
+        st.code("\n".join(project.jobs.log_tail(job.id)) or "No log yet.", language=None)
+
+
+def show_progress(project: Project, job: Job) -> None:
+    """Show how far an active job is, and let the expert cancel it."""
+    left = job.seconds_left(datetime.now(UTC))
+    words = job.stage
+    if job.steps:
+        words += f": {job.step} of {job.steps}"
+    if left is not None:
+        words += f", about {duration(left)} left"
+    bar, button = st.columns([5, 1], vertical_alignment="bottom")
+    bar.progress(job.step / job.steps if job.steps else 0.0, words)
+    if button.button("Cancel", icon=":material/stop:", width="stretch", disabled=job.cancel_requested):
+        jobs.cancel(project)
+        st.rerun(scope="fragment")
+    if job.cancel_requested:
+        st.caption("Stopping after this step.")
+    st.caption("You may close the browser: the work goes on.")
+
+
+def show_end(job: Job) -> None:
+    """Say how the last job ended."""
+    words = f"{NAMES[job.kind]} {DONE[job.state]}"
+    if job.started_at and job.finished_at:
+        words += f" after {duration((job.finished_at - job.started_at).total_seconds())}"
+    if job.state == "failed":
+        st.error(f"{words}. {job.reason}", icon=":material/error:")
+    elif job.state == "cancelled":
+        st.warning(f"{words}. Nothing of it was kept.")
+    else:
+        st.success(f"{words}.")
+        st.page_link("pages/review.py", label="Review the images at the top", icon=":material/rate_review:")
+
+
+def show_models(project: Project) -> None:
+    """List the models, the newest first."""
+    models = project.models.all()
+    if not models:
+        return
+    measured = {point.model_id: point.evaluation for point in project.evaluations.curve()}
+    st.subheader("Models")
+    st.caption("The newest one serves: it draws the first boxes and ranks the pool.")
+    newest_first = models[::-1]
+    figures = [measured.get(model.id) for model in newest_first]
+    table = pd.DataFrame(
+        {
+            "Model": [model.id for model in newest_first],
+            "Trained": [datetime.fromisoformat(model.created_at).astimezone() for model in newest_first],
+            "Backbone": [model.config.backbone for model in newest_first],
+            "Annotated images": [model.n_images for model in newest_first],
+            "Annotated cells": [model.n_cells for model in newest_first],
+            "Precision_all": [each and each.precision_all for each in figures],
+            "mAP@0.5": [each and each.map_50 for each in figures],
+            "Took": [duration(model.seconds) for model in newest_first],
+        }
+    )
+    formats = {
+        "Trained": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
+        "Precision_all": st.column_config.NumberColumn(format="%.3f"),
+        "mAP@0.5": st.column_config.NumberColumn(format="%.3f"),
+    }
+    st.dataframe(table, hide_index=True, column_config=formats)
+
+
+st.title("Train")
+with Project.open(PATH) as opened:
+    last = jobs.watch(opened)
+    is_active = last is not None and last.active
+    if not is_active:
+        try:
+            show_start(opened)
+        except JobError as err:  # another tab was faster
+            st.warning(str(err))
+    if last is not None:
+        st.subheader("Now" if is_active else "Last job")
+        st.fragment(show_job, run_every=0.7 if is_active else None)()
+    show_models(opened)

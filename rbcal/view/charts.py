@@ -1,0 +1,116 @@
+"""Charts: values in, Altair charts out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from rbcal.store.classes import CellClass
+from rbcal.store.evaluations import CurvePoint
+from rbcal.store.rankings import PoolState
+
+# Okabe and Ito's colours, told apart by colour-blind eyes, too; shapes say the same again.
+_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C8C00", "#000000"]
+_SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "wedge"]
+_CELLS_AXIS = "Annotated cells in training"
+
+
+def metrics_table(curve: Sequence[CurvePoint]) -> pd.DataFrame:
+    """Return one row for each model: what it was trained on and how good it is, AP in [0, 1]."""
+    return pd.DataFrame(
+        {
+            "Model": [point.model_id for point in curve],
+            "Annotated images": [point.n_images for point in curve],
+            "Annotated cells": [point.n_cells for point in curve],
+            "Precision_all": [point.evaluation.precision_all for point in curve],
+            "mAP@0.5": [point.evaluation.map_50 for point in curve],
+            "mAP@[.5:.95]": [point.evaluation.map_50_95 for point in curve],
+            "Rare-class AP@0.5": pd.array([point.evaluation.rare_ap_50 for point in curve], "Float64"),
+        }
+    )
+
+
+def class_table(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> pd.DataFrame:
+    """Return one row for each model and class: AP@0.5 in [0, 1]; classes without a test cell are left out."""
+    rows = [
+        (point.model_id, point.n_cells, cell_class.name, cell_class.rare, ap, n_cells)
+        for point in curve
+        for cell_class, ap, n_cells in zip(
+            classes, point.evaluation.ap_50, point.evaluation.n_cells, strict=False
+        )
+        if ap is not None
+    ]
+    columns = ["Model", "Annotated cells", "Class", "Rare", "AP@0.5", "Test cells"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def learning_curve(curve: Sequence[CurvePoint]) -> alt.LayerChart:
+    """Return the chart of the summary metrics against annotated cells, one point for each model."""
+    metrics = ["Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5"]
+    long = metrics_table(curve).melt(
+        ["Model", "Annotated cells", "Annotated images"], metrics, "Metric", "AP"
+    )
+    return _lines(long.dropna(subset="AP"), "Metric", metrics, "AP", "Average precision on the test set")
+
+
+def class_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> alt.LayerChart:
+    """Return the chart of AP@0.5 of each class against annotated cells."""
+    table = class_table(curve, classes)
+    names = [each.name for each in classes]
+    return _lines(table, "Class", names, "AP@0.5", "AP@0.5 on the test set")
+
+
+def flagged_curve(history: Sequence[PoolState]) -> alt.LayerChart:
+    """Return the chart of flagged cells in the pool against annotated cells, one point for each ranking."""
+    table = pd.DataFrame(
+        {
+            "Model": [state.model_id for state in history],
+            "Annotated cells": [state.annotated_cells for state in history],
+            "Cells": [state.n_flagged for state in history],
+            "Kind": "Flagged cells in the pool",
+        }
+    )
+    return _lines(table, "Kind", ["Flagged cells in the pool"], "Cells", "Flagged cells", top=None)
+
+
+def loss_curve(losses: Sequence[tuple[int, float]]) -> alt.LayerChart:
+    """Return the chart of the training loss against the step: each step pale, their running mean dark."""
+    table = pd.DataFrame(losses, columns=["Step", "Loss"])
+    table["Mean"] = table["Loss"].ewm(span=20).mean()
+    base = alt.Chart(table).encode(x=alt.X("Step:Q", title="Step"))
+    steps = base.mark_line(opacity=0.3, color=_COLOURS[0]).encode(y=alt.Y("Loss:Q", title="Loss"))
+    mean = base.mark_line(color=_COLOURS[0], strokeWidth=2.5).encode(y="Mean:Q")
+    return (steps + mean).properties(height=200)
+
+
+def _lines(
+    table: pd.DataFrame,
+    series: str,
+    order: Sequence[str],
+    value: str,
+    title: str,
+    top: float | None = 1.0,
+) -> alt.LayerChart:
+    scale = alt.Scale(domainMin=0) if top is None else alt.Scale(domain=[0, top])
+    colours = [_COLOURS[position % len(_COLOURS)] for position in range(len(order))]
+    shapes = [_SHAPES[position // len(_COLOURS) % len(_SHAPES)] for position in range(len(order))]
+    if len(order) <= len(_SHAPES):
+        shapes = _SHAPES[: len(order)]
+    legend = alt.Legend(orient="bottom", columns=4, title=None, labelLimit=300) if len(order) > 1 else None
+    base = alt.Chart(table).encode(
+        x=alt.X("Annotated cells:Q", title=_CELLS_AXIS, scale=alt.Scale(zero=False, padding=20)),
+        y=alt.Y(f"{_field(value)}:Q", title=title, scale=scale),
+        color=alt.Color(f"{series}:N", scale=alt.Scale(domain=list(order), range=colours), legend=legend),
+        tooltip=[alt.Tooltip(f"{_field(column)}", title=column) for column in table.columns],
+    )
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(
+        shape=alt.Shape(f"{series}:N", scale=alt.Scale(domain=list(order), range=shapes), legend=legend)
+    )
+    return (base.mark_line(strokeWidth=2) + points).properties(height=340)
+
+
+def _field(column: str) -> str:
+    """Return a column's name as Vega-Lite reads it: brackets and dots are paths there."""
+    return column.replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")

@@ -1,0 +1,162 @@
+"""The pages without a browser: what each says first, and what it asks for next."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+from streamlit.runtime.scriptrunner import script_runner
+from streamlit.testing.v1 import AppTest
+
+from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.metrics import Evaluation
+from rbcal.store.rankings import Score
+from tests.conftest import add_image, write_coco
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    """The app over an empty projects folder, with the page that a test switches to."""
+    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
+    # AppTest takes the folder pages/ for Streamlit's first way of paging at every run; a server does so
+    # only until app.py has run once.
+    monkeypatch.setattr(script_runner, "_mpa_v1", lambda main: runpy.run_path(main, run_name="__main__"))
+
+    def run(page=None):
+        at = AppTest.from_file(APP, default_timeout=60).run()
+        if page:
+            at.switch_page(f"pages/{page}.py").run()
+        assert not at.exception, at.exception
+        return at
+
+    return run
+
+
+def words(at):
+    kinds = (at.title, at.info, at.warning, at.error, at.success, at.markdown, at.caption)
+    return " ".join(element.value for kind in kinds for element in kind)
+
+
+def button(at, label):
+    return next(each for each in at.button if each.label == label)
+
+
+def test_a_newcomer_is_asked_to_create_a_project(app, tmp_path):
+    at = app()
+    assert "Create a project to begin" in words(at)
+    at.text_input(key="new_name").input("anaemia").run()
+    button(at, "Create project").click().run()
+    assert (tmp_path / "anaemia.rbcal").exists()
+    assert "Import images" in words(at)
+    assert not at.exception
+
+
+def test_a_name_that_leads_elsewhere_is_refused(app, tmp_path):
+    at = app()
+    at.text_input(key="new_name").input("../../evil").run()
+    button(at, "Create project").click().run()
+    assert "no slash" in words(at)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("page", ["train", "review", "progress"])
+def test_every_page_without_a_project_says_where_to_begin(app, page):
+    assert "Create or choose a project first" in words(app(page))
+
+
+def test_the_only_project_opens_by_itself(app, project):
+    assert "slides" in words(app())
+
+
+def test_a_damaged_project_is_named_and_the_app_lives_on(app, tmp_path):
+    (tmp_path / "bad.rbcal").write_bytes(b"nonsense")
+    assert "bad.rbcal is not an rbcal project" in words(app())
+
+
+def test_a_folder_is_imported_from_the_page(app, project, tmp_path):
+    coco_file = write_coco(tmp_path / "data")
+    at = app()
+    folder, boxes = (at.text_input[index] for index in (0, 1))
+    folder.input(str(coco_file.parent / "images"))
+    boxes.input(str(coco_file))
+    at.run()
+    button(at, "Import").click().run()
+    assert "8 images added" in words(at)
+    counts = project.images.counts()
+    assert (counts.images, counts.test_images, counts.annotated_images) == (8, 2, 6)
+
+
+def test_a_broken_annotation_file_is_said_and_nothing_is_imported(app, project, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "bad.json").write_text("{")
+    at = app()
+    at.text_input[0].input(str(tmp_path / "images"))
+    at.text_input[1].input(str(tmp_path / "bad.json")).run()
+    button(at, "Import").click().run()
+    assert "not JSON" in words(at)
+    assert project.images.counts().images == 0
+
+
+def test_training_waits_for_annotations(app, project):
+    add_image(project, 1)
+    assert "Training needs annotated cells" in words(app("train"))
+
+
+def test_training_can_start_once_cells_are_annotated(app, project):
+    add_image(project, 1, annotated=True)
+    at = app("train")
+    assert "annotated cells" in words(at)
+    assert "no test set" in words(at)
+    assert not button(at, "Only train").disabled
+
+
+def test_a_job_under_way_takes_the_place_of_the_form(app, project):
+    add_image(project, 1, annotated=True)
+    job_id = project.jobs.add("train", {})
+    at = app("train")
+    assert [each.label for each in at.button] == ["Cancel"]
+    button(at, "Cancel").click().run()
+    assert project.jobs.get(job_id).cancel_requested
+
+
+def test_a_failed_job_says_why(app, project):
+    job_id = project.jobs.add("train", {})
+    project.jobs.end(job_id, "failed", "Out of paper.")
+    assert "Training failed. Out of paper." in words(app("train"))
+
+
+def test_progress_before_the_first_training_says_how_to_get_a_curve(app, project):
+    assert "no test set yet" in words(app("progress"))
+
+
+@pytest.fixture
+def measured(project):
+    """Two models, the second better, and a ranking."""
+    add_image(project, 1, annotated=True)
+    pool_id, _ = add_image(project, 2)
+    add_image(project, 3, group="test", split="test", annotated=True)
+    images = project.images.annotated()
+    for ap in (0.25, 0.5):
+        model_id = project.models.add(TrainConfig(), b"weights", images, 60)
+        figures = Evaluation(ap, ap, ap / 2, None, (ap, None, None), (9, 0, 0), 1)
+        project.evaluations.save(model_id, figures)
+    ranking_id = project.rankings.begin(model_id, ScoringConfig())
+    project.rankings.add(ranking_id, pool_id, Score(3, 5, 3, 1, 2, 0), [])
+    project.rankings.finish(ranking_id)
+    return project
+
+
+def test_progress_shows_the_newest_model_and_what_it_gained(app, measured):
+    at = app("progress")
+    shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
+    assert shown["Precision_all"] == ("0.500", "+0.250 since model 1")
+    assert shown["Rare-class AP@0.5"] == ("none in test", "")
+    assert shown["Flagged cells in the pool"][0] == "3"
+    assert "1 test images with 9 cells" in words(at)
+
+
+def test_the_models_are_listed_newest_first(app, measured):
+    assert app("train").dataframe[0].value["Model"].tolist() == [2, 1]
