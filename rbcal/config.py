@@ -43,6 +43,7 @@ class TrainConfig(_Config):
     weight_decay: float = 0.05  # AdamW's usual value for fine-tuning
     warmup: float = 0.1  # share of the steps with a rising rate, while the new layers are still noise
     crop: int = 640  # pixels at working scale: a step on a large image costs what one on a small image costs
+    jitter: float = 0.2  # of light and contrast, a third of it of tint: slides differ in stain and lamp
     seed: int = 0
     device: str = "auto"  # "auto": a GPU if there is one, else the CPU
 

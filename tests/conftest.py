@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import rbcal.vision  # noqa: F401  before torch: it sets how threads wait
 from rbcal import synth
 from rbcal.boxes import Annotations
 from rbcal.store.project import Project

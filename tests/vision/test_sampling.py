@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+from torchvision.ops import box_iou
+
+from rbcal.boxes import iou
+from rbcal.config import ScoringConfig
+from rbcal.formats.pictures import Pixels
+from rbcal.vision import sampling
+from rbcal.vision.detector import Detector
+from rbcal.vision.sampling import detect, sample
+from tests.vision.conftest import picture
+
+CONFIG = ScoringConfig(passes=4, cell_threshold=0.3)
+
+
+@torch.inference_mode()
+def full_forward_pass(
+    detector: Detector, image: Pixels, masks: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The slow reference: everything from the pixels on, dropout as a product with a mask of 0 and 2."""
+    working = detector.rescale(image, detector.scale_of(image))
+    batch = detector._batch([working])
+    features = {"0": detector.backbone(batch.tensors)}
+    proposals, _ = detector.rpn(batch, features)
+    head = detector.roi_heads.box_head
+    hidden = detector.roi_heads.box_roi_pool(features, proposals, batch.image_sizes).flatten(1)
+    for layer, mask in zip((head.fc6, head.fc7), masks, strict=True):
+        hidden = F.relu(layer(hidden)) * mask / (1 - head.dropout)
+    logits, deltas = detector.roi_heads.box_predictor(hidden)
+    boxes = detector.roi_heads.box_coder.decode(deltas, proposals)  # (R, C + 1, 4)
+    return logits.softmax(-1), boxes
+
+
+def test_cached_passes_equal_full_forward_passes_with_the_same_masks(detector: Detector) -> None:
+    image, _ = picture(0, side=168)
+    detections, passes = sample(detector, image, CONFIG)
+    masks = [(k6.float(), k7.float()) for k6, k7 in sampling._dropout(CONFIG, detector)]
+    full = [full_forward_pass(detector, image, pair) for pair in masks]
+    probs = torch.stack([p for p, _ in full]).numpy()
+    # every cell is one proposal, in all passes the same one
+    rows = [int(np.abs(probs - passes.probs[:, [n]]).max(axis=(0, 2)).argmin()) for n in range(len(passes))]
+    assert len(rows) > 3
+    np.testing.assert_allclose(passes.probs, probs[:, rows], atol=1e-5)
+    np.testing.assert_allclose(detections.probs, probs[:, rows].mean(0), atol=1e-5)
+    best = passes.probs[..., 1:].argmax(-1) + 1
+    for t, (_, boxes) in enumerate(full):
+        expected = boxes[rows, best[t]].clamp(0, 168).numpy()
+        np.testing.assert_allclose(passes.boxes[t], expected, atol=1e-3)  # pixels, of about 100
+
+
+def test_passes_differ_from_one_another_and_from_the_pass_without_dropout(detector: Detector) -> None:
+    _, passes = sample(detector, picture(0)[0], CONFIG)
+    assert np.abs(passes.probs[0] - passes.probs[1]).max() > 1e-3
+
+
+def test_the_mean_over_many_passes_is_near_the_pass_without_dropout(detector: Detector) -> None:
+    image, _ = picture(0)
+    glimpse = detector.look(image)
+    with torch.inference_mode():
+        outcomes = [
+            detector.thinned_pass(glimpse.first, *pair)[0]
+            for pair in sampling._dropout(ScoringConfig(passes=400), detector)
+        ]
+        plain, _ = detector.plain_pass(glimpse.first)
+    spread = torch.stack(outcomes).std(0).mean()
+    assert (torch.stack(outcomes).mean(0) - plain).abs().mean() < 0.3 * spread
+
+
+def test_sampling_is_reproducible_and_independent_of_the_global_state(detector: Detector) -> None:
+    image, other = picture(0)[0], picture(1)[0]
+    _, first = sample(detector, image, CONFIG)
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    sample(detector, other, CONFIG)
+    _, second = sample(detector, image, CONFIG)
+    assert torch.equal(before, torch.get_rng_state())
+    np.testing.assert_array_equal(first.probs, second.probs)
+    np.testing.assert_array_equal(first.boxes, second.boxes)
+
+
+def test_another_seed_gives_other_passes(detector: Detector) -> None:
+    image, _ = picture(0)
+    one, other = (sample(detector, image, ScoringConfig(passes=2, seed=seed))[1] for seed in (0, 1))
+    assert not np.array_equal(one.probs[:, :3], other.probs[:, :3])
+
+
+def test_more_passes_begin_with_the_same_passes(detector: Detector) -> None:
+    few, many = (sampling._dropout(ScoringConfig(passes=t), detector) for t in (2, 5))
+    for pair, same in zip(few, many[:2], strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(pair, same, strict=True))
+
+
+@pytest.mark.parametrize("size", [(64, 96), (200, 33), (20, 20)])
+def test_boxes_lie_within_an_image_of_any_shape(detector: Detector, size: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
+    detections, passes = sample(detector, image, ScoringConfig(passes=2, cell_threshold=0))
+    assert len(detections)
+    for boxes in (detections.boxes, passes.boxes, detect(detector, image).boxes):
+        assert boxes.min() >= 0
+        assert (boxes.reshape(-1, 4).max(0) <= [size[1], size[0], size[1], size[0]]).all()
+
+
+def test_a_cell_comes_out_once(detector: Detector) -> None:
+    boxes = torch.from_numpy(sample(detector, picture(0)[0], CONFIG)[0].boxes.copy())
+    overlap = box_iou(boxes, boxes).fill_diagonal_(0)
+    assert overlap.max() <= 0.5
+
+
+def test_cells_are_shown_when_they_are_more_probable_than_the_threshold(detector: Detector) -> None:
+    detections, _ = sample(detector, picture(0)[0], CONFIG)
+    assert (1 - detections.probs[:, 0] >= CONFIG.cell_threshold - 1e-6).all()
+    assert (np.diff(detections.probs[:, 0]) >= -1e-6).all()  # the most certain first
+
+
+def test_the_box_of_a_cell_is_near_that_of_its_passes(detector: Detector) -> None:
+    detections, passes = sample(detector, picture(0)[0], CONFIG)
+    assert iou(detections.boxes, passes.boxes).mean() > 0.3
