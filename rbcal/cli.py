@@ -303,7 +303,7 @@ def _listed(text: str | None) -> tuple[str, ...]:
 
 
 def _bar(items: Sequence[_Item]) -> Iterable[_Item]:
-    return tqdm(items, desc="Importing", file=sys.stderr, leave=False)
+    return tqdm(items, desc="Importing", file=sys.stderr, leave=False, disable=None)
 
 
 def _print_json(document: Mapping[str, Any]) -> None:

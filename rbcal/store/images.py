@@ -132,7 +132,7 @@ class Images:
                    coalesce(sum(n_cells) FILTER (WHERE split = 'work'), 0) AS annotated_cells,
                    count(*) FILTER (WHERE split = 'test' AND n_cells IS NOT NULL) AS test_images,
                    coalesce(sum(n_cells) FILTER (WHERE split = 'test'), 0) AS test_cells,
-                   (SELECT count(*) FROM image_group) AS groups
+                   (SELECT count(DISTINCT group_id) FROM image) AS groups
             FROM (SELECT image.split,
                          CASE WHEN review.id IS NOT NULL THEN
                            (SELECT count(*) FROM annotation WHERE review_id = review.id) END AS n_cells

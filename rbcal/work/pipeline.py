@@ -114,7 +114,7 @@ def _serving(project: Project) -> Model:
 
 
 def _load(project: Project, model: Model) -> detectors.Detector:
-    return detectors.load(project.models.checkpoint(model.id), detectors.resolve_device(model.config.device))
+    return detectors.load(project.models.checkpoint(model.id), "auto")  # not where it was trained: files move
 
 
 def _evaluate(project: Project, model_id: int, detector: detectors.Detector, tell: Reporter) -> None:

@@ -19,6 +19,7 @@ from rbcal.store.project import Project
 from rbcal.work.jobs import worker_lock
 
 _STARTING_SECONDS = 20  # how long the page that looks for a living worker may hold the lock
+_LOG_SECONDS = 15.0  # between two lines of a progress bar that no terminal shows
 
 
 class Reporter:
@@ -34,7 +35,8 @@ class Reporter:
         """Begin a stage of `steps` steps; 0 if their number is not known."""
         self._jobs.begin_stage(self._job_id, name, steps)
         self._bar.close()
-        self._bar = tqdm(desc=name, total=steps or None, disable=not self._show)
+        pace = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
+        self._bar = tqdm(desc=name, total=steps or None, disable=not self._show, mininterval=pace)
         self.advance(0)
 
     def advance(self, step: int, loss: float | None = None) -> None:
