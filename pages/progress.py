@@ -1,9 +1,8 @@
 """Progress: what each annotated cell bought, on the frozen test set."""
 
-from pathlib import Path
-
 import streamlit as st
 
+from pages._open import open_project_path
 from rbcal.store.project import Project
 from rbcal.view.charts import class_curve, class_table, flagged_curve, learning_curve, metrics_table
 from rbcal.view.guide import duration
@@ -11,7 +10,7 @@ from rbcal.view.guide import duration
 FORMAT = st.column_config.NumberColumn(format="%.3f")
 
 st.title("Progress")
-with Project.open(Path(st.session_state["project"])) as project:
+with Project.open(open_project_path()) as project:
     curve = project.evaluations.curve()
     counts = project.images.counts()
     if not curve:
@@ -51,7 +50,8 @@ with Project.open(Path(st.session_state["project"])) as project:
     st.caption(
         f"Average precision on {newest.evaluation.n_images} test images with "
         f"{sum(newest.evaluation.n_cells):,} cells, never trained on. "
-        "Precision_all weights AP@0.5 of each class by its number of cells in the test set; mAP is the plain mean over the classes. "
+        "Precision_all weights AP@0.5 of each class by its number of cells in the test set; mAP is the plain "
+        "mean over the classes. "
         f"Expert time so far: {duration(project.reviews.expert_seconds())}."
     )
 

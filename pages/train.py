@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
+from pages._open import open_project_path
 from rbcal.config import BACKBONES, ScoringConfig, TrainConfig
 from rbcal.errors import JobError
 from rbcal.store.jobs import Job
@@ -17,7 +17,7 @@ from rbcal.work import jobs
 
 DONE = {"done": "is finished", "failed": "failed", "cancelled": "was cancelled"}
 NAMES = {"train": "Training", "score": "Scoring", "evaluate": "Measuring"}
-PATH = Path(st.session_state["project"])
+PATH = open_project_path()
 
 
 def show_start(project: Project) -> None:
