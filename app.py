@@ -11,20 +11,20 @@ st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
 
 
 def choose_project() -> Path | None:
-    """Return the project that the address bar or the user names, or None."""
+    """Return the project that was just created, or that the user or the address bar names, or None."""
     names = sorted(path.stem for path in projects_folder().glob(f"*{SUFFIX}"))
-    just_created = st.session_state.pop("open_project", None)
-    wanted = just_created or st.session_state.get("project_name") or st.query_params.get("project")
+    chosen = st.session_state.get("project_name")
+    wanted = st.session_state.pop("just_created", None) or chosen or st.query_params.get("project")
     if wanted not in names:
         wanted = names[0] if len(names) == 1 else None
-    st.session_state["project_name"] = wanted
+    if wanted != chosen:  # else the choice is the browser's own, and is left to it
+        st.session_state["project_name"] = wanted
     if names:
-        st.sidebar.selectbox("Project", names, key="project_name", placeholder="Choose a project")
-    name = st.session_state["project_name"]
-    if name is None:
+        st.sidebar.selectbox("Project", names, None, key="project_name", placeholder="Choose a project")
+    if wanted is None:
         return None
-    st.query_params["project"] = name
-    return projects_folder() / f"{name}{SUFFIX}"
+    st.query_params["project"] = wanted
+    return projects_folder() / f"{wanted}{SUFFIX}"
 
 
 home = st.Page("pages/project.py", title="Project", icon=":material/folder_open:", default=True)

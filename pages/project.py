@@ -10,7 +10,8 @@ from rbcal.errors import RbcalError
 from rbcal.formats import coco, pictures
 from rbcal.store.classes import RBC7, RBC7_RARE
 from rbcal.store.project import SUFFIX, Project, projects_folder
-from rbcal.view.guide import escape, next_step
+from rbcal.view.guide import next_step
+from rbcal.view.words import literal
 from rbcal.work import importing
 
 OWN_CLASSES, PAPER_CLASSES, FILE_CLASSES = "My own", "The paper's seven", "From the first import"
@@ -43,7 +44,7 @@ def show_creation(expanded: bool) -> None:
                 st.error("A project name holds no slash or backslash.")
                 return
             Project.create(path, classes=classes, rare=rare).close()
-            st.session_state["open_project"] = name.strip()
+            st.session_state["just_created"] = name.strip()
             st.rerun()
 
 
@@ -180,14 +181,14 @@ def show_report(report: importing.ImportReport) -> None:
         f"{report.cells} cells."
     )
     if report.new_classes:
-        st.info("New classes: " + escape(", ".join(report.new_classes)))
+        st.info("New classes: " + literal(", ".join(report.new_classes)))
     if report.complaints:
         with st.expander(f"{len(report.complaints)} notes", icon=":material/warning:", expanded=True):
             st.dataframe(pd.DataFrame({"Note": report.complaints}), hide_index=True)
 
 
 is_open = "project" in st.session_state
-st.title(escape(Path(st.session_state["project"]).stem) if is_open else "rbcal")
+st.title(literal(Path(st.session_state["project"]).stem) if is_open else "rbcal")
 if not is_open:
     st.write(
         "Teach a detector to find and subtype red blood cells with the fewest possible clicks. "

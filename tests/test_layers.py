@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-UI = (
-    "rbcal.store.project, rbcal.formats.coco, rbcal.formats.pictures, rbcal.scoring.relevance, "
-    "rbcal.view.canvas, rbcal.view.charts, rbcal.view.guide, rbcal.work.importing, rbcal.work.jobs, rbcal.cli"
+UI = ", ".join(
+    f"rbcal.{module}"
+    for module in (
+        *("store.project", "formats.coco", "formats.pictures", "scoring.relevance", "cli"),
+        *("view.canvas", "view.charts", "view.guide", "view.shapes", "view.words"),
+        *("work.importing", "work.jobs"),
+    )
 )
 
 

@@ -1,15 +1,12 @@
-"""What the expert does next, and names that are safe to show."""
+"""What the expert does next, and how long things take, in words."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from rbcal.store.images import Counts
 from rbcal.store.models import Model
 from rbcal.store.rankings import Ranking
-
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
 
 
 @dataclass(frozen=True)
@@ -46,20 +43,11 @@ def next_step(counts: Counts, model: Model | None, ranking: Ranking | None) -> S
     return Step("The pool is ranked. Review the images at the top.", "review")
 
 
-def escape(name: str) -> str:
-    r"""Return a name as Markdown that shows it letter by letter.
-
-    >>> escape("<img> *x*")
-    '\\<img\\> \\*x\\*'
-    """
-    return _MARKDOWN.sub(r"\\\1", name.replace("\n", " "))
-
-
 def duration(seconds: float) -> str:
     """Return a time as people say it.
 
     >>> duration(42.4), duration(200), duration(7300)
-    ('42 s', '3 min 20 s', '2 h 2 min')
+    ('42 s', '3 min 20 s', '2 h 1 min')
     """
     whole = round(seconds)
     if whole < 60:

@@ -1,0 +1,162 @@
+"""Why a cell is red and an image is early in the queue, in words; and names short enough for a chip."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rbcal.config import ScoringConfig
+from rbcal.scoring.relevance import CellScores, flags
+from rbcal.store.rankings import Cell, Score
+
+_BRIEF = re.compile(r"^(class|box) unsure: the passes \w+ at (\S+) .*$")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
+_SIGNS = re.compile(r"([:<>~=-])")
+_MAYBE = re.compile(r" \((\d+%)\)")
+_ROUNDING = 1e-4  # float32 stores 0.29 as a little less
+_CHIP = 4  # letters; a chip is as wide as a small cell
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the thresholds of equation (8) say of one cell: the reasons why it is red; none if it is green."""
+
+    detection_id: int
+    reasons: tuple[str, ...]
+    weight: float  # what the cell adds to R, equation (8)
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the cell is drawn red."""
+        return bool(self.reasons)
+
+
+def verdicts(
+    cells: Sequence[Cell], names: Sequence[str], rare: Sequence[int], config: ScoringConfig
+) -> list[Verdict]:
+    """Return a verdict for each cell, in the same order.
+
+    Parameters
+    ----------
+    cells : N Cells
+    names : C str
+        The names of the classes.
+    rare : sequence of int
+        The labels of the rare ones.
+    config : ScoringConfig
+        Its thresholds are those of the ranking that found the cells.
+    """
+    scores = CellScores(*(np.array([getattr(cell, u) for cell in cells]) for u in ("u_d", "u_c", "u_r")))
+    fired = flags(scores, config)
+    return [
+        Verdict(
+            cell.detection_id,
+            _reasons(cell, bool(unsure), bool(loose), bool(maybe), names, rare, config),
+            float(unsure) + float(loose) + config.gamma * float(maybe),
+        )
+        for cell, unsure, loose, maybe in zip(
+            cells, fired.class_unsure, fired.box_unsure, fired.maybe_rare, strict=True
+        )
+    ]
+
+
+def most_uncertain_first(cells: Sequence[Cell], verdicts: Sequence[Verdict]) -> list[int]:
+    """Return the positions of the flagged cells: what adds most to R first, then the least certain."""
+    flagged = [position for position, verdict in enumerate(verdicts) if verdict.flagged]
+    return sorted(flagged, key=lambda k: (-verdicts[k].weight, cells[k].u_c, cells[k].u_d))
+
+
+def brief(reasons: Sequence[str]) -> str:
+    """Return reasons short enough for a row of a table.
+
+    >>> brief(["maybe S.D (31%)", "class unsure: the passes agree at 60% (threshold 80%)"])
+    'S.D 31%? · class 60%'
+    """
+    short = (_BRIEF.sub(r"\1 \2", reason) for reason in reasons)
+    return " · ".join(_MAYBE.sub(r" \1?", reason).removeprefix("maybe ") for reason in short)
+
+
+def rare_names(
+    cells: Sequence[Cell], names: Sequence[str], rare: Sequence[int], config: ScoringConfig
+) -> list[str]:
+    """Return the names of the rare classes that some cell may be of, equation (7)."""
+    return [names[k] for k in rare if any(cell.probs[k + 1] > config.rare_threshold for cell in cells)]
+
+
+def relevance_words(score: Score | None, rare_names: Sequence[str] = ()) -> str:
+    """Return in a phrase why an image is where it is in the queue.
+
+    >>> relevance_words(Score(relevance=30, n_cells=40, n_flagged=9, n_class=7, n_box=3, n_rare=2), ["S.D"])
+    '7 cells unsure of class, 3 of box, 2 maybe rare (S.D)'
+    """
+    if score is None:
+        return "not scored yet"
+    if not score.n_cells:
+        return "nothing found"
+    parts = []
+    if score.n_class:
+        parts.append(f"{_cells(score.n_class)} unsure of class")
+    if score.n_box:
+        parts.append(f"{score.n_box if parts else _cells(score.n_box)}{'' if parts else ' unsure'} of box")
+    if score.n_rare:
+        names = f" ({', '.join(rare_names)})" if rare_names else ""
+        parts.append(f"{score.n_rare if parts else _cells(score.n_rare)} maybe rare{names}")
+    return ", ".join(parts) or "the model is sure of every cell"
+
+
+def literal(name: str) -> str:
+    r"""Return a name as Markdown that Streamlit shows letter by letter.
+
+    Beyond Markdown, Streamlit turns ``:material/bolt:`` into an icon and ``->`` into an arrow even where they
+    are escaped; an invisible word joiner inside them prevents it.
+    """
+    return _MARKDOWN.sub(r"\\\1", _SIGNS.sub("\\1\u2060", name.replace("\n", " ")))
+
+
+def short_names(names: Sequence[str], length: int = _CHIP) -> tuple[str, ...]:
+    """Return names of a few letters, all different: the first letters, or a number where they are the same.
+
+    >>> short_names(["S.D", "normal", "normoblast"])
+    ('S.D', 'norm', 'nor3')
+    """
+    short: list[str] = []
+    for position, name in enumerate(names, start=1):
+        text = name[:length].strip()
+        if not text or text.casefold() in (each.casefold() for each in short):
+            number = str(position)
+            text = name[: max(0, length - len(number))].strip() + number
+        short.append(text)
+    return tuple(short)
+
+
+def _reasons(
+    cell: Cell,
+    unsure: bool,
+    loose: bool,
+    maybe: bool,
+    names: Sequence[str],
+    rare: Sequence[int],
+    config: ScoringConfig,
+) -> tuple[str, ...]:
+    reasons = []
+    if maybe:
+        likely = [
+            (float(cell.probs[k + 1]), names[k]) for k in rare if cell.probs[k + 1] > config.rare_threshold
+        ]
+        named = ", ".join(f"{name} ({p:.0%})" for p, name in sorted(likely, reverse=True))
+        reasons.append(f"maybe {named or 'rare'}")
+    if unsure:
+        agree = math.floor(100 * cell.u_c + _ROUNDING) / 100  # rounded up it might seem above the threshold
+        reasons.append(f"class unsure: the passes agree at {agree:.0%} (threshold {config.alpha:.0%})")
+    if loose:
+        overlap = math.floor(100 * cell.u_d + _ROUNDING) / 100
+        reasons.append(f"box unsure: the passes overlap at {overlap:.2f} (threshold {config.beta:.2f})")
+    return tuple(reasons)
+
+
+def _cells(n: int) -> str:
+    return "1 cell" if n == 1 else f"{n} cells"

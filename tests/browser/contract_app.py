@@ -1,0 +1,33 @@
+"""A page with nothing but the canvas component, that shows what the component reports."""
+
+import json
+
+import streamlit as st
+from streamlit_drawable_canvas import st_canvas
+
+from rbcal.view.canvas import Frame, Pen, drawing, token_of
+from rbcal.view.shapes import Shape
+
+FRAME = Frame(400, 300, 400, 300)
+CELLS = [Shape(0, (40, 40, 100, 90), 0), Shape(1, (200, 150, 260, 210), 1)]
+
+serial = st.session_state.setdefault("serial", 1)
+tokens = st.session_state.setdefault("tokens", [])
+if st.button("Redraw"):
+    serial = st.session_state["serial"] = serial + 1
+if f"drawing {serial}" not in st.session_state:
+    st.session_state[f"drawing {serial}"] = drawing(CELLS, FRAME, Pen(("one", "two")), f"7:{serial}")
+st.space("medium")
+result = st_canvas(
+    key="canvas",
+    initial_drawing=st.session_state[f"drawing {serial}"],
+    width=400,
+    height=300,
+    drawing_mode="labeled_rect",
+    label="two",
+    stroke_width=2,
+    fill_color="rgba(0, 0, 0, 0)",
+)
+tokens.append(f"{serial}>{token_of(result.json_data)}")
+st.text(json.dumps(result.json_data["objects"]))
+st.text("tokens " + " ".join(tokens))

@@ -1,0 +1,133 @@
+"""Hands and eyes for the browser tests: a driver of the canvas, patience, and projects to review."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Locator, Page, expect
+
+from rbcal import synth
+from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.scoring.relevance import CellScores, flags, relevance
+from rbcal.store.project import Project
+from rbcal.store.rankings import Cell, Score
+
+PAINTED = """() => {
+  for (const host of document.querySelectorAll('[data-testid=stBidiComponentIsolated]')) {
+    const canvas = host.shadowRoot?.querySelector('canvas.dc-canvas');
+    if (!canvas || !canvas.width) continue;
+    const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    for (let i = 3; i < pixels.length; i += 4) if (pixels[i]) return true;
+  }
+  return false;
+}"""
+
+
+class Canvas:
+    """Drives the canvas of the Review page in pixels of an image of `width` pixels."""
+
+    def __init__(self, page: Page, width: int) -> None:
+        self.page = page
+        self.width = width
+        self.element: Locator = page.locator("canvas.upper-canvas")
+
+    def ready(self) -> Canvas:
+        """Wait until boxes are painted and the companion has put its hands on the canvas."""
+        self.page.wait_for_function(PAINTED)
+        self.page.locator(".dc-root[data-settled=true]").wait_for()
+        expect(self.page.get_by_label("Edit", exact=True)).to_have_attribute("aria-pressed", "true")
+        return self
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Return the place on the screen of a point of the image."""
+        box = self.element.bounding_box()
+        assert box is not None
+        scale = box["width"] / self.width
+        return box["x"] + x * scale, box["y"] + y * scale
+
+    def click(self, x: float, y: float) -> None:
+        self.page.mouse.click(*self.at(x, y))
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        mouse = self.page.mouse
+        mouse.move(*self.at(*start))
+        mouse.down()
+        mouse.move(*self.at((start[0] + end[0]) / 2, (start[1] + end[1]) / 2), steps=3)
+        mouse.move(*self.at(*end), steps=3)
+        mouse.up()
+
+    def draw_mode(self) -> None:
+        """Press D, and wait until the canvas has understood."""
+        edit = self.page.get_by_label("Edit", exact=True)
+        was = edit.get_attribute("aria-pressed")
+        self.page.keyboard.press("d")
+        expect(edit).to_have_attribute("aria-pressed", "false" if was == "true" else "true")
+
+
+def eventually(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+    """Wait until a condition holds; the database says it, so Playwright cannot wait for us."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.02)
+
+
+def plant(
+    path: Path,
+    n_images: int = 3,
+    *,
+    classes: Sequence[str] = ("disc", "slit", "spiky"),
+    rare: Sequence[str] = ("spiky",),
+    width: int = 640,
+    height: int = 480,
+    n_cells: int = 55,
+    ranked: bool = True,
+) -> list[int]:
+    """Create a project whose pool a model seems to have ranked; return the images in the order of the queue.
+
+    Every third cell is unsure of its class, every fourth of its box; earlier images have more cells.
+    """
+    with Project.create(path, classes=classes, rare=rare) as project:
+        scene = {"width": width, "height": height, "n_classes": min(3, len(classes))}
+        pixels, seed = synth.draw(900, n_cells=6, **scene)
+        seed_id = _add(project, pixels, "seed.png")
+        project.reviews.save(seed_id, seed, origin="import", base_revision=0)
+        model_id = project.models.add(TrainConfig(), b"x", project.images.annotated(), 1.0)
+        config = ScoringConfig()
+        ranking_id = project.rankings.begin(model_id, config)
+        images = []
+        for number in range(n_images):
+            pixels, truth = synth.draw(number, n_cells=n_cells - 10 * number, **scene)
+            images.append(_add(project, pixels, f"{number:03}.png"))
+            cells = [
+                _cell(box, int(label), position, len(classes))
+                for position, (box, label) in enumerate(zip(truth.boxes, truth.labels, strict=True))
+            ]
+            project.rankings.add(ranking_id, images[-1], _score(cells, config), cells)
+        if ranked:
+            project.rankings.finish(ranking_id)
+    return images
+
+
+def _add(project: Project, pixels: synth.Pixels, name: str) -> int:
+    height, width = pixels.shape[:2]
+    return project.images.add(
+        synth.encode(pixels), name=name, width=width, height=height, group=name, split="work"
+    )
+
+
+def _cell(box: np.ndarray, label: int, position: int, n_classes: int) -> Cell:
+    probs = np.full(n_classes + 1, 0.1 / n_classes, np.float32)
+    probs[label + 1] = 0.9
+    unsure, loose = position % 3 == 0, position % 4 == 0
+    return Cell(0, box, u_d=0.7 if loose else 0.95, u_c=0.6 if unsure else 1.0, u_r=0.0, probs=probs)
+
+
+def _score(cells: list[Cell], config: ScoringConfig) -> Score:
+    scores = CellScores(*(np.array([getattr(cell, u) for cell in cells]) for u in ("u_d", "u_c", "u_r")))
+    fired = flags(scores, config)
+    terms = (fired.any, fired.class_unsure, fired.box_unsure, fired.maybe_rare)
+    return Score(relevance(scores, config), len(cells), *(int(term.sum()) for term in terms))

@@ -1,0 +1,85 @@
+"""The whole loop as the expert walks it: create, import, train, review, train again, see two points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from rbcal.store.project import Project
+from tests.browser.driver import Canvas, eventually
+from tests.browser.test_review import centre, found, inner, reviewed
+from tests.conftest import write_coco
+
+TRAINING_MS = 400_000  # on two cores that others use, too
+
+
+def create_and_import(page: Page, server: str, coco_file: Path) -> None:
+    page.goto(server)
+    page.get_by_label("Name", exact=True).fill("loop")
+    page.get_by_label("Name", exact=True).press("Enter")
+    page.get_by_role("button", name="Create project").click()
+    expect(page.get_by_role("heading", name="loop")).to_be_visible()
+    page.get_by_label("Folder of the images").fill(str(coco_file.parent / "images"))
+    page.get_by_label("Boxes, COCO JSON file (optional)").fill(str(coco_file))
+    page.get_by_label("Boxes, COCO JSON file (optional)").press("Enter")
+    page.get_by_text("Seed set, test set, groups").click()
+    page.get_by_text("Keep the boxes of all images").click()
+    seed_images = page.get_by_role("spinbutton", name="Images that keep their boxes")
+    seed_images.fill("5")
+    seed_images.press("Enter")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("12 images added, 4 of them to the pool")).to_be_visible()
+
+
+def train(page: Page, server: str, steps: int, button: str) -> None:
+    page.goto(f"{server}/train?project=loop")
+    field = page.get_by_label("Steps", exact=True)
+    field.fill(str(steps))
+    field.press("Tab")
+    page.get_by_role("button", name=button).click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(page.get_by_text("Training is finished")).to_be_visible(timeout=TRAINING_MS)
+
+
+def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path):
+    path = projects / "loop.rbcal"
+    data = write_coco(tmp_path / "data", 12, n_groups=4, width=320, height=240, n_cells=14)
+    create_and_import(page, server, data)
+    train(page, server, 50, "Train, then rank the pool")
+
+    with Project.open(path) as project:
+        first, *_ = project.rankings.queue()
+    cells = found(path, first.image_id)
+    moved, relabelled = inner(cells, 2, width=320, height=240)
+    page.goto(f"{server}/review?project=loop")
+    canvas = Canvas(page, 320).ready()
+    x, y = centre(moved)
+    canvas.drag((x, y), (x + 6, y + 4))
+    canvas.click(*centre(relabelled))
+    label = (relabelled.label + 1) % 3
+    page.keyboard.press(str(label + 1))
+    page.get_by_role("button", name="Save & next").click()
+
+    eventually(lambda: reviewed(path, first.image_id) is not None, "the review is stored")
+    review = reviewed(path, first.image_id)
+    assert set(review.detection_ids) == {cell.detection_id for cell in cells}
+    for detection, box, kept_label in zip(
+        review.detection_ids, review.annotations.boxes, review.annotations.labels, strict=True
+    ):
+        cell = next(each for each in cells if each.detection_id == detection)
+        shift = np.float32([6, 4, 6, 4]) if cell is moved else np.zeros(4, np.float32)
+        assert np.abs(box - (cell.box + shift)).max() < 0.5, detection
+        assert kept_label == (label if cell is relabelled else cell.label), detection
+    with Project.open(path) as project:
+        assert first.image_id not in [entry.image_id for entry in project.rankings.queue()]
+
+    train(page, server, 5, "Only train")
+    page.goto(f"{server}/progress?project=loop")
+    expect(page.get_by_text("since model 1").first).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg").first).to_be_visible()
+    with Project.open(path) as project:
+        points = project.evaluations.curve()
+        assert [point.model_id for point in points] == [1, 2]
+        assert points[1].n_cells - points[0].n_cells == len(cells)
