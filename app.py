@@ -20,7 +20,8 @@ def choose_project() -> Path | None:
     if wanted != chosen:  # else the choice is the browser's own, and is left to it
         st.session_state["project_name"] = wanted
     if names:
-        st.sidebar.selectbox("Project", names, None, key="project_name", placeholder="Choose a project")
+        none = None if wanted is None else 0  # an index of None would offer to close the project
+        st.sidebar.selectbox("Project", names, none, key="project_name", placeholder="Choose a project")
     if wanted is None:
         return None
     st.query_params["project"] = wanted

@@ -40,7 +40,7 @@ with Project.open(open_project_path()) as project:
     flagged = project.rankings.flagged_in_pool()
     columns[3].metric("Annotated cells", f"{counts.annotated_cells:,}")
     columns[4].metric(
-        "Flagged cells in the pool",
+        "Flagged in the pool",
         "not ranked" if flagged is None else f"{flagged:,}",
         help="Cells that the current ranking is unsure about, or that may be rare, in images not reviewed.",
     )
@@ -55,17 +55,15 @@ with Project.open(open_project_path()) as project:
         f"Expert time so far: {duration(project.reviews.expert_seconds())}."
     )
 
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.subheader("Each class")
-        st.altair_chart(class_curve(curve, project.classes.all()), width="stretch")
-    with right:
-        st.subheader("Flagged cells")
-        if history := project.rankings.history():
-            st.altair_chart(flagged_curve(history), width="stretch")
-            st.caption("Cells of the pool that the model of that time was unsure about, or that may be rare.")
-        else:
-            st.info("Rank the pool on the Train page to see how many cells are flagged.")
+    st.subheader("Each class")
+    st.altair_chart(class_curve(curve, project.classes.all()), width="stretch")
+
+    st.subheader("Flagged cells in the pool")
+    if history := project.rankings.history():
+        st.altair_chart(flagged_curve(history), width="stretch")
+        st.caption("Cells of the pool that the model of that time was unsure about, or that may be rare.")
+    else:
+        st.info("Rank the pool on the Train page to see how many cells are flagged.")
 
     st.subheader("Figures")
     metrics = metrics_table(curve)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -295,7 +296,8 @@ def _run(path: Path, kind: Kind, config: Mapping[str, Any]) -> None:
     with Project.open(path) as project:
         jobs.watch(project)
         job_id = project.jobs.add(kind, config)
-    worker.run(path, job_id, show=True)
+    with redirect_stdout(sys.stderr):  # libraries that talk while they fetch weights
+        worker.run(path, job_id, show=True)
 
 
 def _listed(text: str | None) -> tuple[str, ...]:

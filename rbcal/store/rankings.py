@@ -168,7 +168,8 @@ class Rankings:
         return None if row is None else _score(row)
 
     def cells(self, ranking_id: int, image_id: int) -> list[Cell]:
-        """Return the cells found in one image."""
+        """Return the cells found in one image; a class younger than the model has probability 0."""
+        n_columns = 1 + int(self._db.value("SELECT count(*) FROM class"))
         rows = self._db.rows(
             "SELECT * FROM detection WHERE ranking_id = ? AND image_id = ? ORDER BY id",
             (ranking_id, image_id),
@@ -180,7 +181,7 @@ class Rankings:
                 u_d=row["u_d"],
                 u_c=row["u_c"],
                 u_r=row["u_r"],
-                probs=np.frombuffer(row["probs"], "<f4"),
+                probs=_widened(np.frombuffer(row["probs"], "<f4"), n_columns),
             )
             for row in rows
         ]
@@ -201,6 +202,10 @@ class Rankings:
         if self.current() is None:
             return None
         return sum(entry.score.n_flagged for entry in self.queue() if entry.score)
+
+
+def _widened(probs: Floats, n_columns: int) -> Floats:
+    return np.pad(probs, (0, max(0, n_columns - len(probs))))
 
 
 def _score(row: Row) -> Score | None:

@@ -79,7 +79,7 @@ def loss_curve(losses: Sequence[tuple[int, float]]) -> alt.LayerChart:
     """Return the chart of the training loss against the step: each step pale, their running mean dark."""
     table = pd.DataFrame(losses, columns=["Step", "Loss"])
     table["Mean"] = table["Loss"].ewm(span=20).mean()
-    base = alt.Chart(table).encode(x=alt.X("Step:Q", title="Step"))
+    base = alt.Chart(table).encode(x=alt.X("Step:Q", title="Step", axis=alt.Axis(format="d", tickMinStep=1)))
     steps = base.mark_line(opacity=0.3, color=_COLOURS[0]).encode(y=alt.Y("Loss:Q", title="Loss"))
     mean = base.mark_line(color=_COLOURS[0], strokeWidth=2.5).encode(y="Mean:Q")
     return (steps + mean).properties(height=200)
@@ -98,9 +98,15 @@ def _lines(
     shapes = [_SHAPES[position // len(_COLOURS) % len(_SHAPES)] for position in range(len(order))]
     if len(order) <= len(_SHAPES):
         shapes = _SHAPES[: len(order)]
-    legend = alt.Legend(orient="bottom", columns=4, title=None, labelLimit=300) if len(order) > 1 else None
+    legend = alt.Legend(title=None, labelLimit=200) if len(order) > 1 else None
     base = alt.Chart(table).encode(
-        x=alt.X("Annotated cells:Q", title=_CELLS_AXIS, scale=alt.Scale(zero=False, padding=20)),
+        x=alt.X(
+            "Annotated cells:Q",
+            title=_CELLS_AXIS,
+            scale=alt.Scale(domain=[0, 1.05 * table["Annotated cells"].max()]),
+            axis=alt.Axis(format=",d", tickMinStep=1, tickCount=8),
+        ),
+        order="Model:Q",  # a line goes from model to model, also where both had as many cells
         y=alt.Y(f"{_field(value)}:Q", title=title, scale=scale),
         color=alt.Color(f"{series}:N", scale=alt.Scale(domain=list(order), range=colours), legend=legend),
         tooltip=[alt.Tooltip(f"{_field(column)}", title=column) for column in table.columns],

@@ -56,7 +56,7 @@ def train(project: Project, config: TrainConfig, tell: Reporter) -> int:
     seconds = time.perf_counter() - started
     model_id = project.models.add(config, detectors.save(detector), images, seconds)
     tell.log(f"Model {model_id} is trained, in {seconds:.0f} s")
-    if project.images.test():
+    if project.images.counts().test_cells:
         _evaluate(project, model_id, detector, tell)
     return model_id
 
@@ -72,7 +72,8 @@ def score(project: Project, config: ScoringConfig, tell: Reporter) -> int:
     """Find and score the cells of every image in the pool, and return the id of the new ranking."""
     model = _serving(project)
     detector = _load(project, model)
-    rare = project.classes.rare_labels()
+    # A class that joined the project after the training is unknown to the model: it cannot look for it.
+    rare = [label for label in project.classes.rare_labels() if label < detector.blueprint.n_classes]
     pool = project.images.pool()
     ranking_id = project.rankings.begin(model.id, config)
     tell.stage("Scoring the pool", len(pool))
@@ -119,9 +120,9 @@ def _load(project: Project, model: Model) -> detectors.Detector:
 
 def _evaluate(project: Project, model_id: int, detector: detectors.Detector, tell: Reporter) -> None:
     images = project.images.test()
-    if not images:
+    if not any(image.n_cells for image in images):
         raise ProjectError(
-            f"{project.path.name} has no test set, so there is nothing to measure on. A test set is drawn "
+            f"{project.path.name} has no test set with cells, so there is nothing to measure on. It is drawn "
             "when images with boxes are imported: rbcal import ... --test-fraction 0.25"
         )
     tell.stage("Measuring on the test set", len(images))

@@ -198,7 +198,9 @@ def score(relevance, n_flagged=0):
 
 
 def cell(u_d=0.5):
-    return Cell(0, np.array([1, 2, 3, 4], np.float32), u_d, 0.8, 1.0, np.array([0.1, 0.2, 0.7], np.float32))
+    return Cell(
+        0, np.array([1, 2, 3, 4], np.float32), u_d, 0.8, 1.0, np.array([0.1, 0.2, 0.6, 0.1], np.float32)
+    )
 
 
 @pytest.fixture
@@ -252,6 +254,13 @@ def test_cells_come_back_with_their_scores(ranked):
     assert (back.u_d, back.u_c, back.u_r, back.label) == (0.5, 0.8, 1.0, 1)
     assert back.box.tolist() == [1, 2, 3, 4]
     assert np.array_equal(back.probs, cell().probs)
+
+
+def test_a_class_younger_than_the_model_has_no_chance(ranked):
+    project, (first, *_), ranking_id = ranked
+    project.classes.add(["fourth"])
+    [back] = project.rankings.cells(ranking_id, first)
+    assert back.probs.tolist() == [*cell().probs.tolist(), 0]
 
 
 def test_a_new_ranking_keeps_the_cells_that_a_review_started_from(ranked):
