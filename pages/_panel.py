@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages._desk import Desk, act
-from rbcal.view.words import brief, literal
+from rbcal.view.words import literal
 
 MOST_BUTTONS = 20  # classes; more of them make a list
 
@@ -150,7 +150,7 @@ def show_reds(desk: Desk) -> None:
             "Class": [
                 ("✓ " if tick else "") + desk.names[each.label] for tick, each in zip(done, reds, strict=True)
             ],
-            "Why": [brief(desk.verdicts[each.detection_id or -1].reasons) for each in reds],
+            "Why": [desk.verdicts[each.detection_id or -1].brief for each in reds],
         }
     )
     key = f"reds_{desk.image.id}"

@@ -13,10 +13,8 @@ from rbcal.config import ScoringConfig
 from rbcal.scoring.relevance import CellScores, flags
 from rbcal.store.rankings import Cell, Score
 
-_BRIEF = re.compile(r"^(class|box) unsure: the passes \w+ at (\S+) .*$")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
 _SIGNS = re.compile(r"([:<>~=-])")
-_MAYBE = re.compile(r" \((\d+%)\)")
 _ROUNDING = 1e-4  # float32 stores 0.29 as a little less
 _CHIP = 4  # letters; a chip is as wide as a small cell
 
@@ -27,6 +25,7 @@ class Verdict:
 
     detection_id: int
     reasons: tuple[str, ...]
+    brief: str  # the same, for a row of a table: "S.D 31%? · class 60% · box 0.78"
     weight: float  # what the cell adds to R, equation (8)
 
     @property
@@ -52,32 +51,25 @@ def verdicts(
     """
     scores = CellScores(*(np.array([getattr(cell, u) for cell in cells]) for u in ("u_d", "u_c", "u_r")))
     fired = flags(scores, config)
-    return [
-        Verdict(
-            cell.detection_id,
-            _reasons(cell, bool(unsure), bool(loose), bool(maybe), names, rare, config),
-            float(unsure) + float(loose) + config.gamma * float(maybe),
+    found = []
+    for n, cell in enumerate(cells):
+        terms = bool(fired.class_unsure[n]), bool(fired.box_unsure[n]), bool(fired.maybe_rare[n])
+        reasons = _reasons(cell, terms, names, rare, config)
+        found.append(
+            Verdict(
+                cell.detection_id,
+                reasons=tuple(long for long, _ in reasons),
+                brief=" · ".join(short for _, short in reasons),
+                weight=terms[0] + terms[1] + config.gamma * terms[2],
+            )
         )
-        for cell, unsure, loose, maybe in zip(
-            cells, fired.class_unsure, fired.box_unsure, fired.maybe_rare, strict=True
-        )
-    ]
+    return found
 
 
 def most_uncertain_first(cells: Sequence[Cell], verdicts: Sequence[Verdict]) -> list[int]:
     """Return the positions of the flagged cells: what adds most to R first, then the least certain."""
     flagged = [position for position, verdict in enumerate(verdicts) if verdict.flagged]
     return sorted(flagged, key=lambda k: (-verdicts[k].weight, cells[k].u_c, cells[k].u_d))
-
-
-def brief(reasons: Sequence[str]) -> str:
-    """Return reasons short enough for a row of a table.
-
-    >>> brief(["maybe S.D (31%)", "class unsure: the passes agree at 60% (threshold 80%)"])
-    'S.D 31%? · class 60%'
-    """
-    short = (_BRIEF.sub(r"\1 \2", reason) for reason in reasons)
-    return " · ".join(_MAYBE.sub(r" \1?", reason).removeprefix("maybe ") for reason in short)
 
 
 def rare_names(
@@ -135,27 +127,30 @@ def short_names(names: Sequence[str], length: int = _CHIP) -> tuple[str, ...]:
 
 def _reasons(
     cell: Cell,
-    unsure: bool,
-    loose: bool,
-    maybe: bool,
+    terms: tuple[bool, bool, bool],
     names: Sequence[str],
     rare: Sequence[int],
     config: ScoringConfig,
-) -> tuple[str, ...]:
+) -> list[tuple[str, str]]:
+    """Return, for each term of equation (8) that fires, its words, long and short."""
+    class_unsure, box_unsure, maybe_rare = terms
     reasons = []
-    if maybe:
-        likely = [
-            (float(cell.probs[k + 1]), names[k]) for k in rare if cell.probs[k + 1] > config.rare_threshold
-        ]
-        named = ", ".join(f"{name} ({p:.0%})" for p, name in sorted(likely, reverse=True))
-        reasons.append(f"maybe {named or 'rare'}")
-    if unsure:
+    if maybe_rare:
+        chances = sorted(
+            ((float(cell.probs[k + 1]), names[k]) for k in rare if cell.probs[k + 1] > config.rare_threshold),
+            reverse=True,
+        )
+        long = ", ".join(f"{name} ({p:.0%})" for p, name in chances) or "rare"
+        reasons.append((f"maybe {long}", ", ".join(f"{name} {p:.0%}?" for p, name in chances) or "rare?"))
+    if class_unsure:
         agree = math.floor(100 * cell.u_c + _ROUNDING) / 100  # rounded up it might seem above the threshold
-        reasons.append(f"class unsure: the passes agree at {agree:.0%} (threshold {config.alpha:.0%})")
-    if loose:
+        long = f"class unsure: the passes agree at {agree:.0%} (threshold {config.alpha:.0%})"
+        reasons.append((long, f"class {agree:.0%}"))
+    if box_unsure:
         overlap = math.floor(100 * cell.u_d + _ROUNDING) / 100
-        reasons.append(f"box unsure: the passes overlap at {overlap:.2f} (threshold {config.beta:.2f})")
-    return tuple(reasons)
+        long = f"box unsure: the passes overlap at {overlap:.2f} (threshold {config.beta:.2f})"
+        reasons.append((long, f"box {overlap:.2f}"))
+    return reasons
 
 
 def _cells(n: int) -> str:

@@ -68,3 +68,10 @@ def test_short_names_differ_however_alike_the_names():
     names = [f"echinocyte {k}" for k in range(1, 14)]
     assert len(set(words.short_names(names))) == 13
     assert words.short_names(["E.1", "E.F", "discocyte"]) == ("E.1", "E.F", "disc")
+
+
+def test_a_row_of_the_table_says_the_same_in_short():
+    found = cell(u_r=1, u_c=0.6, u_d=0.78, probs=(0.1, 0.31, 0.09, 0.5))
+    [verdict] = words.verdicts([found], NAMES, RARE, ScoringConfig())
+    assert verdict.brief == "S.D 31%? · class 60% · box 0.78"
+    assert verdict.weight == 12
