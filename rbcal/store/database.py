@@ -88,6 +88,20 @@ class Database:
                 raise
 
 
+def application_id(path: Path) -> int | None:
+    """Return whose file this is, asked through a connection that cannot write; None: not a database."""
+    with _advice(path):
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", timeout=_BUSY_SECONDS, uri=True)
+        try:
+            return int(connection.execute("PRAGMA application_id").fetchone()[0])
+        except sqlite3.DatabaseError as err:
+            if "not a database" in str(err):
+                return None
+            raise
+        finally:
+            connection.close()
+
+
 @contextmanager
 def _advice(path: Path) -> Iterator[None]:
     """Turn what SQLite says about files and disks into what the user can do."""

@@ -11,7 +11,7 @@ from typing import Self
 
 from rbcal.errors import ProjectError
 from rbcal.store.classes import Classes
-from rbcal.store.database import Database, now
+from rbcal.store.database import Database, application_id, now
 from rbcal.store.evaluations import Evaluations
 from rbcal.store.images import Images
 from rbcal.store.jobs import Jobs
@@ -93,7 +93,7 @@ class Project:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Return the project in the file `path`; a file that is not ours is refused and left as it is."""
-        _check_header(path)
+        _check_is_ours(path)
         database = Database(path)
         version = database.value("PRAGMA user_version")
         if version > USER_VERSION:
@@ -134,15 +134,14 @@ def _migrate(database: Database) -> None:
     database.write(f"PRAGMA user_version = {USER_VERSION}")
 
 
-def _check_header(path: Path) -> None:
-    """Refuse, before SQLite touches it, a file that does not begin like one of ours."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(100)
-    except FileNotFoundError as err:
-        raise ProjectError(f"There is no project {path}. Create it with: rbcal init {path}") from err
-    except OSError as err:
-        raise ProjectError(f"{path} cannot be read: {err.strerror}.") from err
-    ours = header.startswith(b"SQLite format 3\0") and header[68:72] == APPLICATION_ID.to_bytes(4, "big")
-    if not ours:
+def _check_is_ours(path: Path) -> None:
+    """Refuse a file that is not one of ours, without a write to it.
+
+    It is asked through SQLite, never read as a plain file: on POSIX, closing any descriptor of a file drops
+    the locks that other connections of this process hold on it, and then another process may delete the log
+    that they are writing to (docs/decisions/005).
+    """
+    if not path.is_file():
+        raise ProjectError(f"There is no project {path}. Create it with: rbcal init {path}")
+    if application_id(path) != APPLICATION_ID:
         raise ProjectError(f"{path.name} is not an rbcal project. It was left as it is.")

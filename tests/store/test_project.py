@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -90,3 +92,20 @@ def test_a_name_alone_means_the_projects_folder(monkeypatch, tmp_path):
     assert project_path("v1.2") == tmp_path / "v1.2.rbcal"
     assert project_path("here/slides").as_posix() == "here/slides.rbcal"
     assert project_path("slides.rbcal").as_posix() == "slides.rbcal"
+
+
+def test_opening_a_project_twice_keeps_the_locks_of_the_first_connection(project):
+    project.classes.add(["fourth"])
+    log = project.path.with_name(project.path.name + "-wal")
+    before = log.stat().st_ino
+    Project.open(project.path).close()
+    program = "import sys, pathlib; from rbcal.store.project import Project; "
+    program += (
+        "project = Project.open(pathlib.Path(sys.argv[1])); print(*project.classes.names()); project.close()"
+    )
+    command = [sys.executable, "-c", program, str(project.path)]
+    subprocess.run(command, check=True)  # a process that leaves must not take the log with it
+    assert log.stat().st_ino == before
+    project.classes.add(["fifth"])
+    seen = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert seen.split() == ["disc", "slit", "spiky", "fourth", "fifth"]
