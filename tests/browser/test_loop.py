@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +34,16 @@ def create_and_import(page: Page, server: str, coco_file: Path) -> None:
     expect(page.get_by_text("12 images added, 4 of them to the pool")).to_be_visible()
 
 
-def train(page: Page, server: str, steps: int, button: str) -> None:
+def start_training(page: Page, server: str, steps: int, button: str) -> None:
     page.goto(f"{server}/train?project=loop")
     field = page.get_by_label("Steps", exact=True)
     field.fill(str(steps))
     field.press("Tab")
     page.get_by_role("button", name=button).click()
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+
+
+def wait_for_the_end(page: Page) -> None:
     expect(page.get_by_text("Training is finished")).to_be_visible(timeout=TRAINING_MS)
 
 
@@ -47,7 +51,9 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     path = projects / "loop.rbcal"
     data = write_coco(tmp_path / "data", 12, n_groups=4, width=320, height=240, n_cells=14)
     create_and_import(page, server, data)
-    train(page, server, 50, "Train, then rank the pool")
+    start_training(page, server, 50, "Train, then rank the pool")
+    expect(page.get_by_text(re.compile(r"Training: \d+ of 50"))).to_be_visible(timeout=TRAINING_MS)
+    wait_for_the_end(page)
 
     with Project.open(path) as project:
         first, *_ = project.rankings.queue()
@@ -75,7 +81,8 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     with Project.open(path) as project:
         assert first.image_id not in [entry.image_id for entry in project.rankings.queue()]
 
-    train(page, server, 5, "Only train")
+    start_training(page, server, 5, "Only train")
+    wait_for_the_end(page)
     page.goto(f"{server}/progress?project=loop")
     expect(page.get_by_text("since model 1").first).to_be_visible()
     expect(page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg").first).to_be_visible()
@@ -83,3 +90,22 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
         points = project.evaluations.curve()
         assert [point.model_id for point in points] == [1, 2]
         assert points[1].n_cells - points[0].n_cells == len(cells)
+
+
+def test_images_and_boxes_can_be_uploaded(projects: Path, server: str, page: Page, tmp_path: Path):
+    with Project.create(projects / "upload.rbcal"):
+        pass
+    data = write_coco(tmp_path / "data", 4)
+    page.goto(f"{server}/?project=upload")
+    page.get_by_role("radio", name="Upload").or_(
+        page.get_by_role("button", name="Upload", exact=True)
+    ).click()
+    pictures, boxes = page.locator("input[type=file]").nth(0), page.locator("input[type=file]").nth(1)
+    pictures.set_input_files([str(path) for path in sorted((tmp_path / "data" / "images").iterdir())])
+    boxes.set_input_files(str(data))
+    expect(page.get_by_text("annotations.json")).to_be_visible()
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("4 images added")).to_be_visible()
+    with Project.open(projects / "upload.rbcal") as project:
+        counts = project.images.counts()
+        assert (counts.annotated_images, counts.test_images) == (3, 1)
