@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -18,6 +21,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 MAX_PIXELS = 200_000_000  # 0.6 GB as RGB; a bomb claims more
 _WINDOW = (0.1, 99.9)  # percentiles of a 16-bit picture that become black and white
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
+
+# What the decoders raise on bytes that make no sense; found by flipping bits.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error)
 
 Pixels = NDArray[np.uint8]
 
@@ -34,6 +40,8 @@ def decode(content: bytes) -> Pixels:
         When the file is damaged, too large, or in a format that rbcal does not read.
     """
     with _opened(content) as picture:
+        if picture.format == "TIFF" and picture.mode == "RGB" and _bits(picture) > 8:
+            return _window(_deep_colour(content))
         upright = ImageOps.exif_transpose(picture)
         if upright.mode not in _EIGHT_BIT:
             return _window(np.asarray(upright))
@@ -73,15 +81,28 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
         raise ImageError(f"it is too large; at most {MAX_PIXELS:,} pixels are read") from err
     except UnidentifiedImageError as err:
         raise ImageError(f"it is not a picture that rbcal reads ({', '.join(FORMATS)})") from err
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError) as err:
+    except _DAMAGE as err:
         raise ImageError(f"it is damaged ({err})") from err
 
 
+def _bits(picture: Image.Image) -> int:
+    """Return the bits of one sample of a TIFF."""
+    return int(max(getattr(picture, "tag_v2", {}).get(258, (8,))))
+
+
+def _deep_colour(content: bytes) -> NDArray[np.generic]:
+    """Return the samples (H, W, 3) of a deep TIFF, of which Pillow keeps the high byte only."""
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        samples = np.asarray(file.pages[0].asarray())
+    planes_first = samples.shape[0] in (3, 4) and samples.shape[-1] not in (3, 4)
+    return (np.moveaxis(samples, 0, -1) if planes_first else samples)[..., :3]
+
+
 def _window(values: NDArray[np.generic]) -> Pixels:
-    """Map a deep grey picture (H, W) to 8 bits, black and white at two of its percentiles."""
+    """Map a deep picture, (H, W) or (H, W, 3), to 8 bits, black and white at two of its percentiles."""
     deep = values.astype(np.float64)
     low, high = np.percentile(deep, _WINDOW)
     if not high > low:
         low, high = deep.min(), max(deep.max(), deep.min() + 1)
-    grey = (np.clip((deep - low) / (high - low), 0, 1) * 255).round().astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    shallow = (np.clip((deep - low) / (high - low), 0, 1) * 255).round().astype(np.uint8)
+    return shallow if shallow.ndim == 3 else np.repeat(shallow[:, :, None], 3, axis=2)

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from rbcal import synth
@@ -42,6 +43,18 @@ def test_16_bits_are_windowed_not_clipped_to_black(kind):
     assert decoded.max() == 255
     order = np.argsort(deep, axis=None)
     assert (np.diff(decoded[:, :, 0].ravel()[order].astype(int)) >= 0).all()
+
+
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+def test_16_bit_colour_keeps_its_depth(planes):
+    deep = PIXELS.astype(np.uint16) * 16  # a 12-bit camera: the high byte alone would be nearly black
+    file = io.BytesIO()
+    samples = np.moveaxis(deep, -1, 0) if planes == "separate" else deep
+    tifffile.imwrite(file, samples, photometric="rgb", planarconfig=planes)
+    decoded = pictures.decode(file.getvalue())
+    assert decoded.shape == PIXELS.shape
+    assert (decoded.min(), decoded.max()) == (0, 255)
+    assert np.corrcoef(decoded.ravel(), PIXELS.ravel())[0, 1] > 0.99
 
 
 def test_a_flat_16_bit_picture_is_not_an_error():
@@ -96,3 +109,20 @@ def test_a_bomb_is_refused_before_it_goes_off(monkeypatch):
     monkeypatch.setattr(pictures, "MAX_PIXELS", 60 * 40 - 1)
     with pytest.raises(ImageError, match="60 x 40 pixels"):
         pictures.decode(encode(Image.fromarray(PIXELS), "PNG"))
+
+
+def test_flipped_bytes_give_pixels_or_a_sentence():
+    rng = np.random.default_rng(0)
+    deep = io.BytesIO()
+    tifffile.imwrite(deep, PIXELS.astype(np.uint16) * 16, photometric="rgb")
+    originals = [encode(Image.fromarray(PIXELS), kind) for kind in ("JPEG", "PNG", "TIFF", "BMP", "WEBP")]
+    refused = 0
+    for turn in range(300):
+        content = bytearray([*originals, deep.getvalue()][turn % 6])
+        for position in rng.integers(min(len(content), 400), size=3):
+            content[position] = rng.integers(256)
+        try:
+            assert pictures.decode(bytes(content)).dtype == np.uint8
+        except ImageError:
+            refused += 1
+    assert 0 < refused < 300
