@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
-from pages._desk import CANVAS, Desk, act
+from pages._desk import CANVAS, COMPANION, Desk, act
 from rbcal.view import canvas
 
 _companion = st.components.v2.component(
@@ -37,7 +37,7 @@ def show_companion(desk: Desk) -> None:
     """Mount the companion beside the canvas; it shows nothing of its own."""
     chosen = desk.history.find(desk.selected)
     _companion(
-        key="companion",
+        key=COMPANION,
         data={
             "mode": "draw" if desk.view.drawing else "edit",
             "classes": len(desk.classes),
@@ -48,29 +48,6 @@ def show_companion(desk: Desk) -> None:
             "done": desk.view.done,  # it holds the mouse back until what it asked for is done
         },
         height=1,
-        on_point_change=lambda: act(_pointed, desk),
-        on_act_change=lambda: act(_asked, desk),
+        on_point_change=lambda: act(None),
+        on_act_change=lambda: act(None),
     )
-
-
-def _pointed(desk: Desk) -> None:
-    desk.select_at(*st.session_state["companion"]["point"])
-
-
-def _asked(desk: Desk) -> None:
-    asked = st.session_state["companion"]["act"]
-    desk.view.ticket = asked["ticket"]
-    match asked["what"]:
-        case "label":
-            desk.relabel(int(asked["value"]))
-        case "remove":
-            desk.remove()
-        case "undo":
-            desk.undo()
-        case "redo":
-            desk.redo()
-        case "next":
-            desk.next_red()
-        case "zoom":
-            desk.view.zoom = float(asked["value"])
-            desk.redraw()

@@ -232,7 +232,9 @@ class Stage {
     this.shownRing = undefined;
     if (event.button !== 0 || panned) return;
     this.point = pressed.point;
-    if (this.data.mode === 'edit') this.send.setStateValue('point', this.point);
+    if (this.data.mode !== 'edit') return;
+    this.point.push(Date.now());   // tells two presses apart
+    this.send.setStateValue('point', this.point);
   }
 
   // Python answers some acts with a redraw, which would end a drag that began meanwhile. Until it is there, what
@@ -242,7 +244,8 @@ class Stage {
     this.flush(true);
     this.ticket += 1;
     this.awaitedUntil = performance.now() + HOLD_MS;
-    this.send.setTriggerValue('act', { what, value, ticket: this.ticket });
+    // With the press before it: the two may reach Python in either order.
+    this.send.setTriggerValue('act', { what, value, ticket: this.ticket, point: this.point?.length === 3 ? this.point : null });
   }
 
   hold(event) {

@@ -24,6 +24,7 @@ from rbcal.store.reviews import Draft
 from rbcal.view import canvas, shapes, words
 
 CANVAS = "canvas"  # one fixed key: a new one for each image would switch Edit off
+COMPANION = "companion"
 _IDLE = 60.0  # seconds; a longer pause is not work
 _NEAR = 6.0  # screen pixels around the selected box that still belong to it: its handles
 
@@ -36,6 +37,7 @@ class View:
     chips: str = "all"
     drawing: bool = False
     label: int = 0  # of new boxes
+    pointed: float = 0.0  # when the browser's last press was that we know of
     ticket: int = 0  # of the last act that the companion asked for
     done: int = 0  # of the last one whose outcome is on the canvas
 
@@ -100,6 +102,37 @@ class Desk:
         self.change(self.history.change(reading.shapes))
         if reading.litter:
             self.redraw()
+
+    def obey(self) -> None:
+        """Do what the companion asked for since, each thing once.
+
+        Streamlit may answer several acts with one run, and then calls their callbacks in an order of its own:
+        whichever comes first, a class key counts before the *Save* that was clicked after it.
+        """
+        said = st.session_state.get(COMPANION) or {}
+        asked = said.get("act")
+        for press in (said.get("point"), asked and asked.get("point")):
+            x, y, pressed_at = press or (0, 0, 0)
+            if pressed_at > self.view.pointed:
+                self.view.pointed = pressed_at
+                self.select_at(x, y)
+        if not asked or asked["ticket"] <= self.view.ticket:
+            return
+        self.view.ticket = asked["ticket"]
+        match asked["what"]:
+            case "label":
+                self.relabel(int(asked["value"]))
+            case "remove":
+                self.remove()
+            case "undo":
+                self.undo()
+            case "redo":
+                self.redo()
+            case "next":
+                self.next_red()
+            case "zoom":
+                self.view.zoom = float(asked["value"])
+                self.redraw()
 
     def change(self, history: shapes.History, *, redraw: bool = False) -> None:
         """Make a change, and keep it as a draft in the project file."""
@@ -237,13 +270,14 @@ def act(what: Callable[..., None] | None, *arguments: Any) -> None:
     desk: Desk | None = st.session_state.get("desk")
     if desk is None:  # saved a moment ago; this is an echo of its canvas, or a second press
         return
-    before = desk.serial
+    before, ticket = desk.serial, desk.view.ticket
     try:
         desk.listen()
+        desk.obey()
         if what is not None:
             what(*arguments)
             st.session_state.pop("review_error", None)
     except RbcalError as err:
         st.session_state["review_error"] = str(err)
-    if desk.serial == before:
-        desk.view.done = desk.view.ticket
+    if desk.view.ticket != ticket and desk.serial == before:
+        desk.view.done = desk.view.ticket  # it drew nothing anew, so there is no drawing to wait for

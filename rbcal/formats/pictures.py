@@ -23,7 +23,17 @@ _WINDOW = (0.1, 99.9)  # percentiles of a 16-bit picture that become black and w
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
 
 # What the decoders raise on bytes that make no sense; found by flipping bits.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error)
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    struct.error,
+    zlib.error,
+    tifffile.TiffFileError,
+)
 
 Pixels = NDArray[np.uint8]
 
