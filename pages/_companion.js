@@ -65,7 +65,7 @@ class Stage {
     this.listen(window, 'mousemove', (e) => this.panMove(e), true);
     this.listen(window, 'pointermove', (e) => { if (this.pan) e.stopPropagation(); }, true);
     this.listen(window, 'pointerup', (e) => this.release(e), true);
-    for (const name of ['mousedown', 'mousemove', 'mouseup', 'keydown']) this.listen(window, name, (e) => this.hold(e), true);
+    for (const name of ['mousedown', 'mousemove', 'mouseup', 'click', 'keydown']) this.listen(window, name, (e) => this.hold(e), true);
     // The component offers no event for "mounted" or "replaced": look for it.
     this.timer = setInterval(() => this.attach(), 60);
   }
@@ -233,7 +233,7 @@ class Stage {
     if (event.button !== 0 || panned) return;
     this.point = pressed.point;
     if (this.data.mode !== 'edit') return;
-    this.point.push(Date.now());   // tells two presses apart
+    this.point.push(Date.now(), this.data.image);   // the time tells two presses apart
     this.send.setStateValue('point', this.point);
   }
 
@@ -245,7 +245,8 @@ class Stage {
     this.ticket += 1;
     this.awaitedUntil = performance.now() + HOLD_MS;
     // With the press before it: the two may reach Python in either order.
-    this.send.setTriggerValue('act', { what, value, ticket: this.ticket, point: this.point?.length === 3 ? this.point : null });
+    const point = this.point?.length === 4 ? this.point : null;
+    this.send.setTriggerValue('act', { what, value, ticket: this.ticket, image: this.data.image, point });
   }
 
   hold(event) {
@@ -253,13 +254,19 @@ class Stage {
     if (event.type === 'keydown' && !typing() && this.unwanted(event)) return void event.stopImmediatePropagation();
     if (!this.queue.length) {
       if (performance.now() > this.awaitedUntil) return;
-      if (event.type === 'keydown' ? typing() : event.type !== 'mousedown' || !this.inside(event)) return;
+      if (event.type === 'keydown' ? typing() : !this.begins(event)) return;
       clearTimeout(this.holdTimer);
       this.holdTimer = setTimeout(() => this.play(), this.awaitedUntil - performance.now());
     }
+    if (event.type === 'click' && this.inside(event)) return;
     event.stopImmediatePropagation();
-    if (event.type === 'keydown') event.preventDefault();
-    this.queue.push(event);
+    if (event.type === 'keydown' || event.type === 'click') event.preventDefault();
+    this.queue.push({ event, target: event.composedPath()[0] });
+  }
+
+  // A press on the canvas, or on a button such as Save: the act before it comes first.
+  begins(event) {
+    return event.type === 'mousedown' ? this.inside(event) : event.type === 'click' && !this.inside(event);
   }
 
   // A key held down, or pressed twice, must not save the next image before anybody has seen it.
@@ -284,13 +291,15 @@ class Stage {
     clearTimeout(this.holdTimer);
     this.awaitedUntil = 0;
     while (this.queue.length && performance.now() > this.awaitedUntil) {
-      const event = this.queue.shift();
+      const { event, target } = this.queue.shift();
       const kind = { bubbles: true, cancelable: true, composed: true };
       if (event.type === 'keydown') {
         const { key, code, keyCode, ctrlKey, metaKey, shiftKey } = event;
         Object.assign(kind, { key, code, keyCode, which: keyCode, ctrlKey, metaKey, shiftKey });
         document.body.dispatchEvent(new KeyboardEvent('keydown', kind));
         document.body.dispatchEvent(new KeyboardEvent('keyup', kind));
+      } else if (event.type === 'click') {
+        target.click?.();
       } else {
         const { clientX, clientY, button, buttons } = event;
         Object.assign(kind, { clientX, clientY, button, buttons });

@@ -112,13 +112,16 @@ class Desk:
         said = st.session_state.get(COMPANION) or {}
         asked = said.get("act")
         for press in (said.get("point"), asked and asked.get("point")):
-            x, y, pressed_at = press or (0, 0, 0)
+            x, y, pressed_at, image_id = press or (0, 0, 0, None)
             if pressed_at > self.view.pointed:
                 self.view.pointed = pressed_at
-                self.select_at(x, y)
+                if image_id == self.image.id:  # else it was meant for an image that is gone
+                    self.select_at(x, y)
         if not asked or asked["ticket"] <= self.view.ticket:
             return
         self.view.ticket = asked["ticket"]
+        if asked["image"] != self.image.id:
+            return
         match asked["what"]:
             case "label":
                 self.relabel(int(asked["value"]))
