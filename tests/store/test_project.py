@@ -73,7 +73,7 @@ def test_a_transaction_happens_whole_or_not_at_all(project):
     assert "fourth" not in project.classes.names()
 
 
-def test_a_read_only_file_is_said_so(project, monkeypatch):
+def test_a_read_only_file_is_said_so(project):
     project._database.sqlite_utils.conn.execute("PRAGMA query_only = ON")
     with pytest.raises(ProjectError, match="read-only"):
         project.classes.add(["fourth"])
