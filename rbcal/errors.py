@@ -10,6 +10,7 @@
      |    +-- ConflictError   somebody else changed the same thing first
      +-- DetectorError    a detector cannot be built or loaded
      +-- TrainingError    training cannot start or go on
+     |    +-- DivergedError   the loss is no longer a number; what was learnt before is kept
      +-- ScoringError     a score is not defined for these numbers
      +-- JobError         a worker process cannot start, or died
           +-- JobCancelledError  the user asked the worker to stop
@@ -49,6 +50,10 @@ class DetectorError(RbcalError):
 
 class TrainingError(RbcalError):
     """Training cannot start or go on."""
+
+
+class DivergedError(TrainingError):
+    """The loss is no longer a finite number; the weights are those before the step."""
 
 
 class ScoringError(RbcalError):

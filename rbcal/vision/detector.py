@@ -2,26 +2,23 @@
 
 The forward pass reads top to bottom::
 
-    picture -> working scale -> backbone -> RPN -> RoI pooling -> first layer | dropout -> second layer
-                                                                              | dropout -> classes, boxes
+    picture -> tiles -> working scale -> backbone -> RPN -> RoI pooling -> first layer
+                                  | dropout -> second layer | dropout -> classes, boxes
 
-Everything left of the bar is the same in every stochastic pass: :meth:`Detector.look` runs it once.
+Everything before the first bar is the same in every stochastic pass: :meth:`Detector.look` runs it once.
+What follows it runs once in the plain pass, T times in :mod:`rbcal.vision.sampling`.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors import torch as safetensors
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
@@ -32,13 +29,18 @@ from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image
 
 from rbcal.boxes import Floats
 from rbcal.config import TrainConfig
-from rbcal.errors import DetectorError, TrainingError
+from rbcal.errors import TrainingError
 from rbcal.formats.pictures import Pixels
 from rbcal.vision.backbones import BACKBONES, BoxHead
+from rbcal.vision.devices import inference_precision, resolve_device
+from rbcal.vision.tiling import Tile, tiles
 
 _FEATURES_PER_CELL = 5  # a median cell at working scale; RoI pooling to 7 x 7 then loses nothing
 _NEAR_ENOUGH = 0.1  # a scale this close to 1 is 1: resampling would only blur
-_MAX_PIXELS = 4_000_000  # of a picture at working scale; bounds the memory of one forward pass
+_TILE = 2048  # working pixels; a larger picture is looked at in tiles, which bounds the memory of one pass
+_OVERLAP = 2.0  # of two tiles, in sides of the largest anchor: a cell up to that size is whole in one of them
+_STEP = 32  # pixels; pictures are padded to a multiple of it, for the deepest features are that wide
+_CUDA_STEP = 320  # cuDNN compiles its kernels for each new size, which takes seconds: let there be few
 _ANCHOR_STEP = 1.5  # two neighbouring anchors; a box in between still has IoU 0.67 with one of them
 _MIN_OBJECTNESS = 0.05  # in inference: proposals below it hold next to no cell, and would cost in every pass
 _PROPOSAL_IOU = 0.7  # in training, where a cell should be seen from several proposals
@@ -60,10 +62,9 @@ class Blueprint:
 class Glimpse:
     """What all passes over one image share: R proposals and their features up to the first dropout."""
 
-    first: Tensor  # (R, W)
-    proposals: Tensor  # (R, 4), working pixels
-    working_size: tuple[int, int]  # height, width
-    image_size: tuple[int, int]
+    first: Tensor  # (R, W) float32
+    proposals: Tensor  # (R, 4) float32, image pixels
+    image_size: tuple[int, int]  # height, width
 
     def of(self, rows: Tensor) -> Glimpse:
         """Return what was seen of some of the proposals."""
@@ -71,11 +72,16 @@ class Glimpse:
 
 
 class Detector(nn.Module):
-    """Faster R-CNN whose stochastic part can be run on its own."""
+    """Faster R-CNN whose stochastic part can be run on its own.
+
+    `precision` is that of :meth:`look`; `tile` is the largest side, in working pixels, that it takes at once.
+    """
 
     def __init__(self, blueprint: Blueprint) -> None:
         super().__init__()
         self.blueprint = blueprint
+        self.precision = torch.float32
+        self.tile = _TILE
         self.backbone = BACKBONES[blueprint.backbone]()
         channels = self.backbone.channels
         anchors = AnchorGenerator(sizes=(blueprint.anchor_sides,), aspect_ratios=((1.0,),))
@@ -133,54 +139,44 @@ class Detector(nn.Module):
 
     def look(self, image: Pixels) -> Glimpse:
         """Return what every pass over the image shares: all up to the first dropout, run once."""
-        working = self.rescale(image, self.scale_of(image))
-        batch = self._batch([working])
-        features = {"0": self.backbone(batch.tensors)}
-        proposals, _ = self.rpn(batch, features)
-        pooled = self.roi_heads.box_roi_pool(features, proposals, batch.image_sizes)
-        first = self.roi_heads.box_head.first(pooled)
         height, width = image.shape[:2]
-        return Glimpse(first, proposals[0], batch.image_sizes[0], (height, width))
+        views = [self._look_at(image, tile) for tile in self.tiles(height, width)]
+        first, proposals = (torch.cat(parts) for parts in zip(*views, strict=True))
+        return Glimpse(first, proposals, (height, width))
+
+    def _look_at(self, image: Pixels, tile: Tile) -> tuple[Tensor, Tensor]:
+        """Return first features (R, W) and proposals (R, 4) of one tile, those that are its own."""
+        left, top, right, bottom = tile.window
+        working = self.rescale(image[top:bottom, left:right], self.blueprint.scale)
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            batch = self._batch([working])
+            features = {"0": self.backbone(batch.tensors)}
+            (proposals,), _ = self.rpn(batch, features)
+            proposals = proposals.float()
+            (height, width) = working.shape[1:]
+            zoom = proposals.new_tensor([(right - left) / width, (bottom - top) / height])
+            corner = proposals.new_tensor([left, top])
+            in_image = proposals * zoom.repeat(2) + corner.repeat(2)
+            own = tile.owns((in_image[:, :2] + in_image[:, 2:]) / 2)
+            pooled = self.roi_heads.box_roi_pool(features, [proposals[own]], batch.image_sizes)
+            return self.roi_heads.box_head.first(pooled).float(), in_image[own]
+
+    def tiles(self, height: int, width: int) -> list[Tile]:
+        """Return the tiles in which an image is looked at; one that is small enough is a single tile."""
+        blueprint = self.blueprint
+        side = max(1, int(self.tile / blueprint.scale))
+        overlap = math.ceil(_OVERLAP * max(blueprint.anchor_sides) / blueprint.scale)
+        return tiles(height, width, side=side, overlap=overlap)
 
     def plain_pass(self, first: Tensor) -> tuple[Tensor, Tensor]:
         """Return class logits (R, C + 1) and box deltas (R, 4 (C + 1)) without dropout."""
         return self.roi_heads.box_predictor(self.roi_heads.box_head.second(first))
 
-    def thinned_pass(self, first: Tensor, keep_6: Tensor, keep_7: Tensor) -> tuple[Tensor, Tensor]:
-        """Return class logits (R, C + 1) and box deltas (R, 4 (C + 1)) of one stochastic pass.
-
-        Parameters
-        ----------
-        first : (R, W) float32
-            :attr:`Glimpse.first`.
-        keep_6, keep_7 : (W,) bool
-            The units that the two dropouts keep. They are the same for all proposals, so a pass is one
-            thinned network, and only the units that it keeps are computed.
-        """
-        head, predictor = self.roi_heads.box_head, self.roi_heads.box_predictor
-        boost = 1 / (1 - head.dropout)
-        hidden = F.linear(boost * first[:, keep_6], head.fc7.weight[keep_7][:, keep_6], head.fc7.bias[keep_7])
-        hidden = boost * F.relu(hidden)
-        logits, deltas = predictor.cls_score, predictor.bbox_pred
-        return (
-            F.linear(hidden, logits.weight[:, keep_7], logits.bias),
-            F.linear(hidden, deltas.weight[:, keep_7], deltas.bias),
-        )
-
     def decode(self, deltas: Tensor, glimpse: Glimpse) -> Tensor:
         """Return the boxes (..., R, 4) in image pixels, clipped, that deltas (..., R, 4) make of it."""
         proposals = glimpse.proposals.expand_as(deltas).reshape(-1, 4)
         boxes = self.roi_heads.box_coder.decode_single(deltas.reshape(-1, 4), proposals).reshape(deltas.shape)
-        boxes = clip_boxes_to_image(boxes, glimpse.working_size)
-        (height, width), (working_height, working_width) = glimpse.image_size, glimpse.working_size
-        x, y = width / working_width, height / working_height
-        boxes = boxes * boxes.new_tensor([x, y, x, y])
-        return clip_boxes_to_image(boxes, glimpse.image_size)  # once more: x may round past the border
-
-    def scale_of(self, image: Pixels) -> float:
-        """Return working pixels per image pixel; less than the blueprint's only for huge images."""
-        height, width = image.shape[:2]
-        return min(self.blueprint.scale, math.sqrt(_MAX_PIXELS / (height * width)))
+        return clip_boxes_to_image(boxes, glimpse.image_size)
 
     def rescale(self, image: Pixels, scale: float) -> Tensor:
         """Return an image (H, W, 3) uint8 at that scale, as (3, h, w) float32 in [0, 1], on the device."""
@@ -198,7 +194,8 @@ class Detector(nn.Module):
     def _batch(self, images: Sequence[Tensor]) -> ImageList:
         """Normalise pictures of any size and pad them, with the mean colour, to one size."""
         sizes = [(image.shape[1], image.shape[2]) for image in images]
-        height, width = (math.ceil(max(side) / 32) * 32 for side in zip(*sizes, strict=True))
+        step = _CUDA_STEP if self.device.type == "cuda" else _STEP
+        height, width = (math.ceil(max(side) / step) * step for side in zip(*sizes, strict=True))
         mean, std = (images[0].new_tensor(x)[:, None, None] for x in (self.backbone.mean, self.backbone.std))
         padded = images[0].new_zeros((len(images), 3, height, width))
         for row, image in zip(padded, images, strict=True):
@@ -241,59 +238,27 @@ def build(config: TrainConfig, n_classes: int, *, box_sides: Floats) -> Detector
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         detector = Detector(blueprint)
-    if config.init == "imagenet":
+    if config.init != "random":
         detector.backbone.load_imagenet(detector.roi_heads.box_head, config.weights)
-    return _settle(detector, device)
+    return settle(detector, device)
 
 
-def save(detector: Detector) -> bytes:
-    """Return the detector as a safetensors file: its weights, and its blueprint as JSON metadata."""
-    state = {key: tensor.detach().cpu().contiguous() for key, tensor in detector.state_dict().items()}
-    return safetensors.save(state, {"rbcal": json.dumps(asdict(detector.blueprint))})
+def widen(detector: Detector, n_classes: int) -> Detector:
+    """Return a detector for more classes: it knows the old ones as before, and nothing of the new ones."""
+    blueprint = replace(detector.blueprint, n_classes=n_classes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        wider = Detector(blueprint)
+    state = wider.state_dict()
+    for key, known in detector.state_dict().items():
+        state[key][: len(known)] = known  # the classes are the rows of the last two layers
+    wider.load_state_dict(state)
+    return settle(wider, detector.device)
 
 
-def load(content: bytes, device: str = "cpu") -> Detector:
-    """Return the detector that :func:`save` wrote; opening runs no code and needs no network.
-
-    Raises
-    ------
-    DetectorError
-        If the content is damaged or is not a detector.
-    """
-    where = resolve_device(device)
-    try:
-        state = safetensors.load(content)
-        blueprint = _read_blueprint(content)
-        with torch.device("meta"):  # shapes alone: the weights are adopted, not copied
-            detector = Detector(blueprint)
-        detector.load_state_dict(state, assign=True)
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as err:
-        raise DetectorError(
-            "The model file is damaged, or is not a detector of rbcal. Choose another model, or train again."
-        ) from err
-    return _settle(detector, where)
-
-
-def resolve_device(name: str) -> torch.device:
-    """Return the device of that name; "auto" is a GPU if there is one, else the CPU.
-
-    Raises
-    ------
-    DetectorError
-        If there is no such device on this machine.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device).item()  # a device without memory, such as "meta", has no item
-    except (RuntimeError, AssertionError, NotImplementedError) as err:  # a torch without CUDA asserts
-        raise DetectorError(f"There is no device {name!r} on this machine. Choose auto or cpu.") from err
-    return device
-
-
-def _settle(detector: Detector, device: torch.device) -> Detector:
-    """Move to the device, in the memory order that convolutions on a CPU are twice as fast with."""
+def settle(detector: Detector, device: torch.device) -> Detector:
+    """Move to the device, in the memory order and the precision that it is fastest with."""
+    detector.precision = inference_precision(device)
     return detector.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
@@ -302,16 +267,3 @@ def _anchor_sides(sides: NDArray[np.float64]) -> tuple[float, ...]:
     low, high = np.quantile(sides, [0.05, 0.95])
     n_steps = math.ceil(math.log(high / low) / math.log(_ANCHOR_STEP))
     return tuple(float(side) for side in np.geomspace(low, high, n_steps + 1)) if n_steps else (float(low),)
-
-
-def _read_blueprint(content: bytes) -> Blueprint:
-    """Read the metadata of a safetensors file: 8 bytes with the length of a JSON header, then the header."""
-    length = int.from_bytes(content[:8], "little")
-    settings: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["rbcal"])
-    settings["anchor_sides"] = tuple(float(side) for side in settings["anchor_sides"])
-    settings["scale"] = float(settings["scale"])
-    blueprint = Blueprint(**settings)
-    numbers = (blueprint.n_classes, blueprint.head_width, blueprint.scale, *blueprint.anchor_sides)
-    if not blueprint.anchor_sides or not all(0 < number < math.inf for number in numbers):
-        raise ValueError(f"Sizes must be positive and finite, but got {blueprint}.")
-    return blueprint

@@ -13,7 +13,7 @@ from rbcal.boxes import Annotations, Detections, Floats
 from rbcal.errors import ShapeError
 from rbcal.metrics import Evaluation
 
-_FAINTEST = 0.005  # a class less probable than this is not offered: it would only lengthen the tail
+FAINTEST = 0.005  # a class less probable than this is not offered: it would only lengthen the tail
 
 
 def evaluate(
@@ -109,7 +109,7 @@ def _guesses(detections: Iterable[Detections]) -> list[dict[str, Any]]:
         for image, guess in enumerate(detections)
         for box, probs in zip(_corner_and_size(guess.boxes), guess.probs, strict=True)
         for label, p in enumerate(probs[1:])
-        if p >= _FAINTEST
+        if p >= FAINTEST
     ]
 
 

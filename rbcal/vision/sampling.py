@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad, relu
+from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import nms
 
 from rbcal.boxes import Detections, Passes
@@ -13,49 +15,94 @@ from rbcal.vision.detector import Detector, Glimpse
 
 _SAME_CELL = 0.5  # IoU above which two boxes are one cell, whatever their classes: a cell comes out once
 _FAINT = 0.05  # AP needs the doubtful detections too
+_HOPELESS = 0.5  # of the threshold: what is below it without dropout is not above it on the mean (measured)
 _MIN_SIDE = 1.0  # image pixels
 
 
-@torch.inference_mode()
-def sample(detector: Detector, image: Pixels, config: ScoringConfig) -> tuple[Detections, Passes]:
-    """Return the cells of one image, and how T stochastic passes see each of them.
+class Sampler:
+    """T stochastic passes of one detector, drawn once and run over any number of images.
 
-    Backbone, RPN, RoI pooling and the first layer run once; what follows a dropout runs T times. A pass is
-    one thinned network, the same for all proposals and, given the seed, for all images.
+    A pass is one thinned network: its two dropouts keep the same units for all proposals and, given the
+    seed, for all images. So the rows and columns of the units that it keeps are cut out of the weights
+    once, and the T passes over an image are two batched matrix products.
 
     Parameters
     ----------
     detector : Detector
-    image : (H, W, 3) uint8
     config : ScoringConfig
         passes, cell_threshold and seed.
-
-    Returns
-    -------
-    Detections
-        N cells; boxes and probs are those of the mean over the passes.
-    Passes
-        The same N cells in each pass. The box is that of the most probable cell class of the pass:
-        background has no box.
 
     References
     ----------
     Sadafi et al. 2019, section 2.2; what is cached and why that is exact: docs, "What rbcal settles".
     """
-    glimpse = detector.look(image)
-    keep = _dropout(config, detector)
-    outcomes = [detector.thinned_pass(glimpse.first, *pair) for pair in keep]
-    probs = torch.stack([logits for logits, _ in outcomes]).softmax(-1)  # (T, R, C + 1)
-    deltas = torch.stack([deltas for _, deltas in outcomes])  # (T, R, 4 (C + 1))
-    mean = probs.mean(0)
-    boxes = _boxes(detector, glimpse, mean, deltas.mean(0))
-    cells = _cells(boxes, mean, config.cell_threshold)
-    probs, deltas = probs[:, cells], deltas[:, cells]
-    boxes_of_passes = _boxes(detector, glimpse.of(cells), probs, deltas)
-    return (
-        Detections(boxes[cells].cpu().numpy(), mean[cells].cpu().numpy()),
-        Passes(boxes_of_passes.cpu().numpy(), probs.cpu().numpy()),
-    )
+
+    def __init__(self, detector: Detector, config: ScoringConfig) -> None:
+        self._detector = detector
+        self._config = config
+        self._cut()
+
+    @torch.inference_mode()
+    def _cut(self) -> None:
+        """Cut the thinned networks out of the detector, on the device where it is."""
+        detector, config = self._detector, self._config
+        head, predictor = detector.roi_heads.box_head, detector.roi_heads.box_predictor
+        boost = 1 / (1 - head.dropout)
+        keep_6, keep_7 = dropout_masks(config, detector).unbind(1)
+        units_6 = [keep.nonzero().squeeze(1) for keep in keep_6]
+        units_7 = [keep.nonzero().squeeze(1) for keep in keep_7]
+        weight = torch.cat([predictor.cls_score.weight, predictor.bbox_pred.weight])  # (5 (C + 1), W)
+        self._bias = torch.cat([predictor.cls_score.bias, predictor.bbox_pred.bias])
+        # Passes keep different numbers of units: the shorter ones are filled up with units of weight 0.
+        self._units_6 = pad_sequence(units_6, batch_first=True)  # (T, U)
+        self._fc7 = _stack(
+            [boost * head.fc7.weight[b][:, a].T for a, b in zip(units_6, units_7, strict=True)]
+        )
+        self._fc7_bias = _stack([head.fc7.bias[None, b] for b in units_7])  # (T, 1, V); _fc7: (T, U, V)
+        self._predictor = _stack([boost * weight[:, b].T for b in units_7])  # (T, V, 5 (C + 1))
+
+    @torch.inference_mode()
+    def __call__(self, image: Pixels) -> tuple[Detections, Passes]:
+        """Return the cells of one image (H, W, 3), and how T stochastic passes see each of them.
+
+        Returns
+        -------
+        Detections
+            N cells; boxes and probs are those of the mean over the passes.
+        Passes
+            The same N cells in each pass. The box is that of the most probable cell class of the pass:
+            background has no box.
+        """
+        detector, threshold = self._detector, self._config.cell_threshold
+        if self._units_6.device != detector.device:
+            self._cut()  # it has moved, for want of memory
+        glimpse = detector.look(image)
+        plain, _ = detector.plain_pass(glimpse.first)
+        glimpse = glimpse.of(1 - plain.softmax(-1)[:, 0] >= _HOPELESS * threshold)
+        probs, deltas = self.passes(glimpse)
+        mean = probs.mean(0)
+        boxes = _boxes(detector, glimpse, mean, deltas.mean(0))
+        cells = choose_cells(boxes, mean, threshold)
+        probs, deltas = probs[:, cells], deltas[:, cells]
+        boxes_of_passes = _boxes(detector, glimpse.of(cells), probs, deltas)
+        return (
+            Detections(boxes[cells].cpu().numpy(), mean[cells].cpu().numpy()),
+            Passes(boxes_of_passes.cpu().numpy(), probs.cpu().numpy()),
+        )
+
+    def passes(self, glimpse: Glimpse) -> tuple[Tensor, Tensor]:
+        """Return class probabilities (T, R, C + 1) and box deltas (T, R, 4 (C + 1)) of every pass."""
+        n_passes, n_units = self._units_6.shape
+        first = glimpse.first[:, self._units_6.flatten()].reshape(-1, n_passes, n_units).transpose(0, 1)
+        hidden = relu(torch.baddbmm(self._fc7_bias, first, self._fc7))
+        outcome = torch.baddbmm(self._bias, hidden, self._predictor)
+        n_columns = outcome.shape[-1] // 5  # C + 1 logits, then four deltas for each of them
+        return outcome[..., :n_columns].softmax(-1), outcome[..., n_columns:]
+
+
+def sample(detector: Detector, image: Pixels, config: ScoringConfig) -> tuple[Detections, Passes]:
+    """Return what a :class:`Sampler` made for this one image sees in it."""
+    return Sampler(detector, config)(image)
 
 
 @torch.inference_mode()
@@ -65,16 +112,24 @@ def detect(detector: Detector, image: Pixels) -> Detections:
     logits, deltas = detector.plain_pass(glimpse.first)
     probs = logits.softmax(-1)
     boxes = _boxes(detector, glimpse, probs, deltas)
-    cells = _cells(boxes, probs, _FAINT)
+    cells = choose_cells(boxes, probs)
     return Detections(boxes[cells].cpu().numpy(), probs[cells].cpu().numpy())
 
 
-def _dropout(config: ScoringConfig, detector: Detector) -> list[tuple[Tensor, Tensor]]:
-    """Return T pairs of the units (W,) bool that the two dropouts keep, drawn from the seed alone."""
+def dropout_masks(config: ScoringConfig, detector: Detector) -> Tensor:
+    """Return the units that the two dropouts of each pass keep, (T, 2, W) bool, drawn from the seed alone."""
     generator = torch.Generator().manual_seed(config.seed)
     head = detector.roi_heads.box_head
     chance = torch.rand((config.passes, 2, head.fc7.in_features), generator=generator)
-    return [(first, second) for first, second in (chance >= head.dropout).to(detector.device)]
+    return (chance >= head.dropout).to(detector.device)
+
+
+def _stack(matrices: list[Tensor]) -> Tensor:
+    """Stack matrices (U_t, V_t) of different sizes, filled up with zeros: (T, max U, max V)."""
+    rows, columns = (max(matrix.shape[axis] for matrix in matrices) for axis in (0, 1))
+    return torch.stack(
+        [pad(matrix, (0, columns - matrix.shape[1], 0, rows - matrix.shape[0])) for matrix in matrices]
+    )
 
 
 def _boxes(detector: Detector, glimpse: Glimpse, probs: Tensor, deltas: Tensor) -> Tensor:
@@ -84,7 +139,7 @@ def _boxes(detector: Detector, glimpse: Glimpse, probs: Tensor, deltas: Tensor) 
     return detector.decode(by_class.take_along_dim(best[..., None, None], -2).squeeze(-2), glimpse)
 
 
-def _cells(boxes: Tensor, probs: Tensor, threshold: float) -> Tensor:
+def choose_cells(boxes: Tensor, probs: Tensor, threshold: float = _FAINT) -> Tensor:
     """Return the indices of the proposals that are cells, the most certain first, each cell once."""
     cellness = 1 - probs[:, 0]
     wide = ((boxes[:, 2:] - boxes[:, :2]) >= _MIN_SIDE).all(1)

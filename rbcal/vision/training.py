@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rbcal.boxes import Annotations, Floats, Ints, area
+from rbcal.boxes import Annotations, Ints
 from rbcal.config import TrainConfig
-from rbcal.errors import TrainingError
+from rbcal.errors import DivergedError, TrainingError
 from rbcal.formats.pictures import Pixels
+from rbcal.vision.augmentation import Window, recolour, repeat_factors, window
+from rbcal.vision.checkpoint import load, save
 from rbcal.vision.detector import Detector
+from rbcal.vision.devices import training_precision
 
 Sample = tuple[Pixels, Annotations]
 
 _PRETRAINED_SHARE = 0.1  # of the learning rate: ImageNet's features are adapted, not learned anew
 _MAX_GRADIENT = 10.0  # norm; one odd batch must not undo the others
-_MIN_VISIBLE = 0.5  # of a cell's area; of less, the expert could not name it either
+_VALIDATIONS = 6  # per training
+_PATIENCE = 3  # validations without a better one, then training stops
 
 
 @dataclass(frozen=True)
@@ -36,83 +44,208 @@ class Progress:
     loss_proposal: float  # of the RPN: boxes
 
 
-def train(
-    detector: Detector,
-    samples: Sequence[Sample],
-    config: TrainConfig,
-    report: Callable[[Progress], None],
-) -> None:
-    """Train the detector in place, and leave it ready for inference.
+class Training:
+    """One training of a detector, step by step, whose whole state can be kept and taken up again.
+
+    Whatever is random in a step (images, windows, colours, sampled proposals, dropout) is drawn from the
+    seed and the number of the step alone. So weights, optimiser and step are all that :meth:`state` must
+    hold: on a CPU a training that was stopped and resumed gives, bit for bit, that which was not.
 
     Parameters
     ----------
     detector : Detector
-        As :func:`rbcal.vision.detector.build` returned it.
+        As :func:`rbcal.vision.detector.build` returned it; it is trained in place.
     samples : sequence of (image (H, W, 3) uint8, Annotations)
-        Read one at a time, whenever a step needs it. Images without cells teach what is background.
+        Read one at a time, in another thread, ahead of the step that needs it. Images without cells teach
+        what is background.
     config : TrainConfig
-    report : callable
-        Called after every step. What it raises ends the training and passes through: so one cancels.
+    labels : sequence of (M,) int64, optional
+        Of each sample, for `config.rare_repeat`, which needs to know them beforehand.
+    validate : callable, optional
+        Returns how good the detector is on annotated images that it is not trained on; higher is better.
+        It is called a few times, the best weights are kept, and no progress for long ends the training.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        samples: Sequence[Sample],
+        config: TrainConfig,
+        *,
+        labels: Sequence[Ints] | None = None,
+        validate: Callable[[Detector], float] | None = None,
+    ) -> None:
+        self.detector = detector
+        self.step = 0
+        self.best: tuple[int, float] | None = None  # step and figure of the best validation
+        self._samples = samples
+        self._config = config
+        self._validate = validate
+        self._best_weights: dict[str, Tensor] = {}
+        self._since_best = 0
+        self._optimizer = torch.optim.AdamW(
+            _parameter_groups(detector, config), weight_decay=config.weight_decay, fused=True
+        )
+        self._rates = [group["lr"] for group in self._optimizer.param_groups]
+        self._epoch = _one_epoch(len(samples), labels, config)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="rbcal-images")
+        self._ahead: tuple[int, Future[list[Window]]] | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or further ones would not help."""
+        return self.step >= self._config.steps or self._since_best >= _PATIENCE
+
+    def advance(self) -> Progress:
+        """Do one step and return where training stands.
+
+        Raises
+        ------
+        DivergedError
+            If the loss or its gradient is no longer finite. The weights are those before the step.
+        """
+        config, step = self._config, self.step + 1
+        windows = self._windows_ahead(step)
+        losses, norm = self._learn(step, windows)
+        loss = sum(losses.values())
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise DivergedError(
+                f"The loss was no longer a finite number at step {step} of {config.steps}. "
+                f"Train with a learning rate below {config.learning_rate:g}."
+            )
+        self._optimizer.step()
+        self.step = step
+        if self._validate and (step == config.steps or step % math.ceil(config.steps / _VALIDATIONS) == 0):
+            self._judge(self._validate(self.detector.eval()))
+        names = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg")
+        return Progress(step, config.steps, loss, *(losses[name] for name in names))
+
+    def finish(self) -> int:
+        """Put the best validated weights into the detector, else leave the last; return their step."""
+        if self.best is None:
+            return self.step
+        self.detector.load_state_dict(self._best_weights)
+        return self.best[0]
+
+    def state(self) -> bytes:
+        """Return all that :meth:`resumed` needs to go on after this step."""
+        file = io.BytesIO()
+        torch.save(
+            {
+                "step": self.step,
+                "detector": torch.frombuffer(bytearray(save(self.detector)), dtype=torch.uint8),
+                "optimizer": self._optimizer.state_dict(),
+                "best": self.best,
+                "best_weights": self._best_weights,
+                "since_best": self._since_best,
+            },
+            file,
+        )
+        return file.getvalue()
+
+    @classmethod
+    def resumed(
+        cls,
+        state: bytes,
+        samples: Sequence[Sample],
+        config: TrainConfig,
+        *,
+        labels: Sequence[Ints] | None = None,
+        validate: Callable[[Detector], float] | None = None,
+    ) -> Self:
+        """Return a training that goes on from the :meth:`state` of the same one; opening it runs no code."""
+        kept: dict[str, Any] = torch.load(io.BytesIO(state), "cpu", weights_only=True)
+        detector = load(kept["detector"].numpy().tobytes(), config.device)
+        training = cls(detector, samples, config, labels=labels, validate=validate)
+        training._optimizer.load_state_dict(kept["optimizer"])
+        training.step, training.best = kept["step"], kept["best"]
+        training._best_weights, training._since_best = kept["best_weights"], kept["since_best"]
+        return training
+
+    def close(self) -> None:
+        """Stop reading images."""
+        self._reader.shutdown(cancel_futures=True)
+        self.detector.eval()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _learn(self, step: int, windows: list[Window]) -> tuple[dict[str, float], float]:
+        """Compute losses and gradients of a step, and return the losses and the norm of the gradient."""
+        detector, device = self.detector, self.detector.device
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * _rate(step - 1, self._config)
+        precision = training_precision(device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(int(_generator(self._config, step, "torch").integers(2**63)))
+            detector.train()
+            images, targets = zip(*(_working(detector, each) for each in windows), strict=True)
+            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                losses = detector(images, list(targets))
+            self._optimizer.zero_grad()
+            torch.autograd.backward(torch.stack([loss.float() for loss in losses.values()]).sum())
+            norm = nn.utils.clip_grad_norm_(detector.parameters(), _MAX_GRADIENT)
+        return {name: loss.item() for name, loss in losses.items()}, norm.item()
+
+    def _windows_ahead(self, step: int) -> list[Window]:
+        """Return the windows of a step, and have those of the next one made in the meantime."""
+        if self._ahead is None or self._ahead[0] != step:
+            self._ahead = (step, self._reader.submit(self._windows, step))
+        _, windows = self._ahead
+        ready = windows.result()
+        if step < self._config.steps:
+            self._ahead = (step + 1, self._reader.submit(self._windows, step + 1))
+        return ready
+
+    def _windows(self, step: int) -> list[Window]:
+        config = self._config
+        rng = _generator(config, step, "windows")
+        upright = bool(rng.integers(2))  # or all lying: portrait and landscape would need more padding
+        first = (step - 1) * config.batch_size
+        chosen = [_nth(self._epoch, first + i, config) for i in range(config.batch_size)]
+        return [
+            window(*self._samples[index], self.detector.blueprint.scale, config, rng, upright)
+            for index in chosen
+        ]
+
+    def _judge(self, figure: float) -> None:
+        """Keep the weights if they are the best so far; of equals, those trained for longer."""
+        if self.best is None or figure >= self.best[1]:
+            self.best, self._since_best = (self.step, figure), 0
+            self._best_weights = {
+                key: tensor.detach().cpu().clone() for key, tensor in self.detector.state_dict().items()
+            }
+        else:
+            self._since_best += 1
+
+
+def train(
+    detector: Detector,
+    samples: Sequence[Sample],
+    config: TrainConfig,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> None:
+    """Train the detector in place to the last step, and leave it ready for inference.
 
     Raises
     ------
     TrainingError
-        If no sample has an annotated cell, or the loss is no longer finite.
-
-    Notes
-    -----
-    Two trainings with the same seed on the same CPU give identical weights. The global random state of
-    torch is put back afterwards.
+        If there is no sample, or the loss is no longer finite.
     """
-    if not any(len(samples[index][1]) for index in range(len(samples))):
-        raise TrainingError(
-            f"Training needs at least 1 annotated cell; these {len(samples)} images have 0. "
-            "Import annotations or review an image first."
-        )
-    rng = np.random.default_rng(config.seed)
-    order = _shuffled(len(samples), rng)
-    parameters = _parameter_groups(detector, config)
-    optimizer = torch.optim.AdamW(parameters, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
-    cuda = [detector.device] if detector.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(config.seed)  # RoIs and dropout are drawn from the global state
-        detector.train()
-        try:
-            for step in range(1, config.steps + 1):
-                upright = bool(
-                    rng.integers(2)
-                )  # or all lying: portrait and landscape would need more padding
-                batch = [
-                    _augmented(detector, samples[next(order)], config, upright, rng)
-                    for _ in range(config.batch_size)
-                ]
-                losses = detector([image for image, _ in batch], [target for _, target in batch])
-                loss = torch.stack(list(losses.values())).sum()
-                if not torch.isfinite(loss):
-                    raise TrainingError(
-                        f"The loss was no longer a finite number at step {step} of {config.steps}. "
-                        f"Train with a learning rate below {config.learning_rate:g}."
-                    )
-                optimizer.zero_grad()
-                torch.autograd.backward(loss)
-                nn.utils.clip_grad_norm_(detector.parameters(), _MAX_GRADIENT)
-                optimizer.step()
-                schedule.step()
-                report(_progress(step, config.steps, loss, losses))
-        finally:
-            detector.eval()
-
-
-def _progress(step: int, steps: int, loss: Tensor, parts: dict[str, Tensor]) -> Progress:
-    names = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg")
-    return Progress(step, steps, loss.item(), *(parts[name].item() for name in names))
+    with Training(detector, samples, config) as training:
+        while not training.finished:
+            report(training.advance())
 
 
 def _parameter_groups(detector: Detector, config: TrainConfig) -> list[dict[str, object]]:
     """Return new layers at the full rate, pretrained ones at a part of it, early ones not at all."""
     pretrained: set[nn.Parameter] = set()
-    if config.init == "imagenet":
+    if config.init != "random":
         for layer in detector.backbone.early_layers():
             layer.requires_grad_(False)
         layers = detector.backbone.pretrained_layers(detector.roi_heads.box_head)
@@ -132,69 +265,36 @@ def _rate(step: int, config: TrainConfig) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, config.steps - warmup)))
 
 
-def _shuffled(n_samples: int, rng: np.random.Generator) -> Iterator[int]:
-    """Yield indices for ever; every image comes once before any comes again."""
-    while True:
-        yield from (int(index) for index in rng.permutation(n_samples))
+def _generator(config: TrainConfig, number: int, purpose: str) -> np.random.Generator:
+    """Return a generator that the seed, a number and a purpose determine."""
+    return np.random.default_rng([config.seed, number, *purpose.encode()])
 
 
-def _augmented(
-    detector: Detector, sample: Sample, config: TrainConfig, upright: bool, rng: np.random.Generator
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return a crop of the sample, turned and recoloured at random, at working scale, and its targets."""
-    image, truth = sample
-    scale = detector.scale_of(image)
-    image, boxes, labels = _crop(image, truth, math.ceil(config.crop / scale), rng)
-    turns, mirror = 2 * int(rng.integers(2)) + (not upright), bool(rng.integers(2))
-    image, boxes = _turn(image, boxes, quarter_turns=turns, mirror=mirror)
-    working = detector.rescale(image, scale)
-    y, x = working.shape[1] / image.shape[0], working.shape[2] / image.shape[1]
+def _one_epoch(n_samples: int, labels: Sequence[Ints] | None, config: TrainConfig) -> Ints:
+    """Return the indices of the samples, those with rare classes several times if the config wants it."""
+    if not n_samples:
+        raise TrainingError(
+            "Training needs at least 1 annotated image; this project has 0. "
+            "Import annotations or review an image first."
+        )
+    factors = np.ones(n_samples) if labels is None else repeat_factors(list(labels), config.rare_repeat)
+    chance = _generator(config, 0, "repeats").uniform(size=n_samples)
+    return np.repeat(np.arange(n_samples), np.floor(factors + chance).astype(int))
+
+
+def _nth(epoch: Ints, n: int, config: TrainConfig) -> int:
+    """Return the n-th sample of the training, n from 0; every one comes once before any comes again."""
+    number, place = divmod(n, len(epoch))
+    return int(_generator(config, number, "order").permutation(epoch)[place])
+
+
+def _working(detector: Detector, view: Window) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return a window (3, h, w) at working scale, recoloured, and its targets."""
+    working = detector.rescale(view.pixels, view.scale)
+    (height, width), (working_height, working_width) = view.pixels.shape[:2], working.shape[1:]
+    y, x = working_height / height, working_width / width
     target = {
-        "boxes": torch.from_numpy(boxes * np.array([x, y, x, y], np.float32)).to(detector.device),
-        "labels": torch.from_numpy(labels + 1).to(detector.device),  # 0 is background
+        "boxes": torch.from_numpy(view.boxes * np.array([x, y, x, y], np.float32)).to(detector.device),
+        "labels": torch.from_numpy(view.labels + 1).to(detector.device),  # 0 is background
     }
-    return _recolour(working, config.jitter, rng), target
-
-
-def _crop(
-    image: Pixels, truth: Annotations, side: int, rng: np.random.Generator
-) -> tuple[Pixels, Floats, Ints]:
-    """Return a window of at most side x side pixels around a random cell, and the cells that it shows."""
-    height, width = image.shape[:2]
-    if max(height, width) <= side:
-        return image, truth.boxes, truth.labels
-    size = np.array([min(width, side), min(height, side)])
-    room = np.array([width, height]) - size
-    corner = rng.integers(room + 1)
-    if len(truth):
-        box = truth.boxes[rng.integers(len(truth))]
-        centre = (box[:2] + box[2:]) / 2
-        corner = np.clip(centre - rng.uniform(0, 1, 2) * size, 0, room).astype(int)
-    (left, top), (right, bottom) = corner, corner + size
-    shift = np.array([left, top, left, top], np.float32)
-    border = np.array([right - left, bottom - top] * 2, np.float32)
-    boxes = np.clip(truth.boxes - shift, 0, border)
-    shown = area(boxes) >= _MIN_VISIBLE * area(truth.boxes)
-    return image[top:bottom, left:right], boxes[shown], truth.labels[shown]
-
-
-def _recolour(image: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
-    """Return the image (3, h, w) in [0, 1] under another lamp: contrast, brightness and tint are random."""
-    contrast, brightness = rng.uniform(1 - strength, 1 + strength, 2)
-    tint = rng.uniform(1 - strength / 3, 1 + strength / 3, (3, 1, 1))
-    light = torch.from_numpy(brightness * tint).to(image)
-    mean = image.mean()
-    return ((mean + contrast * (image - mean)) * light).clamp(0, 1)
-
-
-def _turn(image: Pixels, boxes: Floats, *, quarter_turns: int, mirror: bool) -> tuple[Pixels, Floats]:
-    """Return image and boxes mirrored and turned to the left; exact, since pixels only change places."""
-    if mirror:
-        width = np.float32(image.shape[1])
-        image = image[:, ::-1]
-        boxes = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
-    for _ in range(quarter_turns):
-        width = np.float32(image.shape[1])
-        image = np.rot90(image)
-        boxes = np.stack([boxes[:, 1], width - boxes[:, 2], boxes[:, 3], width - boxes[:, 0]], axis=1)
-    return image, boxes
+    return recolour(working, view), target

@@ -12,6 +12,7 @@ from rbcal.boxes import Annotations
 from rbcal.config import TrainConfig
 from rbcal.formats.pictures import Pixels
 from rbcal.vision.detector import Blueprint, Detector, build
+from rbcal.vision.training import train
 
 RANDOM = TrainConfig(init="random", device="cpu", steps=2)
 SIDES = np.array([16, 18, 20, 30], np.float32)
@@ -39,6 +40,7 @@ def eager(detector: Detector) -> Detector:
         torch.manual_seed(3)
         torch.nn.init.normal_(predictor.cls_score.weight, std=0.3)
         torch.nn.init.normal_(predictor.bbox_pred.weight, std=0.1)
+    detector.precision = torch.float32
     return detector
 
 
@@ -49,6 +51,26 @@ def detector() -> Detector:
 
 
 @pytest.fixture
+def vgg(blueprint: Blueprint) -> Detector:
+    """A random VGG-16 detector for two classes with a narrow head."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        detector = Detector(blueprint)
+        for module in detector.backbone.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    return eager(detector.eval())
+
+
+@pytest.fixture(scope="session")
+def able() -> Detector:
+    """A detector that has learnt to find dark and bright squares."""
+    detector = build(TrainConfig(steps=30, device="cpu"), 2, box_sides=SIDES)
+    train(detector, [picture(seed) for seed in range(8)], TrainConfig(steps=30, device="cpu"))
+    return detector
+
+
+@pytest.fixture
 def blueprint() -> Blueprint:
-    """A tiny VGG-16: the convolutions are the real ones, the head is 8 wide."""
-    return Blueprint("vgg16", n_classes=2, scale=1.0, anchor_sides=(32.0,), head_width=8)
+    """A tiny VGG-16: the convolutions are the real ones, the head is 64 wide."""
+    return Blueprint("vgg16", n_classes=2, scale=1.0, anchor_sides=(32.0,), head_width=64)

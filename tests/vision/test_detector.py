@@ -12,7 +12,9 @@ from safetensors import torch as safetensors
 from rbcal.boxes import Floats
 from rbcal.config import ScoringConfig
 from rbcal.errors import DetectorError, TrainingError
-from rbcal.vision.detector import Blueprint, Detector, build, load, resolve_device, save
+from rbcal.vision.checkpoint import load, save
+from rbcal.vision.detector import Blueprint, Detector, build, widen
+from rbcal.vision.devices import resolve_device
 from rbcal.vision.sampling import detect, sample
 from tests.vision.conftest import RANDOM, picture
 
@@ -63,6 +65,7 @@ def test_a_project_without_annotated_cells_cannot_build() -> None:
 
 def test_a_saved_detector_sees_what_the_original_saw(detector: Detector) -> None:
     copy = load(save(detector))
+    copy.precision = detector.precision
     image, _ = picture(0)
     original, again = detect(detector, image), detect(copy, image)
     assert len(original) > 3
@@ -132,3 +135,17 @@ def test_a_device_that_is_not_there_is_named(name: str) -> None:
 def test_auto_finds_a_device() -> None:
     assert resolve_device("auto").type in ("cpu", "cuda")
     assert resolve_device("cpu") == torch.device("cpu")
+
+
+def test_more_classes_leave_what_was_known_as_it_was(detector: Detector) -> None:
+    image, _ = picture(0)
+    wider = widen(detector, 4)
+    wider.precision = detector.precision
+    first = detector.look(image).first
+    (logits, deltas), (more_logits, more_deltas) = (
+        detector.plain_pass(first),
+        wider.plain_pass(wider.look(image).first),
+    )
+    assert more_logits.shape[1] == 5
+    torch.testing.assert_close(more_logits[:, :3], logits)
+    torch.testing.assert_close(more_deltas[:, :12], deltas)

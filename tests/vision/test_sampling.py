@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from rbcal.config import ScoringConfig
 from rbcal.formats.pictures import Pixels
 from rbcal.vision import sampling
 from rbcal.vision.detector import Detector
-from rbcal.vision.sampling import detect, sample
+from rbcal.vision.sampling import Sampler, detect, dropout_masks, sample
 from tests.vision.conftest import picture
 
 CONFIG = ScoringConfig(passes=4, cell_threshold=0.3)
@@ -23,7 +25,7 @@ def full_forward_pass(
     detector: Detector, image: Pixels, masks: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Tensor]:
     """The slow reference: everything from the pixels on, dropout as a product with a mask of 0 and 2."""
-    working = detector.rescale(image, detector.scale_of(image))
+    working = detector.rescale(image, detector.blueprint.scale)
     batch = detector._batch([working])
     features = {"0": detector.backbone(batch.tensors)}
     proposals, _ = detector.rpn(batch, features)
@@ -36,21 +38,25 @@ def full_forward_pass(
     return logits.softmax(-1), boxes
 
 
-def test_cached_passes_equal_full_forward_passes_with_the_same_masks(detector: Detector) -> None:
+@pytest.mark.parametrize("backbone", ["detector", "vgg"])
+def test_cached_passes_equal_full_forward_passes_with_the_same_masks(
+    backbone: str, request: pytest.FixtureRequest
+) -> None:
+    detector: Detector = request.getfixturevalue(backbone)
     image, _ = picture(0, side=168)
     detections, passes = sample(detector, image, CONFIG)
-    masks = [(k6.float(), k7.float()) for k6, k7 in sampling._dropout(CONFIG, detector)]
+    masks = [(k6.float(), k7.float()) for k6, k7 in dropout_masks(CONFIG, detector)]
     full = [full_forward_pass(detector, image, pair) for pair in masks]
     probs = torch.stack([p for p, _ in full]).numpy()
     # every cell is one proposal, in all passes the same one
     rows = [int(np.abs(probs - passes.probs[:, [n]]).max(axis=(0, 2)).argmin()) for n in range(len(passes))]
     assert len(rows) > 3
-    np.testing.assert_allclose(passes.probs, probs[:, rows], atol=1e-5)
-    np.testing.assert_allclose(detections.probs, probs[:, rows].mean(0), atol=1e-5)
+    np.testing.assert_allclose(passes.probs, probs[:, rows], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(detections.probs, probs[:, rows].mean(0), rtol=1e-5, atol=1e-6)
     best = passes.probs[..., 1:].argmax(-1) + 1
     for t, (_, boxes) in enumerate(full):
         expected = boxes[rows, best[t]].clamp(0, 168).numpy()
-        np.testing.assert_allclose(passes.boxes[t], expected, atol=1e-3)  # pixels, of about 100
+        np.testing.assert_allclose(passes.boxes[t], expected, rtol=1e-5, atol=1e-3)  # pixels, of about 100
 
 
 def test_passes_differ_from_one_another_and_from_the_pass_without_dropout(detector: Detector) -> None:
@@ -62,13 +68,9 @@ def test_the_mean_over_many_passes_is_near_the_pass_without_dropout(detector: De
     image, _ = picture(0)
     glimpse = detector.look(image)
     with torch.inference_mode():
-        outcomes = [
-            detector.thinned_pass(glimpse.first, *pair)[0]
-            for pair in sampling._dropout(ScoringConfig(passes=400), detector)
-        ]
-        plain, _ = detector.plain_pass(glimpse.first)
-    spread = torch.stack(outcomes).std(0).mean()
-    assert (torch.stack(outcomes).mean(0) - plain).abs().mean() < 0.3 * spread
+        _, deltas = Sampler(detector, ScoringConfig(passes=400)).passes(glimpse)
+        _, plain = detector.plain_pass(glimpse.first)
+    assert (deltas.mean(0) - plain).abs().mean() < 0.3 * deltas.std(0).mean()
 
 
 def test_sampling_is_reproducible_and_independent_of_the_global_state(detector: Detector) -> None:
@@ -90,9 +92,8 @@ def test_another_seed_gives_other_passes(detector: Detector) -> None:
 
 
 def test_more_passes_begin_with_the_same_passes(detector: Detector) -> None:
-    few, many = (sampling._dropout(ScoringConfig(passes=t), detector) for t in (2, 5))
-    for pair, same in zip(few, many[:2], strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(pair, same, strict=True))
+    few, many = (dropout_masks(ScoringConfig(passes=t), detector) for t in (2, 5))
+    assert torch.equal(few, many[:2])
 
 
 @pytest.mark.parametrize("size", [(64, 96), (200, 33), (20, 20)])
@@ -120,3 +121,36 @@ def test_cells_are_shown_when_they_are_more_probable_than_the_threshold(detector
 def test_the_box_of_a_cell_is_near_that_of_its_passes(detector: Detector) -> None:
     detections, passes = sample(detector, picture(0)[0], CONFIG)
     assert iou(detections.boxes, passes.boxes).mean() > 0.3
+
+
+@pytest.mark.parametrize("passes", [2, 7])
+def test_one_sampler_sees_many_images_as_new_ones_would(detector: Detector, passes: int) -> None:
+    config = replace(CONFIG, passes=passes)
+    sampler = Sampler(detector, config)
+    for seed in (0, 1):
+        image, _ = picture(seed)
+        for one, other in zip(sampler(image), sample(detector, image, config), strict=True):
+            np.testing.assert_array_equal(one.boxes, other.boxes)
+            np.testing.assert_array_equal(one.probs, other.probs)
+
+
+def test_a_proposal_that_is_far_from_the_threshold_without_dropout_changes_nothing(
+    able: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, _ = picture(200, side=168, n_cells=20)
+    fast, _ = sample(able, image, ScoringConfig())
+    monkeypatch.setattr(sampling, "_HOPELESS", 0.0)
+    slow, _ = sample(able, image, ScoringConfig())
+    np.testing.assert_allclose(fast.boxes, slow.boxes, atol=1e-3)
+
+
+def test_an_image_in_tiles_has_every_cell_once(able: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, truth = picture(300, side=480, n_cells=120)
+    whole = sample(able, image, ScoringConfig(passes=2))[0]
+    monkeypatch.setattr(able, "tile", 600)
+    assert len(able.tiles(480, 480)) == 4
+    tiled = sample(able, image, ScoringConfig(passes=2))[0]
+    for found in (whole, tiled):
+        overlap = iou(truth.boxes[:, None], found.boxes[None])
+        assert (overlap.max(1) > 0.5).mean() > 0.97
+    assert abs(len(whole) - len(tiled)) <= 3  # a hundred cells lie in the overlaps
