@@ -1,8 +1,10 @@
-"""How good a detector is on a test set."""
+"""How good a detector is on a test set, and how much better than another one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -32,3 +34,51 @@ class Evaluation:
     ap_50: tuple[float | None, ...]
     n_cells: tuple[int, ...]
     n_images: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A figure of a new model less that of the old one, and the interval that holds 95 % of its resamples."""
+
+    old: float
+    new: float
+    low: float
+    high: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether the new model is worse beyond noise: the whole interval lies below 0."""
+        return self.high < 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A new model beside an old one on the same test images.
+
+    Parameters
+    ----------
+    precision_all : Difference
+        Of equation (9).
+    classes : C values
+        Of AP at IoU 0.5 of each class; None where the test set has no such cell.
+    n_images : int
+        Images of the test set, which are what is resampled.
+    """
+
+    precision_all: Difference
+    classes: tuple[Difference | None, ...]
+    n_images: int
+
+    @property
+    def worse(self) -> bool:
+        """Whether the new model is worse beyond noise by Precision_all."""
+        return self.precision_all.worse
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Return the comparison that ``dataclasses.asdict`` turned into JSON values."""
+        return cls(
+            precision_all=Difference(**document["precision_all"]),
+            classes=tuple(each and Difference(**each) for each in document["classes"]),
+            n_images=document["n_images"],
+        )

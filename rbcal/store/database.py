@@ -14,6 +14,7 @@ from sqlite_utils import Database as SqliteUtils
 from rbcal.errors import ProjectError
 
 Row = dict[str, Any]
+CHUNK_BYTES = 8 * 2**20  # far below SQLite's limit of 1 GB a value; VGG-16 takes 70 of them
 _BUSY_SECONDS = 20  # how long a writer waits for another; a transaction of ours takes well under 1 s
 _ADVICE = {
     "disk is full": "The disk is full. Nothing of this step was saved; free some space and try again.",
@@ -71,6 +72,21 @@ class Database:
         """Run one statement for each row."""
         with _advice(self.path):
             self.sqlite_utils.conn.executemany(sql, rows)
+
+    def write_chunks(self, table: str, owner_id: int, content: bytes) -> None:
+        """Store a large value as the rows (owner, position, content) of a table made for it."""
+        for position, start in enumerate(range(0, len(content), CHUNK_BYTES)):
+            chunk = content[start : start + CHUNK_BYTES]
+            self.write(f"INSERT INTO {table} VALUES (?, ?, ?)", (owner_id, position, chunk))  # noqa: S608
+
+    def read_chunks(self, table: str, owner_id: int) -> bytes:
+        """Return what :meth:`write_chunks` stored; nothing at all if there are no rows."""
+        owner = {"checkpoint_chunk": "model_id", "snapshot_chunk": "snapshot_id"}[table]
+        rows = self.rows(
+            f"SELECT content FROM {table} WHERE {owner} = ? ORDER BY position",  # noqa: S608  our names
+            (owner_id,),
+        )
+        return b"".join(row["content"] for row in rows)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
+from rbcal.boxes import Detections
 from rbcal.metrics import Evaluation
 from rbcal.store.database import Database, Row, now
 
@@ -45,6 +48,31 @@ class Evaluations:
                     )
                 ],
             )
+
+    def save_detections(self, model_id: int, image_id: int, detections: Detections) -> None:
+        """Store what a model found in one test image, in place of what it found before."""
+        self._db.write(
+            "INSERT OR REPLACE INTO test_detection VALUES (?, ?, ?, ?)",
+            (
+                model_id,
+                image_id,
+                detections.boxes.astype("<f4").tobytes(),
+                detections.probs.astype("<f4").tobytes(),
+            ),
+        )
+
+    def detections(self, model_id: int) -> dict[int, Detections]:
+        """Return what a model found in the test images, by image id; nothing for a pruned model."""
+        rows = self._db.rows(
+            "SELECT image_id, boxes, probs FROM test_detection WHERE model_id = ? ORDER BY image_id",
+            (model_id,),
+        )
+        found = {}
+        for row in rows:
+            boxes = np.frombuffer(row["boxes"], "<f4").reshape(-1, 4)
+            probs = np.frombuffer(row["probs"], "<f4")
+            found[row["image_id"]] = Detections(boxes, probs.reshape(len(boxes), -1 if len(boxes) else 1))
+        return found
 
     def of(self, model_id: int) -> Evaluation | None:
         """Return the evaluation of a model, or None."""

@@ -141,6 +141,13 @@ class Images:
         )
         return Counts(**row or {})
 
+    def usual_size(self) -> tuple[int, int] | None:
+        """Return the height and width that most images have, in pixels, or None without an image."""
+        row = self._db.row(
+            "SELECT height, width FROM image GROUP BY height, width ORDER BY count(*) DESC, min(id) LIMIT 1"
+        )
+        return None if row is None else (row["height"], row["width"])
+
     def _where(self, condition: str) -> list[Image]:
         return [_image(row) for row in self._db.rows(f"{_SELECT} WHERE {condition} ORDER BY image.id")]
 

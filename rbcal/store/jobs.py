@@ -19,7 +19,10 @@ ACTIVE = ("queued", "running")
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work; `steps` is 0 while the worker does not know how many there are."""
+    """One piece of work; `steps` is 0 while the worker does not know how many there are.
+
+    `first_step` is how many of them were done before, by a job that this one resumes.
+    """
 
     id: int
     kind: Kind
@@ -28,6 +31,7 @@ class Job:
     stage: str
     step: int
     steps: int
+    first_step: int
     cancel_requested: bool
     reason: str | None
     created_at: datetime
@@ -42,10 +46,10 @@ class Job:
 
     def seconds_left(self, at: datetime) -> float | None:
         """Return the time that this stage still takes at its present speed, or None if it is not known."""
-        if self.stage_started_at is None or not 0 < self.step <= self.steps:
+        if self.stage_started_at is None or not self.first_step < self.step <= self.steps:
             return None
         elapsed = (at - self.stage_started_at).total_seconds()
-        return elapsed / self.step * (self.steps - self.step)
+        return elapsed / (self.step - self.first_step) * (self.steps - self.step)
 
 
 class Jobs:
@@ -82,12 +86,13 @@ class Jobs:
         """Say that a worker has begun."""
         self._db.write("UPDATE job SET state = 'running', started_at = ? WHERE id = ?", (now(), job_id))
 
-    def begin_stage(self, job_id: int, stage: str, steps: int = 0) -> None:
+    def begin_stage(self, job_id: int, stage: str, steps: int = 0, done: int = 0) -> None:
         """Say what the worker does now; ``steps = 0`` when their number is not known."""
         with self._db.transaction():
             self._db.write(
-                "UPDATE job SET stage = ?, step = 0, steps = ?, stage_started_at = ? WHERE id = ?",
-                (stage, steps, now(), job_id),
+                "UPDATE job SET stage = ?, step = ?, first_step = ?, steps = ?, stage_started_at = ?"
+                " WHERE id = ?",
+                (stage, done, done, steps, now(), job_id),
             )
             self.log(job_id, stage)
 
@@ -114,6 +119,14 @@ class Jobs:
     def log(self, job_id: int, line: str) -> None:
         """Append a line to a job's log."""
         self._db.write("INSERT INTO job_log (job_id, at, line) VALUES (?, ?, ?)", (job_id, now(), line))
+
+    def inherit_losses(self, job_id: int, ancestor_id: int, until: int) -> None:
+        """Take over the losses of the job that this one resumes, up to the step that it resumes at."""
+        self._db.write(
+            "INSERT OR IGNORE INTO job_loss"
+            " SELECT ?, step, loss FROM job_loss WHERE job_id = ? AND step <= ?",
+            (job_id, ancestor_id, until),
+        )
 
     def log_tail(self, job_id: int, lines: int = 12) -> list[str]:
         """Return the last lines of a job's log, the newest last."""

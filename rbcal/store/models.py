@@ -4,106 +4,245 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 from rbcal import __version__
 from rbcal.config import TrainConfig
 from rbcal.errors import ProjectError
+from rbcal.metrics import Comparison
 from rbcal.store.database import Database, Row, now
 from rbcal.store.images import Image
 
-CHUNK_BYTES = 8 * 2**20  # far below SQLite's limit of 1 GB a value; VGG-16 takes 70 of them
+Purpose = Literal["train", "validate"]
+Chooser = Literal["gate", "expert"]
+_KEPT_LATEST = 2
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained detector; its number is its id."""
+    """A trained detector; its number is its id.
+
+    `has_weights` is False once its checkpoint was pruned: its figures stay. `kept_step` is the step of its
+    training that gave the weights, and `validation` how good they were on the images that picked it.
+    """
 
     id: int
     config: TrainConfig
+    parent_id: int | None
     n_images: int
     n_cells: int
     n_bytes: int
     sha256: str
     seconds: float
     created_at: str
+    code_version: str
+    kept_step: int | None
+    validation: float | None
+    has_weights: bool
+
+
+@dataclass(frozen=True)
+class Question:
+    """A new model that is worse than the one that serves; the expert is asked which of them shall."""
+
+    model: Model
+    rival: Model
+    comparison: Comparison
 
 
 class Models:
-    """The models of one project. The newest one serves: it pre-annotates and ranks."""
+    """The models of one project. One of them serves: it pre-annotates and ranks."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def add(self, config: TrainConfig, checkpoint: bytes, trained_on: Sequence[Image], seconds: float) -> int:
-        """Store a detector and return its id.
+    def add(
+        self,
+        config: TrainConfig,
+        checkpoint: bytes,
+        images: Mapping[Purpose, Sequence[Image]],
+        seconds: float,
+        *,
+        parent_id: int | None = None,
+        kept_step: int | None = None,
+        validation: float | None = None,
+    ) -> int:
+        """Store a detector and return its id. It does not serve before :meth:`promote` says so.
 
         Parameters
         ----------
         checkpoint : bytes
             A safetensors file.
-        trained_on : sequence of Image
+        images : mapping of purpose to Images
             As they were read for training; the database refuses an image of the test set.
         seconds : float
             How long training took.
+        parent_id : int, optional
+            The model whose weights it started from.
         """
+        used = [(purpose, image) for purpose, each in images.items() for image in each]
         with self._db.transaction():
             model_id = self._db.write(
                 "INSERT INTO model (config, code_version, n_images, n_cells, n_bytes, sha256, seconds,"
-                " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                " created_at, parent_id, kept_step, validation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     json.dumps(config.to_json()),
                     __version__,
-                    len(trained_on),
-                    sum(image.n_cells for image in trained_on),
+                    len(used),
+                    sum(image.n_cells for _, image in used),
                     len(checkpoint),
                     hashlib.sha256(checkpoint).hexdigest(),
                     seconds,
                     now(),
+                    parent_id,
+                    kept_step,
+                    validation,
                 ),
             )
-            for position, start in enumerate(range(0, len(checkpoint), CHUNK_BYTES)):
-                self._db.write(
-                    "INSERT INTO checkpoint_chunk VALUES (?, ?, ?)",
-                    (model_id, position, checkpoint[start : start + CHUNK_BYTES]),
-                )
+            self._db.write_chunks("checkpoint_chunk", model_id, checkpoint)
             self._db.write_many(
-                "INSERT INTO training_image (model_id, image_id, split, review_id) VALUES (?, ?, ?, ?)",
-                [(model_id, image.id, image.split, image.review_id) for image in trained_on],
+                "INSERT INTO training_image (model_id, image_id, split, review_id, purpose)"
+                " VALUES (?, ?, ?, ?, ?)",
+                [(model_id, image.id, image.split, image.review_id, purpose) for purpose, image in used],
             )
         return model_id
 
     def all(self) -> list[Model]:
         """Return the models, the oldest first."""
-        return [_model(row) for row in self._db.rows("SELECT * FROM model ORDER BY id")]
+        return [_model(row) for row in self._db.rows(f"{_SELECT} ORDER BY id")]
+
+    def get(self, model_id: int) -> Model:
+        """Return one model.
+
+        Raises
+        ------
+        ProjectError
+            If there is none of that number.
+        """
+        row = self._db.row(f"{_SELECT} WHERE id = ?", (model_id,))
+        if row is None:
+            raise ProjectError(f"This project has no model {model_id}.")
+        return _model(row)
 
     def serving(self) -> Model | None:
         """Return the model that pre-annotates and ranks, or None before the first training."""
-        row = self._db.row("SELECT * FROM model ORDER BY id DESC LIMIT 1")
-        return None if row is None else _model(row)
+        model_id = self._db.value("SELECT model_id FROM serving ORDER BY id DESC LIMIT 1")
+        return None if model_id is None else self.get(model_id)
+
+    def before(self) -> Model | None:
+        """Return the model that served before the serving one and still can, or None: the way back."""
+        model_id = self._db.value(
+            "SELECT model_id FROM serving WHERE model_id <> (SELECT model_id FROM serving ORDER BY id DESC)"
+            " AND model_id IN (SELECT model_id FROM checkpoint_chunk) ORDER BY id DESC LIMIT 1"
+        )
+        return None if model_id is None else self.get(model_id)
+
+    def promote(self, model_id: int, chosen_by: Chooser) -> None:
+        """Let a model serve from now on; an open question is answered by it.
+
+        Raises
+        ------
+        ProjectError
+            If its checkpoint was pruned.
+        """
+        if not self.get(model_id).has_weights:
+            raise ProjectError(
+                f"The checkpoint of model {model_id} was pruned, so it cannot serve. Choose another model."
+            )
+        with self._db.transaction():
+            self._db.write(
+                "INSERT INTO serving (model_id, chosen_by, at) VALUES (?, ?, ?)", (model_id, chosen_by, now())
+            )
+            self._db.write("UPDATE comparison SET question = 'answered' WHERE question = 'open'")
+
+    def compare(self, model_id: int, rival_id: int, comparison: Comparison) -> None:
+        """Store how a new model compares to the serving one; if it is worse, the expert is asked."""
+        with self._db.transaction():
+            self._db.write("UPDATE comparison SET question = 'answered' WHERE question = 'open'")
+            self._db.write(
+                "INSERT INTO comparison VALUES (?, ?, ?, ?)",
+                (model_id, rival_id, json.dumps(asdict(comparison)), "open" if comparison.worse else "none"),
+            )
+
+    def question(self) -> Question | None:
+        """Return what the expert is asked: whether a worse model shall serve; or None."""
+        row = self._db.row("SELECT * FROM comparison WHERE question = 'open'")
+        if row is None:
+            return None
+        return Question(
+            self.get(row["model_id"]),
+            self.get(row["rival_id"]),
+            Comparison.from_json(json.loads(row["result"])),
+        )
+
+    def taught_groups(self, model_id: int | None) -> set[str]:
+        """Return the groups whose images taught a model or one of its ancestors."""
+        rows = self._db.rows(
+            """
+            WITH RECURSIVE line (id) AS (
+              SELECT ? UNION SELECT parent_id FROM model JOIN line ON model.id = line.id)
+            SELECT DISTINCT image_group.name FROM training_image
+            JOIN line ON line.id = model_id
+            JOIN image ON image.id = image_id JOIN image_group ON image_group.id = group_id
+            WHERE purpose = 'train'
+            """,
+            (model_id,),
+        )
+        return {row["name"] for row in rows}
+
+    def prune(self) -> list[int]:
+        """Drop the checkpoints that nobody needs, and return the numbers of their models.
+
+        Those of the serving model, of the best one on the test set and of the last two stay. The figures
+        of all models stay.
+        """
+        with self._db.transaction():
+            needed = {model.id for model in self.all()[-_KEPT_LATEST:]}
+            if (serving := self.serving()) is not None:
+                needed.add(serving.id)
+            best = self._db.row(
+                "SELECT model_id FROM evaluation WHERE model_id IN (SELECT model_id FROM checkpoint_chunk)"
+                " ORDER BY precision_all DESC, model_id DESC"
+            )
+            if best is not None:
+                needed.add(best["model_id"])
+            pruned = [model.id for model in self.all() if model.has_weights and model.id not in needed]
+            for model_id in pruned:
+                self._db.write("DELETE FROM checkpoint_chunk WHERE model_id = ?", (model_id,))
+                self._db.write("DELETE FROM test_detection WHERE model_id = ?", (model_id,))
+        return pruned
 
     def checkpoint(self, model_id: int) -> bytes:
         """Return the safetensors file of a model, checked against its hash."""
-        rows = self._db.rows(
-            "SELECT content, sha256 FROM checkpoint_chunk JOIN model ON model.id = model_id"
-            " WHERE model_id = ? ORDER BY position",
-            (model_id,),
-        )
-        content = b"".join(row["content"] for row in rows)
-        if not rows or hashlib.sha256(content).hexdigest() != rows[0]["sha256"]:
+        model = self.get(model_id)
+        content = self._db.read_chunks("checkpoint_chunk", model_id)
+        if not content:
+            raise ProjectError(f"The checkpoint of model {model_id} was pruned. Choose another model.")
+        if hashlib.sha256(content).hexdigest() != model.sha256:
             raise ProjectError(f"The checkpoint of model {model_id} is damaged. Train again.")
         return content
+
+
+_SELECT = (
+    "SELECT *, EXISTS (SELECT 1 FROM checkpoint_chunk WHERE model_id = model.id) AS has_weights FROM model"
+)
 
 
 def _model(row: Row) -> Model:
     return Model(
         id=row["id"],
         config=TrainConfig.from_json(json.loads(row["config"])),
+        parent_id=row["parent_id"],
         n_images=row["n_images"],
         n_cells=row["n_cells"],
         n_bytes=row["n_bytes"],
         sha256=row["sha256"],
         seconds=row["seconds"],
         created_at=row["created_at"],
+        code_version=row["code_version"],
+        kept_step=row["kept_step"],
+        validation=row["validation"],
+        has_weights=bool(row["has_weights"]),
     )

@@ -19,6 +19,7 @@ from rbcal.store.models import Models
 from rbcal.store.rankings import Rankings
 from rbcal.store.reviews import Reviews
 from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations
+from rbcal.store.snapshots import Snapshots
 
 SUFFIX = ".rbcal"
 
@@ -56,6 +57,7 @@ class Project:
         self.images = Images(database)
         self.reviews = Reviews(database)
         self.models = Models(database)
+        self.snapshots = Snapshots(database)
         self.rankings = Rankings(database)
         self.evaluations = Evaluations(database)
         self.jobs = Jobs(database)

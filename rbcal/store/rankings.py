@@ -14,7 +14,7 @@ from rbcal.store.database import Database, Row, now
 
 @dataclass(frozen=True)
 class Ranking:
-    """One scoring of the pool. It is stale when a newer model serves."""
+    """One scoring of the pool. It is stale when another model serves by now."""
 
     id: int
     model_id: int
@@ -133,7 +133,8 @@ class Rankings:
     def current(self) -> Ranking | None:
         """Return the last finished ranking, or None."""
         row = self._db.row(
-            "SELECT *, (SELECT max(id) FROM model) AS serving FROM ranking"
+            "SELECT *, (SELECT model_id FROM serving ORDER BY serving.id DESC LIMIT 1) AS serving"
+            " FROM ranking"
             " WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT 1"
         )
         if row is None:

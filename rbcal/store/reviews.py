@@ -107,19 +107,21 @@ class Reviews:
         )
         if row is None:
             return None
+        annotations, detection_ids = self._cells(row["id"])
+        return Review(row["revision"], row["origin"], row["seconds"], annotations, detection_ids)
+
+    def annotations(self, review_id: int) -> Annotations:
+        """Return the annotations of one review, the current one of its image or an earlier one."""
+        return self._cells(review_id)[0]
+
+    def _cells(self, review_id: int) -> tuple[Annotations, tuple[int | None, ...]]:
         cells = self._db.rows(
             "SELECT x1, y1, x2, y2, class_id, detection_id FROM annotation WHERE review_id = ? ORDER BY id",
-            (row["id"],),
+            (review_id,),
         )
         boxes = np.array([[c["x1"], c["y1"], c["x2"], c["y2"]] for c in cells], np.float32).reshape(-1, 4)
         labels = np.array([c["class_id"] for c in cells], np.int64)
-        return Review(
-            revision=row["revision"],
-            origin=row["origin"],
-            seconds=row["seconds"],
-            annotations=Annotations(boxes, labels),
-            detection_ids=tuple(c["detection_id"] for c in cells),
-        )
+        return Annotations(boxes, labels), tuple(c["detection_id"] for c in cells)
 
     def cells_per_class(self) -> Mapping[int, int]:
         """Return the number of annotated cells of each label, the test set left out."""

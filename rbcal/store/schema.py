@@ -228,7 +228,82 @@ def m001_first(db: Database) -> None:
         db.execute(statement)
 
 
-USER_VERSION = 1  # the number of migrations; in the header of every project file
+_SECOND = """
+-- What a model went on from, and which step of its training gave the weights.
+ALTER TABLE model ADD COLUMN parent_id INTEGER REFERENCES model (id);
+ALTER TABLE model ADD COLUMN kept_step INTEGER CHECK (kept_step >= 0);
+ALTER TABLE model ADD COLUMN validation REAL;                 -- Precision_all on the validation images
+-- Some annotated images do not teach: they pick the weights.
+ALTER TABLE training_image ADD COLUMN purpose TEXT NOT NULL DEFAULT 'train'
+  CHECK (purpose IN ('train', 'validate'));
+
+-- A training that is resumed begins at a later step.
+ALTER TABLE job ADD COLUMN first_step INTEGER NOT NULL DEFAULT 0;
+
+-- Who serves: the last row. The earlier ones are the way back.
+CREATE TABLE serving (
+  id       INTEGER PRIMARY KEY,
+  model_id INTEGER NOT NULL REFERENCES model (id) ON DELETE CASCADE,
+  chosen_by TEXT NOT NULL CHECK (chosen_by IN ('gate', 'expert')),
+  at       TEXT NOT NULL
+) STRICT;
+INSERT INTO serving (model_id, chosen_by, at)
+  SELECT id, 'gate', created_at FROM model ORDER BY id DESC LIMIT 1;
+
+-- A new model beside the one that served: what the promotion gate saw.
+CREATE TABLE comparison (
+  model_id INTEGER PRIMARY KEY REFERENCES model (id) ON DELETE CASCADE,
+  rival_id INTEGER NOT NULL REFERENCES model (id) ON DELETE CASCADE,
+  result   TEXT NOT NULL,                                      -- Comparison as JSON
+  question TEXT NOT NULL CHECK (question IN ('none', 'open', 'answered'))
+) STRICT;
+
+-- What a model found in a test image: two models are compared image by image.
+CREATE TABLE test_detection (
+  model_id INTEGER NOT NULL REFERENCES model (id) ON DELETE CASCADE,
+  image_id INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+  boxes    BLOB NOT NULL,                                      -- float32 (N, 4), image pixels
+  probs    BLOB NOT NULL,                                      -- float32 (N, C + 1), background first
+  PRIMARY KEY (model_id, image_id)
+) STRICT, WITHOUT ROWID;
+
+-- A training that was stopped: all that is needed to go on. At most one.
+CREATE TABLE snapshot (
+  id         INTEGER PRIMARY KEY CHECK (id = 1),
+  job_id     INTEGER REFERENCES job (id) ON DELETE SET NULL,
+  parent_id  INTEGER REFERENCES model (id) ON DELETE CASCADE,
+  config     TEXT NOT NULL,                                    -- TrainConfig as JSON
+  n_classes  INTEGER NOT NULL CHECK (n_classes > 0),           -- that the detector was begun with
+  step       INTEGER NOT NULL CHECK (step > 0),
+  seconds    REAL NOT NULL CHECK (seconds >= 0),               -- of training so far
+  n_bytes    INTEGER NOT NULL CHECK (n_bytes > 0),
+  created_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE snapshot_chunk (
+  snapshot_id INTEGER NOT NULL REFERENCES snapshot (id) ON DELETE CASCADE,
+  position    INTEGER NOT NULL CHECK (position >= 0),
+  content     BLOB NOT NULL,
+  PRIMARY KEY (snapshot_id, position)
+) STRICT;
+CREATE TABLE snapshot_image (
+  snapshot_id INTEGER NOT NULL REFERENCES snapshot (id) ON DELETE CASCADE,
+  position    INTEGER NOT NULL,                                -- the order of the training
+  image_id    INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+  review_id   INTEGER NOT NULL REFERENCES review (id) ON DELETE CASCADE,
+  purpose     TEXT NOT NULL CHECK (purpose IN ('train', 'validate')),
+  PRIMARY KEY (snapshot_id, position)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+@migrations()
+def m002_serving(db: Database) -> None:
+    """Add who serves, comparisons of models, and trainings that can be resumed."""
+    for statement in _statements(_SECOND):
+        db.execute(statement)
+
+
+USER_VERSION = 2  # the number of migrations; in the header of every project file
 
 
 def _statements(script: str) -> list[str]:

@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from rbcal.errors import ProjectError
+from rbcal.store import project as project_module
+from rbcal.store import schema
 from rbcal.store.database import Database
 from rbcal.store.project import Project, project_path
 from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations
@@ -109,3 +111,21 @@ def test_opening_a_project_twice_keeps_the_locks_of_the_first_connection(project
     project.classes.add(["fifth"])
     seen = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert seen.split() == ["disc", "slit", "spiky", "fourth", "fifth"]
+
+
+def test_a_project_of_format_1_is_brought_up_to_date_and_its_newest_model_serves(tmp_path, monkeypatch):
+    path = tmp_path / "old.rbcal"
+    monkeypatch.setattr(schema.migrations, "_migrations", schema.migrations._migrations[:1])
+    monkeypatch.setattr(project_module, "USER_VERSION", 1)
+    with Project.create(path, classes=["disc"]) as old:
+        model = "config, code_version, n_images, n_cells, n_bytes, sha256, seconds, created_at"
+        for _ in range(2):
+            old._database.write(
+                f"INSERT INTO model ({model}) VALUES ('{{}}', '0.1.0', 1, 1, 1, ?, 1, 'then')", ("0" * 64,)
+            )
+    monkeypatch.undo()
+    with Project.open(path) as project:
+        assert project._database.value("PRAGMA user_version") == USER_VERSION
+        serving = project.models.serving()
+        assert (serving.id, serving.parent_id, serving.kept_step) == (2, None, None)
+        assert project.snapshots.current() is None

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rbcal.boxes import Annotations
+from rbcal import __version__
+from rbcal.boxes import Annotations, Detections
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ConflictError, JobError, ProjectError
-from rbcal.metrics import Evaluation
-from rbcal.store import models
+from rbcal.metrics import Comparison, Difference, Evaluation
+from rbcal.store import database
 from rbcal.store.rankings import Cell, Score
 from rbcal.store.reviews import Draft
 from tests.conftest import add_image
@@ -25,7 +26,11 @@ FIGURES = Evaluation(0.5, 0.4, 0.3, None, (0.4, 0.6, None), (1, 1, 0), 1)
 
 
 def train_on(project, *images, checkpoint=b"weights"):
-    return project.models.add(TrainConfig(), checkpoint, [project.images.get(id_) for id_ in images], 1.0)
+    """Add a model and let it serve; return its id."""
+    used = {"train": [project.images.get(id_) for id_ in images]}
+    model_id = project.models.add(TrainConfig(), checkpoint, used, 1.0)
+    project.models.promote(model_id, "gate")
+    return model_id
 
 
 # images and the frozen test set
@@ -63,7 +68,7 @@ def test_the_database_refuses_to_call_a_test_image_a_training_image(project):
     image_id, _ = add_image(project, 1, split="test", annotated=True)
     posing = replace(project.images.get(image_id), split="work")
     with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
-        project.models.add(TrainConfig(), b"weights", [posing], 1.0)
+        project.models.add(TrainConfig(), b"weights", {"train": [posing]}, 1.0)
 
 
 @pytest.mark.parametrize("table", ["image", "image_group"])
@@ -155,7 +160,7 @@ def test_annotations_come_back_bit_for_bit(project, cells):
 
 
 def test_a_checkpoint_of_many_chunks_comes_back(project, monkeypatch):
-    monkeypatch.setattr(models, "CHUNK_BYTES", 10)
+    monkeypatch.setattr(database, "CHUNK_BYTES", 10)
     image_id, _ = add_image(project, 1, annotated=True)
     content = bytes(range(256)) * 3
     model_id = train_on(project, image_id, checkpoint=content)
@@ -171,13 +176,113 @@ def test_a_damaged_checkpoint_is_refused(project):
         project.models.checkpoint(model_id)
 
 
-def test_the_newest_model_serves_and_knows_what_it_was_trained_on(project):
+def test_a_model_knows_what_it_was_made_of(project):
     image_id, cells = add_image(project, 1, annotated=True)
-    train_on(project, image_id)
-    newest = train_on(project, image_id)
-    model = project.models.serving()
-    assert (model.id, model.n_images, model.n_cells) == (newest, 1, len(cells))
-    assert model.config == TrainConfig()
+    parent = train_on(project, image_id)
+    used = {"train": [project.images.get(image_id)], "validate": []}
+    model_id = project.models.add(
+        TrainConfig(init="serving"), b"w", used, 1.0, parent_id=parent, kept_step=7, validation=0.5
+    )
+    model = project.models.get(model_id)
+    assert (model.n_images, model.n_cells, model.parent_id) == (1, len(cells), parent)
+    assert (model.kept_step, model.validation, model.has_weights) == (7, 0.5, True)
+    assert model.config == TrainConfig(init="serving")
+    assert model.code_version == __version__
+
+
+def test_a_model_serves_from_its_promotion_on_and_can_be_rolled_back(project):
+    image_id, _ = add_image(project, 1, annotated=True)
+    assert project.models.serving() is None
+    first, second = train_on(project, image_id), train_on(project, image_id)
+    assert project.models.serving().id == second
+    project.models.promote(first, "expert")
+    assert project.models.serving().id == first
+    with pytest.raises(ProjectError, match="no model 99"):
+        project.models.promote(99, "expert")
+
+
+def worse(high=-0.1):
+    return Comparison(Difference(0.6, 0.4, -0.3, high), (Difference(0.6, 0.4, -0.3, high), None), 9)
+
+
+def test_a_model_that_is_worse_is_a_question_until_somebody_answers_or_a_newer_one_comes(project):
+    image_id, _ = add_image(project, 1, annotated=True)
+    old, new, third = (train_on(project, image_id) for _ in range(3))
+    project.models.compare(new, old, worse())
+    question = project.models.question()
+    assert (question.model.id, question.rival.id, question.comparison) == (new, old, worse())
+    project.models.promote(old, "expert")
+    assert project.models.question() is None
+    project.models.compare(third, old, worse(high=0.1))
+    assert project.models.question() is None
+
+
+def test_only_checkpoints_that_serve_are_best_or_are_new_stay(project):
+    image_id, _ = add_image(project, 1, annotated=True)
+    ids = [train_on(project, image_id) for _ in range(6)]
+    for model_id, ap in zip(ids, (0.1, 0.9, 0.2, 0.3, 0.4, 0.5), strict=True):
+        project.evaluations.save(model_id, replace(FIGURES, precision_all=ap))
+        project.evaluations.save_detections(model_id, image_id, Detections([[0, 0, 1, 1]], [[0.5, 0.5]]))
+    project.models.promote(ids[2], "expert")
+    assert project.models.prune() == [ids[0], ids[3]]
+    assert [model.has_weights for model in project.models.all()] == [False, True, True, False, True, True]
+    assert project.models.prune() == []
+    assert [point.model_id for point in project.evaluations.curve()] == ids
+    assert project.evaluations.detections(ids[0]) == {}
+    for act in (project.models.checkpoint, lambda model_id: project.models.promote(model_id, "expert")):
+        with pytest.raises(ProjectError, match=f"model {ids[0]} was pruned"):
+            act(ids[0])
+
+
+def test_groups_that_taught_an_ancestor_are_known(project):
+    images = [
+        project.images.get(add_image(project, seed, group=f"slide{seed}", annotated=True)[0])
+        for seed in (1, 2, 3)
+    ]
+    first = project.models.add(TrainConfig(), b"w", {"train": images[:1], "validate": images[1:2]}, 1.0)
+    second = project.models.add(TrainConfig(), b"w", {"train": images[2:]}, 1.0, parent_id=first)
+    assert project.models.taught_groups(first) == {"slide1"}
+    assert project.models.taught_groups(second) == {"slide1", "slide3"}
+
+
+def test_detections_of_the_test_set_come_back(project):
+    image_id, _ = add_image(project, 1, annotated=True)
+    other, _ = add_image(project, 2, annotated=True)
+    model_id = train_on(project, image_id)
+    found = Detections([[0, 1, 2, 3], [4, 5, 6, 7]], [[0.5, 0.25, 0.25], [0, 1, 0]])
+    project.evaluations.save_detections(model_id, image_id, found)
+    project.evaluations.save_detections(model_id, other, Detections(np.empty((0, 4)), np.empty((0, 3))))
+    back = project.evaluations.detections(model_id)
+    assert np.array_equal(back[image_id].boxes, found.boxes)
+    assert np.array_equal(back[image_id].probs, found.probs)
+    assert len(back[other]) == 0
+
+
+def test_a_training_that_was_stopped_comes_back_with_the_annotations_of_its_time(project, monkeypatch):
+    monkeypatch.setattr(database, "CHUNK_BYTES", 10)
+    image_id, _ = add_image(project, 1, annotated=True)
+    image = project.images.get(image_id)
+    config = TrainConfig(steps=50)
+    for step in (3, 9):
+        project.snapshots.save(
+            b"state" * step,
+            config=config,
+            n_classes=3,
+            step=step,
+            seconds=1.5,
+            images={"train": [image]},
+            parent_id=None,
+        )
+    project.reviews.save(image_id, ONE_CELL, origin="expert", base_revision=1)
+    snapshot = project.snapshots.current()
+    assert (snapshot.config, snapshot.step, snapshot.n_classes, snapshot.seconds) == (config, 9, 3, 1.5)
+    assert snapshot.image_revisions == (("train", image_id, image.review_id),)
+    assert project.snapshots.state() == b"state" * 9
+    project.snapshots.discard()
+    assert project.snapshots.current() is None
+    assert project._database.value("SELECT count(*) FROM snapshot_chunk") == 0
+    with pytest.raises(ProjectError, match="no training to resume"):
+        project.snapshots.state()
 
 
 def test_figures_come_back_and_a_second_measurement_replaces_the_first(project):
