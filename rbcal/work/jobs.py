@@ -63,12 +63,15 @@ def watch(project: Project) -> Job | None:
     job = project.jobs.last()
     if job is None or not job.active or _is_alive(project.path, job):
         return job
-    project.jobs.end(job.id, "failed", _why_it_died(project.path))
+    if job.cancel_requested:  # the worker left at once, in the middle of a long step
+        project.jobs.end(job.id, "cancelled")
+    else:
+        project.jobs.end(job.id, "failed", _why_it_died(project.path))
     return project.jobs.get(job.id)
 
 
 def cancel(project: Project) -> None:
-    """Ask the worker to stop at its next step; nothing happens when none is at work."""
+    """Ask the worker to stop, which takes at most 2 s; nothing happens when none is at work."""
     job = watch(project)
     if job is not None and job.active:
         project.jobs.request_cancel(job.id)

@@ -2,63 +2,38 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
-import numpy as np
-
-from rbcal.boxes import Annotations, Detections, area
+from rbcal.boxes import Annotations, Detections
 from rbcal.config import ScoringConfig, TrainConfig
-from rbcal.errors import ProjectError, TrainingError
-from rbcal.formats.pictures import Pixels, decode
+from rbcal.errors import DetectorError, DivergedError, JobCancelledError, ProjectError
+from rbcal.formats.pictures import Pixels
 from rbcal.scoring.relevance import CellScores, flags, relevance, score_cells
-from rbcal.store.images import Image
 from rbcal.store.models import Model
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Score
-from rbcal.vision import detector as detectors
-from rbcal.vision import evaluation, sampling, training
+from rbcal.vision import checkpoint, devices, evaluation, sampling
+from rbcal.vision.comparison import compare
+from rbcal.vision.detector import Detector, settle
+from rbcal.work import teaching
+from rbcal.work.reading import annotations_of, pictures
+from rbcal.work.reporting import Reporter
+from rbcal.work.teaching import Plan
 
-
-class Reporter(Protocol):
-    """Whoever wants to know how far the work is; any of these may raise to stop it."""
-
-    def stage(self, name: str, steps: int = 0) -> None:
-        """Begin a stage of so many steps."""
-
-    def advance(self, step: int, loss: float | None = None) -> None:
-        """Say how many steps are done."""
-
-    def log(self, line: str) -> None:
-        """Append a line to the log."""
+_Seen = TypeVar("_Seen")
+_SMALLEST_TILE = 256  # working pixels; three cells wide
 
 
 def train(project: Project, config: TrainConfig, tell: Reporter) -> int:
-    """Train a detector on all annotated images, measure it on the test set, and return the model's id."""
-    images = project.images.annotated()
-    n_cells = sum(image.n_cells for image in images)
-    if not n_cells:
-        raise TrainingError(
-            f"Training needs at least 1 annotated cell; the {len(images)} annotated images of this project "
-            "have none. Import annotations or review an image first."
-        )
-    classes = project.classes.names()
-    device = detectors.resolve_device(config.device)
-    tell.log(f"{config.backbone} on {device}: {len(images)} images, {n_cells} cells, {len(classes)} classes")
-    started = time.perf_counter()
-    with Project.open(project.path) as reader:  # of its own: pictures may be read in another thread
-        samples = _Samples(reader, images)
-        sides = np.sqrt(np.concatenate([area(annotations.boxes) for annotations in samples.annotations]))
-        detector = detectors.build(config, len(classes), box_sides=sides)
-        tell.stage("Training", config.steps)
-        training.train(detector, samples, config, lambda progress: tell.advance(progress.step, progress.loss))
-    seconds = time.perf_counter() - started
-    model_id = project.models.add(config, detectors.save(detector), images, seconds)
-    tell.log(f"Model {model_id} is trained, in {seconds:.0f} s")
-    if project.images.counts().test_cells:
-        _evaluate(project, model_id, detector, tell)
-    return model_id
+    """Train a detector on all annotated images, measure it, let it serve if it may; return its id."""
+    return _train(project, teaching.plan_training(project, config), tell)
+
+
+def resume(project: Project, tell: Reporter) -> int:
+    """Go on with the training that was stopped last, to the same end; return the model's id."""
+    return _train(project, teaching.plan_resumption(project), tell)
 
 
 def evaluate(project: Project, tell: Reporter) -> int:
@@ -76,9 +51,11 @@ def score(project: Project, config: ScoringConfig, tell: Reporter) -> int:
     rare = [label for label in project.classes.rare_labels() if label < detector.blueprint.n_classes]
     pool = project.images.pool()
     ranking_id = project.rankings.begin(model.id, config)
+    teaching.say_tiles(detector, pool, tell)
     tell.stage("Scoring the pool", len(pool))
-    for done, image in enumerate(pool, start=1):
-        detections, passes = sampling.sample(detector, decode(project.images.content(image.id)), config)
+    sampler = sampling.Sampler(detector, config)
+    for done, (image, pixels) in enumerate(pictures(project.path, pool), start=1):
+        detections, passes = _see(detector, sampler, pixels, tell)
         scores = score_cells(detections, passes, rare, config)
         project.rankings.add(ranking_id, image.id, _score(scores, config), _cells(detections, scores))
         tell.advance(done)
@@ -87,24 +64,72 @@ def score(project: Project, config: ScoringConfig, tell: Reporter) -> int:
     return ranking_id
 
 
-class _Samples(Sequence[tuple[Pixels, Annotations]]):
-    """Annotated images, decoded when they are asked for."""
+def _train(project: Project, plan: Plan, tell: Reporter) -> int:
+    taught = teaching.teach(project, plan, tell)
+    plan = taught.plan
+    if taught.diverged and not taught.kept_step:
+        raise taught.diverged
+    with project.transaction():
+        model_id = project.models.add(
+            plan.config,
+            checkpoint.save(taught.detector),
+            plan.images,
+            taught.seconds,
+            parent_id=plan.parent_id,
+            kept_step=taught.kept_step,
+            validation=taught.validation,
+        )
+        project.snapshots.discard()
+    if taught.diverged:
+        raise DivergedError(
+            f"{taught.diverged} What it had learnt by step {taught.kept_step} is kept as model {model_id}, "
+            "which does not serve."
+        ) from taught.diverged
+    tell.log(f"Model {model_id} is trained, in {taught.seconds:.0f} s")
+    try:
+        _admit(project, model_id, taught.detector, tell)
+    except JobCancelledError as err:
+        raise JobCancelledError(
+            f"The job was cancelled. Model {model_id} is trained and kept, but was not measured: it does not "
+            "serve unless you let it."
+        ) from err
+    for pruned in project.models.prune():
+        tell.log(f"The weights of model {pruned} were dropped; its figures stay")
+    return model_id
 
-    def __init__(self, project: Project, images: Sequence[Image]) -> None:
-        self._project = project
-        self._images = images
-        self.annotations = [_annotations(project, image) for image in images]
 
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> tuple[Pixels, Annotations]:  # type: ignore[override]  # no slices
-        return decode(self._project.images.content(self._images[index].id)), self.annotations[index]
-
-
-def _annotations(project: Project, image: Image) -> Annotations:
-    review = project.reviews.current(image.id)
-    return Annotations.empty() if review is None else review.annotations
+def _admit(project: Project, model_id: int, detector: Detector, tell: Reporter) -> None:
+    """Let a new model serve unless it is worse, beyond noise, than the one that serves: the gate."""
+    rival = project.models.serving()
+    if not project.images.counts().test_cells:
+        project.models.promote(model_id, "gate")
+        tell.log(f"Model {model_id} serves. There is no test set, so it was not compared")
+        return
+    _evaluate(project, model_id, detector, tell)
+    if rival is None:
+        project.models.promote(model_id, "gate")
+        return
+    test = project.images.test()
+    before = project.evaluations.detections(rival.id)
+    if any(image.id not in before for image in test):
+        _look_at_test_set(project, rival.id, _load(project, rival), tell)
+        before = project.evaluations.detections(rival.id)
+    now = project.evaluations.detections(model_id)
+    result = compare(
+        [annotations_of(project, image) for image in test],
+        [before[image.id] for image in test],
+        [now[image.id] for image in test],
+        len(project.classes.names()),
+    )
+    project.models.compare(model_id, rival.id, result)
+    gain = result.precision_all
+    words = f"Precision_all {gain.new:.3f}, model {rival.id} {gain.old:.3f}"
+    words += f" (difference 95 % within {gain.low:+.3f} .. {gain.high:+.3f})"
+    if result.worse:
+        tell.log(f"Model {model_id} is worse than the one that serves: {words}. You are asked which shall")
+        return
+    project.models.promote(model_id, "gate")
+    tell.log(f"Model {model_id} serves: {words}")
 
 
 def _serving(project: Project) -> Model:
@@ -114,11 +139,23 @@ def _serving(project: Project) -> Model:
     return model
 
 
-def _load(project: Project, model: Model) -> detectors.Detector:
-    return detectors.load(project.models.checkpoint(model.id), "auto")  # not where it was trained: files move
+def _load(project: Project, model: Model) -> Detector:
+    return checkpoint.load(
+        project.models.checkpoint(model.id), "auto"
+    )  # not where it was trained: files move
 
 
-def _evaluate(project: Project, model_id: int, detector: detectors.Detector, tell: Reporter) -> None:
+def _evaluate(project: Project, model_id: int, detector: Detector, tell: Reporter) -> None:
+    pairs = _look_at_test_set(project, model_id, detector, tell)
+    figures = evaluation.evaluate(pairs, len(project.classes.names()), project.classes.rare_labels())
+    project.evaluations.save(model_id, figures)
+    tell.log(f"Model {model_id}: Precision_all {figures.precision_all:.3f}, mAP@0.5 {figures.map_50:.3f}")
+
+
+def _look_at_test_set(
+    project: Project, model_id: int, detector: Detector, tell: Reporter
+) -> Sequence[tuple[Annotations, Detections]]:
+    """Store what a model finds in each test image, and return it beside the truth."""
     images = project.images.test()
     if not any(image.n_cells for image in images):
         raise ProjectError(
@@ -126,16 +163,35 @@ def _evaluate(project: Project, model_id: int, detector: detectors.Detector, tel
             "when images with boxes are imported: rbcal import ... --test-fraction 0.25"
         )
     tell.stage("Measuring on the test set", len(images))
+    pairs: list[tuple[Annotations, Detections]] = []
+    for image, pixels in pictures(project.path, images):
+        found = _see(detector, partial(sampling.detect, detector), pixels, tell)
+        project.evaluations.save_detections(model_id, image.id, found)
+        pairs.append((annotations_of(project, image), found))
+        tell.advance(len(pairs))
+    return pairs
 
-    def pairs() -> Iterator[tuple[Annotations, Detections]]:
-        for done, image in enumerate(images, start=1):
-            pixels = decode(project.images.content(image.id))
-            yield _annotations(project, image), sampling.detect(detector, pixels)
-            tell.advance(done)
 
-    figures = evaluation.evaluate(pairs(), len(project.classes.names()), project.classes.rare_labels())
-    project.evaluations.save(model_id, figures)
-    tell.log(f"Model {model_id}: Precision_all {figures.precision_all:.3f}, mAP@0.5 {figures.map_50:.3f}")
+def _see(detector: Detector, look: Callable[[Pixels], _Seen], pixels: Pixels, tell: Reporter) -> _Seen:
+    """Return what `look` sees, in smaller tiles or on the CPU if the memory does not suffice."""
+    while True:
+        try:
+            return look(pixels)
+        except (RuntimeError, MemoryError) as err:
+            if not devices.is_out_of_memory(err):
+                raise
+            if detector.tile < 2 * _SMALLEST_TILE and detector.device.type == "cpu":
+                raise DetectorError(
+                    "There is too little memory to look at an image even in small tiles. "
+                    "Close other programs."
+                ) from err
+        if detector.tile >= 2 * _SMALLEST_TILE:
+            detector.tile //= 2
+            tell.log(f"Out of memory. Going on with tiles of {detector.tile} pixels")
+        else:
+            settle(detector, devices.resolve_device("cpu"))
+            tell.log("Out of memory. Going on with the CPU")
+        devices.free_memory()
 
 
 def _score(scores: CellScores, config: ScoringConfig) -> Score:

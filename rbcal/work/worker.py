@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
+import time
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +22,10 @@ from rbcal.store.project import Project
 from rbcal.work.jobs import worker_lock
 
 _STARTING_SECONDS = 20  # how long the page that looks for a living worker may hold the lock
+_EXIT_CANCELLED = 3
+_CANCELLED = "The job was cancelled."
+_POLL_SECONDS = 0.1  # between two looks at whether the user cancelled,
+_GRACE_SECONDS = 0.8  # and how long the step that is under way may go on then
 _LOG_SECONDS = 15.0  # between two lines of a progress bar that no terminal shows
 
 
@@ -31,13 +38,15 @@ class Reporter:
         self._show = show
         self._bar: tqdm[Never] = tqdm(disable=True)
 
-    def stage(self, name: str, steps: int = 0) -> None:
-        """Begin a stage of `steps` steps; 0 if their number is not known."""
-        self._jobs.begin_stage(self._job_id, name, steps)
+    def stage(self, name: str, steps: int = 0, done: int = 0) -> None:
+        """Begin a stage of `steps` steps, 0 if their number is not known, of which some are done already."""
+        self._jobs.begin_stage(self._job_id, name, steps, done)
         self._bar.close()
         pace = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
-        self._bar = tqdm(desc=name, total=steps or None, disable=not self._show, mininterval=pace)
-        self.advance(0)
+        self._bar = tqdm(
+            desc=name, total=steps or None, initial=done, disable=not self._show, mininterval=pace
+        )
+        self.advance(done)
 
     def advance(self, step: int, loss: float | None = None) -> None:
         """Say how many steps are done.
@@ -51,7 +60,7 @@ class Reporter:
             self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
         self._bar.update(step - self._bar.n)
         if self._jobs.advance(self._job_id, step, loss):
-            raise JobCancelledError("The job was cancelled. Nothing of it was kept.")
+            raise JobCancelledError(_CANCELLED)
 
     def log(self, line: str) -> None:
         """Append a line to the job's log."""
@@ -100,9 +109,12 @@ def _work(project: Project, job_id: int, tell: Reporter) -> None:
     project.jobs.start(job_id)
     try:
         _dispatch(project, project.jobs.get(job_id), tell)
-    except (JobCancelledError, KeyboardInterrupt) as err:
-        project.jobs.end(job_id, "cancelled")
-        raise JobCancelledError("The job was cancelled. Nothing of it was kept.") from err
+    except JobCancelledError as err:
+        project.jobs.end(job_id, "cancelled", str(err))
+        raise
+    except KeyboardInterrupt as err:
+        project.jobs.end(job_id, "cancelled", _CANCELLED)
+        raise JobCancelledError(_CANCELLED) from err
     except RbcalError as err:
         project.jobs.end(job_id, "failed", str(err))
         raise
@@ -119,20 +131,44 @@ def _dispatch(project: Project, job: Job, tell: Reporter) -> None:
     from rbcal.work import pipeline  # late: it loads torch, which takes seconds
 
     if job.kind == "train":
-        pipeline.train(project, TrainConfig.from_json(job.config["train"]), tell)
-        if job.config.get("score"):
-            pipeline.score(project, ScoringConfig.from_json(job.config["score"]), tell)
+        if job.config.get("resume"):
+            snapshot = project.snapshots.current()
+            if snapshot is not None and snapshot.job_id is not None:
+                project.jobs.inherit_losses(job.id, snapshot.job_id, snapshot.step)
+            pipeline.resume(project, tell)
+        else:
+            pipeline.train(project, TrainConfig.from_json(job.config["train"]), tell)
+        if not job.config.get("score"):
+            return
+        if project.models.question() is not None and project.rankings.current() is not None:
+            tell.log("The pool keeps its ranking until you have said which model serves")
+            return
+        pipeline.score(project, ScoringConfig.from_json(job.config["score"]), tell)
     elif job.kind == "score":
         pipeline.score(project, ScoringConfig.from_json(job.config["score"]), tell)
     else:
         pipeline.evaluate(project, tell)
 
 
+def _leave_when_cancelled(path: Path, job_id: int) -> None:
+    """End this process soon after the user cancelled, even in the middle of a long step.
+
+    Whatever it was writing is rolled back: what the project file holds is always whole.
+    """
+    with Project.open(path) as project:
+        while not project.jobs.get(job_id).cancel_requested:
+            time.sleep(_POLL_SECONDS)
+    time.sleep(_GRACE_SECONDS)
+    os._exit(_EXIT_CANCELLED)
+
+
 def main() -> int:
     """Run the job that the command line names: ``python -m rbcal.work.worker PROJECT JOB``."""
     logging.basicConfig(level=logging.WARNING)
+    path, job_id = Path(sys.argv[1]), int(sys.argv[2])
+    threading.Thread(target=_leave_when_cancelled, args=(path, job_id), daemon=True).start()
     try:
-        run(Path(sys.argv[1]), int(sys.argv[2]))
+        run(path, job_id)
     except RbcalError as err:
         print(err, file=sys.stderr)
         return 1

@@ -95,7 +95,8 @@ def plant(
         pixels, seed = synth.draw(900, n_cells=6, **scene)
         seed_id = _add(project, pixels, "seed.png")
         project.reviews.save(seed_id, seed, origin="import", base_revision=0)
-        model_id = project.models.add(TrainConfig(), b"x", project.images.annotated(), 1.0)
+        model_id = project.models.add(TrainConfig(), b"x", {"train": project.images.annotated()}, 1.0)
+        project.models.promote(model_id, "gate")
         config = ScoringConfig()
         ranking_id = project.rankings.begin(model_id, config)
         images = []

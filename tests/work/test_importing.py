@@ -181,7 +181,7 @@ def test_classes_come_with_the_first_import_and_new_ones_join(tmp_path, slides):
 def test_a_slide_of_the_test_set_gets_no_more_images_once_it_was_used(project, slides, tmp_path):
     run(project, slides, test_fraction=0.25)
     [test_group] = [name for name, split in project.images.group_splits().items() if split == "test"]
-    model_id = project.models.add(TrainConfig(), b"weights", project.images.annotated(), seconds=1)
+    model_id = project.models.add(TrainConfig(), b"weights", {"train": project.images.annotated()}, seconds=1)
     project.evaluations.save(model_id, Evaluation(0.5, 0.4, 0.3, None, (0.4, 0.6, None), (1, 1, 0), 2))
     late = tmp_path / "late"
     late.mkdir()

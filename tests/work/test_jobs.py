@@ -132,3 +132,33 @@ def test_two_workers_do_not_work_on_one_project(slides, monkeypatch):
     with jobs.worker_lock(slides.path), pytest.raises(JobError, match="Another worker"):
         worker.run(slides.path, job_id)
     assert slides.jobs.get(job_id).state == "failed"
+
+
+def test_a_step_that_takes_long_does_not_keep_a_cancel_waiting(slides):
+    """The paper's detector on a CPU: its first step takes many seconds."""
+    slow = TrainConfig(backbone="vgg16", init="random", steps=9, device="cpu", batch_size=4).to_json()
+    jobs.start(slides.path, "train", {"train": slow})
+    wait_until(slides, lambda job: job.stage == "Training")
+    jobs.cancel(slides)
+    job = wait_until(slides, lambda job: not job.active, seconds=20)
+    assert (job.state, job.step) == ("cancelled", 0)
+    assert jobs._workers[slides.path.resolve()].wait() == worker._EXIT_CANCELLED
+
+
+def test_a_worker_that_left_because_it_was_told_to_is_not_called_dead(slides):
+    job_id = slides.jobs.add("train", {})
+    slides.jobs.start(job_id)
+    slides.jobs.request_cancel(job_id)
+    assert jobs.watch(slides).state == "cancelled"
+
+
+def test_after_a_question_the_pool_keeps_its_ranking(slides, monkeypatch):
+    job_id = slides.jobs.add("train", {"train": TINY, "score": PASSES})
+    worker.run(slides.path, job_id)
+    ranking = slides.rankings.current().id
+    monkeypatch.setattr("rbcal.metrics.Comparison.worse", True)
+    again = slides.jobs.add("train", {"train": TINY, "score": PASSES})
+    worker.run(slides.path, again)
+    assert slides.models.question().model.id == 2
+    assert slides.rankings.current().id == ranking
+    assert any("until you have said which model serves" in line for line in slides.jobs.log_tail(again))

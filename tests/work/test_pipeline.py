@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+import torch
 
 from rbcal.config import ScoringConfig, TrainConfig
-from rbcal.errors import JobCancelledError, ProjectError
-from rbcal.work import pipeline
+from rbcal.errors import DetectorError, DivergedError, JobCancelledError, ProjectError, TrainingError
+from rbcal.vision import sampling, training
+from rbcal.work import pipeline, teaching
 from tests.conftest import add_image
 
 TINY = TrainConfig(steps=2, init="random")
@@ -18,10 +22,11 @@ class Silent:
 
     def __init__(self, stop_after=None):
         self.stages = []
+        self.lines = []
         self.steps = 0
         self.stop_after = stop_after
 
-    def stage(self, name, steps=0):
+    def stage(self, name, steps=0, done=0):
         self.stages.append(name)
 
     def advance(self, step, loss=None):
@@ -30,7 +35,7 @@ class Silent:
             raise JobCancelledError
 
     def log(self, line):
-        pass
+        self.lines.append(line)
 
 
 @pytest.fixture
@@ -74,3 +79,216 @@ def test_without_a_test_set_a_model_is_trained_but_not_measured(project):
     assert tell.stages == ["Training"]
     with pytest.raises(ProjectError, match="no test set with cells"):
         pipeline.evaluate(project, Silent())
+
+
+# stop and go on
+
+
+def test_a_training_that_is_cancelled_and_resumed_gives_bit_for_bit_the_model_of_one_that_was_not(slides):
+    config = replace(TINY, steps=5)
+    pipeline.train(slides, config, Silent())
+    with pytest.raises(JobCancelledError, match=r"cancelled at step 3 of 5\. It can be resumed"):
+        pipeline.train(slides, config, Silent(stop_after=3))
+    # what the expert does in the meantime belongs to the next training
+    add_image(slides, 9, annotated=True)
+    slides.classes.add(["newcomer"])
+    tell = Silent()
+    resumed = slides.models.get(pipeline.resume(slides, tell))
+    assert resumed.sha256 == slides.models.all()[0].sha256
+    assert (resumed.n_images, resumed.kept_step) == (1, 5)
+    assert slides.snapshots.current() is None
+    with pytest.raises(ProjectError, match="no training to resume"):
+        pipeline.resume(slides, tell)
+
+
+def test_a_warm_start_can_be_resumed_too_with_its_validation(slides, monkeypatch):
+    monkeypatch.setattr(teaching, "_MIN_TO_VALIDATE", 2)
+    add_image(slides, 7, group="slide 2", annotated=True)
+    parent = pipeline.train(slides, TINY, Silent())
+    add_image(slides, 8, group="slide 3", annotated=True)
+    config = TrainConfig(steps=6, validation=0.3)
+    whole = slides.models.get(pipeline.train(slides, config, Silent()))
+    assert (whole.parent_id, whole.config.init) == (parent, "serving")
+    assert whole.validation is not None
+    slides.models.promote(parent, "expert")
+    with pytest.raises(JobCancelledError):
+        pipeline.train(slides, config, Silent(stop_after=4))
+    assert slides.snapshots.current().parent_id == parent
+    resumed = slides.models.get(pipeline.resume(slides, Silent()))
+    assert (resumed.sha256, resumed.validation) == (whole.sha256, whole.validation)
+
+
+def test_the_state_is_written_down_now_and_then(slides, monkeypatch):
+    monkeypatch.setattr(teaching, "_KEEP_SECONDS", 0)
+    monkeypatch.setattr(teaching, "_KEEP_SHARE", 0)
+
+    class Died(BaseException):
+        pass
+
+    class Dying(Silent):
+        def advance(self, step, loss=None):
+            if step == 3:
+                raise Died
+
+    with pytest.raises(Died):
+        pipeline.train(slides, replace(TINY, steps=5), Dying())
+    assert slides.snapshots.current().step == 2
+    assert slides.models.get(pipeline.resume(slides, Silent())).kept_step == 5
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_keeps_what_was_learnt(slides, monkeypatch):
+    learn = training.Training._learn
+
+    def stumble(self, step, windows):
+        losses, norm = learn(self, step, windows)
+        return losses, float("nan") if step == 3 else norm
+
+    monkeypatch.setattr(training.Training, "_learn", stumble)
+    with pytest.raises(DivergedError, match=r"at step 3 of 5.*by step 2 is kept as model 1"):
+        pipeline.train(slides, replace(TINY, steps=5), Silent())
+    monkeypatch.undo()
+    pipeline.train(slides, replace(TINY, steps=5), Silent())
+    kept, whole = slides.models.all()
+    assert kept.kept_step == 2
+    assert slides.models.serving().id == whole.id
+
+
+def test_a_cancel_while_the_model_is_measured_keeps_it_but_it_does_not_serve(slides):
+    with pytest.raises(JobCancelledError, match="Model 1 is trained and kept, but was not measured"):
+        pipeline.train(slides, TINY, Silent(stop_after=3))
+    assert slides.models.serving() is None
+    assert slides.models.all()[0].has_weights
+
+
+# too little memory
+
+
+def test_too_little_memory_halves_the_batch_then_the_windows_and_says_so(slides, monkeypatch):
+    learn = training.Training._learn
+
+    def small(self, step, windows):
+        if self._config.batch_size > 1 or self._config.crop > 320:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return learn(self, step, windows)
+
+    monkeypatch.setattr(training.Training, "_learn", small)
+    tell = Silent()
+    model = slides.models.get(pipeline.train(slides, TINY, tell))
+    assert (model.config.batch_size, model.config.crop) == (1, 320)
+    assert sum("Out of memory" in line for line in tell.lines) == 2
+
+
+def test_too_little_memory_for_anything_is_an_error_that_says_what_to_do(slides, monkeypatch):
+    def never(self, step, windows):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(training.Training, "_learn", never)
+    with pytest.raises(TrainingError, match="too little memory for training"):
+        pipeline.train(slides, replace(TINY, device="cpu"), Silent())
+    assert slides.images.counts().annotated_cells
+
+
+def test_too_little_memory_to_look_at_an_image_makes_smaller_tiles(slides, monkeypatch):
+    pipeline.train(slides, TINY, Silent())
+    look = sampling.Detector.look
+
+    def small(self, image):
+        if self.tile > 512:
+            raise MemoryError
+        return look(self, image)
+
+    monkeypatch.setattr(sampling.Detector, "look", small)
+    tell = Silent()
+    pipeline.score(slides, PASSES, tell)
+    assert [line for line in tell.lines if "memory" in line] == [
+        "Out of memory. Going on with tiles of 1024 pixels",
+        "Out of memory. Going on with tiles of 512 pixels",
+    ]
+    assert all(entry.score for entry in slides.rankings.queue())
+    monkeypatch.setattr(sampling.Detector, "look", lambda self, image: small(None, None))
+    with pytest.raises(AttributeError):  # an error that is not about memory passes through
+        pipeline.score(slides, PASSES, tell)
+
+    def never(self, image):
+        raise MemoryError
+
+    monkeypatch.setattr(sampling.Detector, "look", never)
+    with pytest.raises(DetectorError, match="too little memory to look"):
+        pipeline.score(slides, PASSES, tell)
+
+
+# who serves
+
+
+def test_the_first_model_serves_and_one_that_is_not_worse_takes_over(slides):
+    first = pipeline.train(slides, TINY, Silent())
+    assert slides.models.serving().id == first
+    second = pipeline.train(slides, replace(TINY, seed=1), Silent())
+    assert slides.models.serving().id == second
+    assert slides.models.question() is None
+
+
+def test_a_model_that_is_worse_waits_for_the_expert(slides):
+    for seed in (11, 12, 13, 14):
+        add_image(slides, seed, group=f"test {seed}", split="test", annotated=True)
+    good = pipeline.train(slides, TrainConfig(steps=60, seed=3, device="cpu"), Silent())
+    tell = Silent()
+    bad = pipeline.train(slides, TINY, tell)
+    assert slides.models.serving().id == good
+    question = slides.models.question()
+    assert (question.model.id, question.rival.id) == (bad, good)
+    assert question.comparison.precision_all.high < 0
+    assert any("is worse than the one that serves" in line for line in tell.lines)
+
+
+def test_without_a_test_set_the_newest_model_serves_and_the_log_says_why(project):
+    add_image(project, 1, annotated=True)
+    tell = Silent()
+    for _ in range(2):
+        newest = pipeline.train(project, TINY, tell)
+    assert project.models.serving().id == newest
+    assert any("no test set, so it was not compared" in line for line in tell.lines)
+
+
+def test_a_rival_of_an_older_rbcal_is_measured_again(slides):
+    old = pipeline.train(slides, TINY, Silent())
+    slides._database.write("DELETE FROM test_detection")
+    pipeline.train(slides, replace(TINY, seed=1), Silent())
+    assert slides.evaluations.detections(old)
+
+
+# where a training starts
+
+
+def test_auto_starts_from_imagenet_then_from_the_model_that_serves(slides):
+    assert teaching.plan_training(slides, TrainConfig()).config.init == "imagenet"
+    first = pipeline.train(slides, TINY, Silent())
+    plan = teaching.plan_training(slides, TrainConfig())
+    assert (plan.config.init, plan.parent.id, plan.config.steps) == ("serving", first, 300)
+    other = teaching.plan_training(slides, TrainConfig(backbone="vgg16"))
+    assert (other.config.init, other.parent) == ("imagenet", None)
+    with pytest.raises(TrainingError, match="serving model with vgg16; this project has one with efficient"):
+        teaching.plan_training(slides, TrainConfig(backbone="vgg16", init="serving"))
+
+
+def test_a_warm_start_knows_the_old_classes_and_makes_room_for_new_ones(slides):
+    pipeline.train(slides, TINY, Silent())
+    slides.classes.add(["newcomer"])
+    warm = slides.models.get(pipeline.train(slides, TrainConfig(steps=1), Silent()))
+    assert pipeline._load(slides, warm).blueprint.n_classes == 4
+
+
+def test_images_that_pick_the_weights_are_whole_groups_that_never_taught(slides, monkeypatch):
+    monkeypatch.setattr(teaching, "_MIN_TO_VALIDATE", 9)
+    for seed in range(20, 28):
+        add_image(slides, seed, group=f"slide {seed // 2}", annotated=True)
+    plan = teaching.plan_training(slides, replace(TINY, validation=0.2))
+    groups = [{image.group for image in plan.images[purpose]} for purpose in ("train", "validate")]
+    assert not groups[0] & groups[1]
+    assert 1 <= len(plan.images["validate"]) <= 2
+    model_id = pipeline.train(slides, replace(TINY, validation=0.2), Silent())
+    for seed in range(5):
+        warm = teaching.plan_training(slides, TrainConfig(seed=seed, validation=0.2))
+        assert warm.parent.id == model_id
+        assert {image.group for image in warm.images["validate"]} <= groups[1]
+    assert not teaching.plan_training(slides, replace(TINY, validation=0)).images["validate"]
