@@ -27,14 +27,18 @@ with Project.open(open_project_path()) as project:
         st.page_link("pages/train.py" if counts.test_images else "pages/project.py", label="Go there")
         st.stop()
 
-    newest, before = curve[-1], curve[-2] if len(curve) > 1 else None
+    serving = project.models.serving()
+    places = [place for place, point in enumerate(curve) if serving and point.model_id == serving.id]
+    place = places[0] if places else len(curve) - 1
+    shown, before = curve[place], curve[place - 1] if place else None
+    st.caption(f"Model {shown.model_id}, which serves" if places else f"Model {shown.model_id}")
     columns = st.columns(5)
     for column, name, value in (
         (columns[0], "Precision_all", lambda point: point.evaluation.precision_all),
         (columns[1], "mAP@0.5", lambda point: point.evaluation.map_50),
         (columns[2], "Rare-class AP@0.5", lambda point: point.evaluation.rare_ap_50),
     ):
-        now, then = value(newest), before and value(before)
+        now, then = value(shown), before and value(before)
         delta = None if now is None or then is None else f"{now - then:+.3f} since model {before.model_id}"
         column.metric(name, "none in test" if now is None else f"{now:.3f}", delta)
     flagged = project.rankings.flagged_in_pool()
@@ -48,8 +52,8 @@ with Project.open(open_project_path()) as project:
     st.subheader("What each annotated cell bought")
     st.altair_chart(learning_curve(curve), width="stretch")
     st.caption(
-        f"Average precision on {newest.evaluation.n_images} test images with "
-        f"{sum(newest.evaluation.n_cells):,} cells, never trained on. "
+        f"Average precision on {shown.evaluation.n_images} test images with "
+        f"{sum(shown.evaluation.n_cells):,} cells, never trained on. "
         "Precision_all weights AP@0.5 of each class by its number of cells in the test set; mAP is the plain "
         "mean over the classes. "
         f"Expert time so far: {duration(project.reviews.expert_seconds())}."
@@ -68,6 +72,6 @@ with Project.open(open_project_path()) as project:
     st.subheader("Figures")
     metrics = metrics_table(curve)
     st.dataframe(metrics, hide_index=True, column_config=dict.fromkeys(metrics.columns[3:], FORMAT))
-    per_class = class_table([newest], project.classes.all())
-    st.caption(f"AP@0.5 of each class, model {newest.model_id}")
+    per_class = class_table([shown], project.classes.all())
+    st.caption(f"AP@0.5 of each class, model {shown.model_id}")
     st.dataframe(per_class, hide_index=True, column_config={"AP@0.5": FORMAT})

@@ -136,10 +136,10 @@ def jump_names(queue: list[QueueEntry]) -> list[str]:
 
 
 def stale_words(desk: Desk) -> str:
-    """Say that a newer model has not scored the pool yet."""
+    """Say that the serving model has not scored the pool yet."""
     if desk.ranking is None or not desk.ranking.stale:
         return ""
-    return " · :orange[ranked by an older model: rank the pool again on the Train page]"
+    return " · :orange[ranked by a model that does not serve: rank the pool again on the Train page]"
 
 
 @st.fragment

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pandas as pd
 import streamlit as st
 
+from pages._models import show_models, show_question
 from pages._open import open_project_path
-from rbcal.config import BACKBONES, ScoringConfig, TrainConfig
+from rbcal.config import BACKBONES, ScoringConfig, TrainConfig, suggested_steps
 from rbcal.errors import JobError
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project
@@ -15,6 +15,11 @@ from rbcal.view.charts import loss_curve
 from rbcal.view.guide import duration
 from rbcal.work import jobs
 
+STARTS = {
+    "auto": "The serving model",
+    "imagenet": "ImageNet's weights",
+    "random": "Random weights",
+}
 DONE = {"done": "is finished", "failed": "failed", "cancelled": "was cancelled"}
 NAMES = {"train": "Training", "score": "Scoring", "evaluate": "Measuring"}
 PATH = open_project_path()
@@ -34,15 +39,26 @@ def show_start(project: Project) -> None:
     )
     if not counts.test_images:
         st.warning("There is no test set, so the model cannot be measured. Import images with boxes first.")
+    serving = project.models.serving()
     with st.form("start", border=True):
-        columns = st.columns(3)
+        columns = st.columns(4)
         backbone = columns[0].selectbox(
             "Backbone",
             BACKBONES,
             help="efficientnet_lite0 trains in minutes on a laptop. vgg16 is the paper's; it wants a GPU.",
         )
-        steps = columns[1].number_input("Steps", min_value=1, value=TrainConfig.steps, step=50)
-        passes = columns[2].number_input(
+        init = columns[1].selectbox(
+            "Start from",
+            STARTS if serving else ["imagenet", "random"],
+            format_func=lambda name: STARTS[name],
+            help="Going on from the serving model needs fewer steps and is measured to be better. With "
+            "another backbone than its own, training starts from ImageNet's weights.",
+        )
+        suggested = suggested_steps(counts.annotated_images, "serving" if serving else "imagenet")
+        steps = columns[2].number_input(
+            "Steps", min_value=1, value=None, step=50, placeholder=f"as needed, {suggested}"
+        )
+        passes = columns[3].number_input(
             "Stochastic passes",
             min_value=2,
             value=ScoringConfig.passes,
@@ -50,12 +66,20 @@ def show_start(project: Project) -> None:
         )
         with st.expander("More settings"):
             columns = st.columns(4)
-            seed = columns[0].number_input("Random seed", value=TrainConfig.seed)
+            seed = columns[0].number_input("Random seed", min_value=0, value=TrainConfig.seed)
             device = columns[1].text_input(
                 "Device", TrainConfig.device, help="auto, cpu, cuda, cuda:1 or mps"
             )
-            init = columns[2].selectbox("Weights start from", ["imagenet", "random"])
-            weights = columns[3].text_input("File with ImageNet weights", help="For vgg16 on an offline PC.")
+            weights = columns[2].text_input("File with ImageNet weights", help="For vgg16 on an offline PC.")
+            repeat = columns[3].number_input(
+                "Show rare classes more often",
+                0.0,
+                1.0,
+                TrainConfig.rare_repeat,
+                0.1,
+                help="0: every image equally often. t: an image with a class that fewer than this share of "
+                "the images have is seen up to sqrt(t / share) times as often.",
+            )
             columns = st.columns(4)
             alpha = columns[0].number_input("alpha, on U^c", 0.0, 1.0, ScoringConfig.alpha, 0.05)
             beta = columns[1].number_input("beta, on U^d", 0.0, 1.0, ScoringConfig.beta, 0.05)
@@ -68,7 +92,7 @@ def show_start(project: Project) -> None:
             ),
             "train": only_train.form_submit_button("Only train", width="stretch"),
             "score": only_score.form_submit_button(
-                "Only rank the pool", width="stretch", disabled=project.models.serving() is None
+                "Only rank the pool", width="stretch", disabled=serving is None
             ),
         }
     scoring = replace(
@@ -82,13 +106,35 @@ def show_start(project: Project) -> None:
             backbone=backbone,
             init=init,
             weights=weights.strip() or None,
-            steps=int(steps),
+            steps=int(steps or 0),
+            rare_repeat=repeat,
             seed=int(seed),
             device=device.strip(),
         )
         wants_ranking = pressed["train and score"] and counts.pool_images > 0
         jobs.start(PATH, "train", {"train": config.to_json(), "score": scoring if wants_ranking else None})
         st.rerun()
+
+
+def show_resume(project: Project) -> None:
+    """Offer to go on with a training that was stopped."""
+    snapshot = project.snapshots.current()
+    if snapshot is None:
+        return
+    with st.container(border=True):
+        st.write(
+            f"**A training was stopped at step {snapshot.step} of {snapshot.config.steps}**, after "
+            f"{duration(snapshot.seconds)}. It can go on from there, with the annotations that it began "
+            "with, and ends as if it had never been stopped."
+        )
+        go_on, forget = st.columns(2)
+        if go_on.button("Resume", type="primary", width="stretch", icon=":material/resume:"):
+            stopped = snapshot.job_id and project.jobs.get(snapshot.job_id).config
+            jobs.start(PATH, "train", {"resume": True, "score": stopped and stopped.get("score")})
+            st.rerun()
+        if forget.button("Forget it", width="stretch"):
+            project.snapshots.discard()
+            st.rerun()
 
 
 def show_job() -> None:
@@ -124,7 +170,7 @@ def show_progress(project: Project, job: Job) -> None:
         jobs.cancel(project)
         st.rerun(scope="fragment")
     if job.cancel_requested:
-        st.caption("Stopping after this step.")
+        st.caption("Stopping.")
     st.caption("You may close the browser: the work goes on.")
 
 
@@ -136,40 +182,10 @@ def show_end(job: Job) -> None:
     if job.state == "failed":
         st.error(f"{words}. {job.reason}", icon=":material/error:")
     elif job.state == "cancelled":
-        st.warning(f"{words}. Nothing of it was kept.")
+        st.warning(f"{words}. {job.reason or ''}")
     else:
         st.success(f"{words}.")
         st.page_link("pages/review.py", label="Review the images at the top", icon=":material/rate_review:")
-
-
-def show_models(project: Project) -> None:
-    """List the models, the newest first."""
-    models = project.models.all()
-    if not models:
-        return
-    measured = {point.model_id: point.evaluation for point in project.evaluations.curve()}
-    st.subheader("Models")
-    st.caption("The newest one serves: it draws the first boxes and ranks the pool.")
-    newest_first = models[::-1]
-    figures = [measured.get(model.id) for model in newest_first]
-    table = pd.DataFrame(
-        {
-            "Model": [model.id for model in newest_first],
-            "Trained": [datetime.fromisoformat(model.created_at).astimezone() for model in newest_first],
-            "Backbone": [model.config.backbone for model in newest_first],
-            "Annotated images": [model.n_images for model in newest_first],
-            "Annotated cells": [model.n_cells for model in newest_first],
-            "Precision_all": [each and each.precision_all for each in figures],
-            "mAP@0.5": [each and each.map_50 for each in figures],
-            "Took": [duration(model.seconds) for model in newest_first],
-        }
-    )
-    formats = {
-        "Trained": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
-        "Precision_all": st.column_config.NumberColumn(format="%.3f"),
-        "mAP@0.5": st.column_config.NumberColumn(format="%.3f"),
-    }
-    st.dataframe(table, hide_index=True, column_config=formats)
 
 
 st.title("Train")
@@ -177,11 +193,14 @@ with Project.open(PATH) as opened:
     last = jobs.watch(opened)
     is_active = last is not None and last.active
     if not is_active:
+        if (question := opened.models.question()) is not None:
+            show_question(opened, question)
         try:
+            show_resume(opened)
             show_start(opened)
         except JobError as err:  # another tab was faster
             st.warning(str(err))
     if last is not None:
         st.subheader("Now" if is_active else "Last job")
-        st.fragment(show_job, run_every=0.7 if is_active else None)()
+        st.fragment(show_job, run_every=0.4 if is_active else None)()
     show_models(opened)

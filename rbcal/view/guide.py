@@ -35,7 +35,7 @@ def next_step(counts: Counts, model: Model | None, ranking: Ranking | None) -> S
     if not counts.pool_images:
         return Step("Every image is reviewed. Import more, or look at the progress.", "progress")
     if ranking is None or ranking.stale:
-        return Step("Let the newest model score the pool, so that the best images come first.", "train")
+        return Step("Let the serving model score the pool, so that the best images come first.", "train")
     if fresh > 0:
         return Step(
             f"{fresh:,} cells are new since the last training. Review more images, or train again.", "review"

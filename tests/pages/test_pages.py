@@ -10,7 +10,7 @@ from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
 from rbcal.config import ScoringConfig, TrainConfig
-from rbcal.metrics import Evaluation
+from rbcal.metrics import Comparison, Difference, Evaluation
 from rbcal.store.rankings import Score
 from tests.conftest import add_image, write_coco
 
@@ -140,7 +140,8 @@ def measured(project):
     add_image(project, 3, group="test", split="test", annotated=True)
     images = project.images.annotated()
     for ap in (0.25, 0.5):
-        model_id = project.models.add(TrainConfig(), b"weights", images, 60)
+        model_id = project.models.add(TrainConfig(), b"weights", {"train": images}, 60)
+        project.models.promote(model_id, "gate")
         figures = Evaluation(ap, ap, ap / 2, None, (ap, None, None), (9, 0, 0), 1)
         project.evaluations.save(model_id, figures)
     ranking_id = project.rankings.begin(model_id, ScoringConfig())
@@ -149,7 +150,7 @@ def measured(project):
     return project
 
 
-def test_progress_shows_the_newest_model_and_what_it_gained(app, measured):
+def test_progress_shows_the_model_that_serves_and_what_it_gained(app, measured):
     at = app("progress")
     shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
     assert shown["Precision_all"] == ("0.500", "+0.250 since model 1")
@@ -158,5 +159,73 @@ def test_progress_shows_the_newest_model_and_what_it_gained(app, measured):
     assert "1 test images with 9 cells" in words(at)
 
 
+def test_progress_goes_on_with_the_serving_model_when_a_newer_one_is_worse(app, measured):
+    measured.models.promote(1, "expert")
+    at = app("progress")
+    assert "Model 1, which serves" in words(at)
+    assert at.metric[0].value == "0.250"
+
+
 def test_the_models_are_listed_newest_first(app, measured):
     assert app("train").dataframe[0].value["Model"].tolist() == [2, 1]
+
+
+@pytest.fixture
+def worse(measured):
+    """A third model that is worse than the second, and a training that was stopped."""
+    images = {"train": measured.images.annotated()}
+    third = measured.models.add(TrainConfig(), b"weights", images, 60)
+    fell = Difference(0.5, 0.3, -0.3, -0.1)
+    measured.models.compare(third, 2, Comparison(fell, (fell, None, Difference(0.2, 0.3, 0.01, 0.2)), 30))
+    return measured
+
+
+def test_a_worse_model_is_a_question_with_each_class_in_front_of_the_expert(app, worse):
+    at = app("train")
+    assert "Model 3 is worse than model 2. Which shall serve?" in [each.value for each in at.subheader]
+    table = at.dataframe[0].value
+    assert table["AP@0.5"].tolist() == ["Precision_all", "disc", "spiky"]
+    assert table["Beyond noise"].tolist() == ["worse", "worse", "better"]
+    button(at, "Keep model 2").click().run()
+    assert worse.models.question() is None
+    assert worse.models.serving().id == 2
+    assert not at.exception
+
+
+def test_the_expert_may_let_the_worse_model_serve_and_go_back_with_one_click(app, worse):
+    at = app("train")
+    button(at, "Let model 3 serve").click().run()
+    assert worse.models.serving().id == 3
+    button(at, "Go back to model 2").click().run()
+    assert worse.models.serving().id == 2
+    at.selectbox(key="another_model").select(1).run()
+    button(at, "Let it serve").click().run()
+    assert worse.models.serving().id == 1
+    assert not at.exception
+
+
+def test_a_stopped_training_can_be_resumed_or_forgotten(app, measured, monkeypatch):
+    started = []
+    monkeypatch.setattr("rbcal.work.jobs.start", lambda *arguments: started.append(arguments[1:]))
+    job_id = measured.jobs.add("train", {"train": {}, "score": {"passes": 7}})
+    measured.jobs.start(job_id)
+    measured.snapshots.save(
+        b"state",
+        config=TrainConfig(steps=300),
+        n_classes=3,
+        step=120,
+        seconds=80,
+        images={"train": measured.images.annotated()},
+        parent_id=None,
+    )
+    measured.jobs.end(
+        job_id, "cancelled", "The training was cancelled at step 120 of 300. It can be resumed."
+    )
+    at = app("train")
+    assert "stopped at step 120 of 300" in words(at)
+    assert "It can be resumed" in words(at)
+    button(at, "Resume").click().run()
+    assert started == [("train", {"resume": True, "score": {"passes": 7}})]
+    button(at, "Forget it").click().run()
+    assert measured.snapshots.current() is None
+    assert "Resume" not in [each.label for each in at.button]
