@@ -1,0 +1,15 @@
+"""Find the cells of one picture with a model that `rbcal export` wrote: use_model.py FOLDER PICTURE."""
+
+import json
+import sys
+from pathlib import Path
+
+from rbcal.formats.pictures import decode
+from rbcal.vision.checkpoint import load
+from rbcal.vision.sampling import detect
+
+folder, picture = map(Path, sys.argv[1:])
+classes = json.loads((folder / "model.json").read_text("utf-8"))["classes"]
+cells = detect(load((folder / "model.safetensors").read_bytes()), decode(picture.read_bytes()))
+for box, label, score in zip(cells.boxes, cells.labels, cells.scores, strict=True):
+    print(f"{classes[label]['name']} {score:.3f} {' '.join(f'{side:.1f}' for side in box)}")
