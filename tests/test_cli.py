@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from rbcal.cli import app
+from rbcal.errors import JobCancelledError
+from rbcal.store.project import Project
+from rbcal.work import worker
 from tests.conftest import write_coco
+
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 @pytest.fixture
@@ -51,8 +59,52 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     status = document(rbcal("status", "p.rbcal", "--json"))
     assert (status["pool_images"], status["test_images"], status["job"]["state"]) == (3, 2, "done")
     assert [each["rare"] for each in status["classes"]] == [True, False, False]
-    for command in ("queue", "status", "evaluate"):
+    for command in ("queue", "status", "evaluate", "models"):
         assert rbcal(command, "p.rbcal").stdout
+
+    again = document(rbcal("train", "p.rbcal", "--steps", 1, "--json"))
+    assert (again["model"], again["config"]["init"]) == (2, "serving")
+    assert rbcal("serve", "p.rbcal", 1).stdout.startswith("Model 1 serves now")
+    listed = document(rbcal("models", "p.rbcal", "--json"))["models"]
+    assert [(each["model"], each["serving"], each["started_from"]) for each in listed] == [
+        (1, True, "random"),
+        (2, False, "model 1"),
+    ]
+
+    exported = document(rbcal("export", "p.rbcal", "out", "--onnx", "--json"))
+    assert (tmp_path / "out" / "model.onnx").stat().st_size > 10**6
+    assert exported["onnx"]["width"] == round(160 * exported["onnx"]["scale"])
+    assert exported["sha256"] == listed[0]["sha256"]
+    assert "has a model already" in rbcal("export", "p.rbcal", "out", code=1).stderr
+    picture = next((slides.parent / "images").iterdir())
+    script = [sys.executable, DOCS / "use_model.py", tmp_path / "out", picture]
+    done = subprocess.run(script, capture_output=True, text=True, check=True)
+    assert all(line.split()[0] in ("disc", "slit", "spiky") for line in done.stdout.splitlines())
+
+
+@pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")
+def test_a_training_that_was_interrupted_is_resumed_by_command(rbcal, tmp_path, monkeypatch):
+    slides = write_coco(tmp_path / "data", 2)
+    rbcal("init", "p.rbcal")
+    rbcal("import", "p.rbcal", "--coco", slides, "--images", slides.parent / "images")
+    options = ("train", "p.rbcal", "--steps", 4, "--init", "random", "--json")
+    whole = document(rbcal(*options))
+    advance = worker.Reporter.advance
+
+    def cancel(self, step, loss=None):
+        advance(self, step, loss)
+        if loss is not None and step == 2:
+            raise JobCancelledError("The user had enough.")
+
+    monkeypatch.setattr(worker.Reporter, "advance", cancel)
+    assert "cancelled at step 2 of 4. It can be resumed." in rbcal(*options, code=1).stderr
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert document(rbcal("train", "p.rbcal", "--resume", "--json"))["model"] == whole["model"] + 1
+    with Project.open(tmp_path / "p.rbcal") as project:
+        first, second = project.models.all()
+        assert first.sha256 == second.sha256
+        assert [step for step, _ in project.jobs.losses(project.jobs.last().id)] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +132,12 @@ def test_classes_at_init(rbcal, options, classes, rare):
         (["train", "there.rbcal", "--steps", "0"], 2, "--steps"),
         (["train", "there.rbcal", "--backbone", "resnet"], 2, "--backbone"),
         (["train", "there.rbcal"], 1, "Training needs at least 1 annotated cell"),
+        (["train", "there.rbcal", "--resume"], 1, "no training to resume"),
+        (["train", "there.rbcal", "--seed", "-1"], 2, "--seed"),
+        (["serve", "there.rbcal", "3"], 1, "no model 3"),
+        (["export", "there.rbcal", "folder"], 1, "no model yet"),
+        (["models", "none.rbcal"], 1, "There is no project"),
+        (["bench", "--passes", "1"], 2, "--passes"),
         (["score", "there.rbcal"], 1, "no model yet"),
         (["score", "there.rbcal", "--passes", "1"], 2, "--passes"),
         (["evaluate", "there.rbcal"], 1, "no model yet"),

@@ -1,0 +1,70 @@
+"""What all commands share: the app itself, its arguments, and how a job is done in the foreground."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from rbcal import __version__
+from rbcal.errors import RbcalError
+from rbcal.store.jobs import Kind
+from rbcal.store.project import Project, project_path
+from rbcal.work import jobs, worker
+
+
+class _Commands(TyperGroup):
+    """Ends with exit code 1 and one sentence where the input cannot be used."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RbcalError as err:
+            typer.echo(f"Error: {err}", err=True)
+            raise typer.Exit(1) from err
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Teach a detector to find and subtype red blood cells with the fewest possible clicks.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+ProjectArgument = Annotated[
+    Path,
+    typer.Argument(
+        parser=project_path, metavar="PROJECT", help="A path NAME.rbcal, or the name of one in ./projects."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def run(path: Path, kind: Kind, config: Mapping[str, Any]) -> None:
+    """Do a job in this process, with a progress bar; the app shows it as it would its own."""
+    with Project.open(path) as project:
+        jobs.watch(project)
+        job_id = project.jobs.add(kind, config)
+    with redirect_stdout(sys.stderr):  # libraries that talk while they fetch weights
+        worker.run(path, job_id, show=True)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    typer.echo(json.dumps(document, indent=2))

@@ -1,0 +1,230 @@
+"""Commands for models: train, measure, compare, choose, export."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json, run
+from rbcal.config import BACKBONES, Backbone, Initialisation, ScoringConfig, TrainConfig
+from rbcal.metrics import Evaluation
+from rbcal.store.project import Project
+from rbcal.view.bench import bench_table
+from rbcal.view.models import PRUNING_RULE, origin
+from rbcal.work import exporting
+
+
+@app.command()
+def train(
+    project: ProjectArgument,
+    backbone: Annotated[Backbone, typer.Option(help="The detector's backbone.")] = TrainConfig.backbone,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps; default: as many as the images warrant.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = TrainConfig.device,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of weights, order, augmentation, dropout.")
+    ] = TrainConfig.seed,
+    init: Annotated[
+        Initialisation, typer.Option(help="Where the weights start; auto: from the serving model, if any.")
+    ] = TrainConfig.init,
+    weights: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="File with the backbone's weights.")
+    ] = None,
+    rare_repeat: Annotated[
+        float, typer.Option(min=0, max=1, help="Images of a class rarer than this are seen more often.")
+    ] = TrainConfig.rare_repeat,
+    validation: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of the images that picks the best weights.")
+    ] = TrainConfig.validation,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training that was stopped.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a detector on the annotated images, measure it, and let it serve unless it is worse."""
+    config = TrainConfig(
+        backbone=backbone,
+        steps=steps or 0,
+        device=device,
+        seed=seed,
+        init=init,
+        weights=None if weights is None else str(weights),
+        rare_repeat=rare_repeat,
+        validation=validation,
+    )
+    run(project, "train", {"resume": True} if resume else {"train": config.to_json()})
+    with Project.open(project) as opened:
+        model, serving, question = opened.models.all()[-1], opened.models.serving(), opened.models.question()
+        figures = opened.evaluations.of(model.id)
+        names = opened.classes.names()
+    if as_json:
+        print_json(
+            {
+                "model": model.id,
+                "serving": serving and serving.id,
+                "images": model.n_images,
+                "cells": model.n_cells,
+                "config": model.config.to_json(),
+                "seconds": round(model.seconds, 1),
+                "evaluation": None if figures is None else _figures(figures, names),
+            }
+        )
+        return
+    typer.echo(
+        f"Model {model.id}: {model.n_images} images, {model.n_cells} cells, trained in {model.seconds:.0f} s."
+    )
+    if figures is None:
+        typer.echo("There is no test set, so it was not measured.")
+    else:
+        _print_figures(figures, names)
+    if question is not None:
+        typer.echo(
+            f"It is worse than model {question.rival.id}, which goes on serving. To change that: "
+            f"rbcal serve {project} {question.model.id}"
+        )
+
+
+@app.command()
+def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
+    """List the models, the oldest first."""
+    with Project.open(project) as opened:
+        every, serving = opened.models.all(), opened.models.serving()
+        measured = {point.model_id: point.evaluation for point in opened.evaluations.curve()}
+    rows = [
+        {
+            "model": model.id,
+            "serving": model == serving,
+            "backbone": model.config.backbone,
+            "started_from": origin(model),
+            "annotated_images": model.n_images,
+            "annotated_cells": model.n_cells,
+            "precision_all": measured[model.id].precision_all if model.id in measured else None,
+            "map_50": measured[model.id].map_50 if model.id in measured else None,
+            "weights_kept": model.has_weights,
+            "sha256": model.sha256,
+            "code_version": model.code_version,
+            "created_at": model.created_at,
+        }
+        for model in every
+    ]
+    if as_json:
+        print_json({"models": rows})
+        return
+    for row in rows:
+        figure = "not measured" if row["precision_all"] is None else f"{row['precision_all']:.3f}"
+        marks = ("  serves" if row["serving"] else "") + ("" if row["weights_kept"] else "  weights dropped")
+        typer.echo(
+            f"{row['model']:4}  {row['backbone']}, from {row['started_from']}, {row['annotated_cells']} cells"
+            f"  Precision_all {figure}{marks}"
+        )
+    typer.echo(PRUNING_RULE)
+
+
+@app.command()
+def serve(
+    project: ProjectArgument, model: Annotated[int, typer.Argument(help="The number of the model.")]
+) -> None:
+    """Let a model serve: it draws the first boxes and ranks the pool from now on."""
+    with Project.open(project) as opened:
+        opened.models.promote(model, "expert")
+    typer.echo(f"Model {model} serves now. Rank the pool with it: rbcal score {project}")
+
+
+@app.command()
+def export(
+    project: ProjectArgument,
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="Where to write it.")],
+    model: Annotated[
+        int | None, typer.Option(help="The number of a model; default: the serving one.")
+    ] = None,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Write an ONNX graph, too, for pictures of the usual size.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model as safetensors and JSON, to be used without the project: see docs/use_model.py."""
+    with Project.open(project) as opened:
+        description = exporting.export_model(opened, folder, model, onnx=onnx)
+    if as_json:
+        print_json(description)
+    else:
+        typer.echo(f"Model {description['model']} is in {folder}.")
+
+
+@app.command()
+def evaluate(project: ProjectArgument, as_json: JsonOption = False) -> None:
+    """Measure the serving model on the frozen test set."""
+    run(project, "evaluate", {})
+    with Project.open(project) as opened:
+        point = opened.evaluations.curve()[-1]
+        names = opened.classes.names()
+    if as_json:
+        cells = {"annotated_images": point.n_images, "annotated_cells": point.n_cells}
+        print_json({"model": point.model_id, **cells, **_figures(point.evaluation, names)})
+    else:
+        typer.echo(f"Model {point.model_id}, trained on {point.n_cells} cells of {point.n_images} images")
+        _print_figures(point.evaluation, names)
+
+
+@app.command()
+def bench(
+    backbone: Annotated[
+        Backbone | None, typer.Option(help="Whose scoring is measured; default: both.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = TrainConfig.device,
+    passes: Annotated[int, typer.Option(min=2, help="Stochastic passes, N.")] = ScoringConfig.passes,
+    pictures: Annotated[int, typer.Option(min=2, help="How many pictures are drawn for it.")] = 8,
+    train_seconds: Annotated[
+        float, typer.Option(min=0, help="Training time of each of three detectors; 0: leave it out.")
+    ] = 60.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how fast scoring and training are on this machine, as ratios; it takes some minutes."""
+    from rbcal.vision.bench import bench as measure  # late: it loads torch, which takes seconds
+
+    with redirect_stdout(sys.stderr):
+        document = measure(
+            backbones=[backbone] if backbone else BACKBONES,
+            device=device,
+            passes=passes,
+            n_pictures=pictures,
+            train_seconds=train_seconds,
+            say=lambda line: typer.echo(line, err=True),
+        )
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(bench_table(document))
+
+
+def _figures(figures: Evaluation, names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "precision_all": figures.precision_all,
+        "map_50": figures.map_50,
+        "map_50_95": figures.map_50_95,
+        "rare_ap_50": figures.rare_ap_50,
+        "test_images": figures.n_images,
+        "test_cells": sum(figures.n_cells),
+        "classes": [
+            {"name": name, "ap_50": ap, "test_cells": n_cells}
+            for name, ap, n_cells in zip(names, figures.ap_50, figures.n_cells, strict=False)
+        ],
+    }
+
+
+def _print_figures(figures: Evaluation, names: Sequence[str]) -> None:
+    rare = "no rare cell" if figures.rare_ap_50 is None else f"{figures.rare_ap_50:.3f}"
+    typer.echo(
+        f"  Precision_all (9)  {figures.precision_all:.3f}   AP@0.5 weighted by the cells of each class"
+    )
+    typer.echo(f"  mAP@0.5            {figures.map_50:.3f}")
+    typer.echo(f"  mAP@[.5:.95]       {figures.map_50_95:.3f}")
+    typer.echo(f"  rare-class AP@0.5  {rare}")
+    for name, ap, n_cells in zip(names, figures.ap_50, figures.n_cells, strict=False):
+        typer.echo(f"    {name:24} {'    -' if ap is None else f'{ap:.3f}'}  of {n_cells} test cells")

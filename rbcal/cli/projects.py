@@ -1,0 +1,128 @@
+"""Commands for a project as a whole: create it, fill it, say how far it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from tqdm import tqdm
+
+from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
+from rbcal.formats import coco
+from rbcal.store.classes import RBC7, RBC7_RARE
+from rbcal.store.project import Project
+from rbcal.work import importing, jobs
+
+_Item = TypeVar("_Item")
+
+
+@app.command()
+def init(
+    project: ProjectArgument,
+    preset: Annotated[str | None, typer.Option(help="rbc7: the paper's seven subtypes.")] = None,
+    classes: Annotated[str | None, typer.Option(help="Comma-separated, in the order of their keys.")] = None,
+    rare: Annotated[str | None, typer.Option(help="Comma-separated: the classes that are rare.")] = None,
+) -> None:
+    """Create a project. Without classes, the first import brings them."""
+    if preset is not None and (preset != "rbc7" or classes is not None):
+        raise typer.BadParameter("give --preset rbc7, or --classes a,b,c, or neither.")
+    names = RBC7 if preset else _listed(classes)
+    marked = RBC7_RARE if preset and rare is None else _listed(rare)
+    if names and (unknown := [name for name in marked if name not in names]):
+        raise typer.BadParameter(f"--rare names {unknown[0]!r}, which is not one of the classes.")
+    Project.create(project, classes=names, rare=marked).close()
+    typer.echo(f"Created {project}", err=True)
+
+
+@app.command(name="import")
+def import_(
+    project: ProjectArgument,
+    images: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder of the pictures.")],
+    coco_file: Annotated[
+        Path | None, typer.Option("--coco", exists=True, dir_okay=False, help="COCO JSON with the boxes.")
+    ] = None,
+    seed_images: Annotated[
+        int | None, typer.Option(min=0, help="Only that many images keep their boxes; default: all.")
+    ] = None,
+    test_fraction: Annotated[
+        float, typer.Option(min=0, max=1, help="Part of the groups that becomes the frozen test set.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the random draws.")] = 0,
+    group: Annotated[str | None, typer.Option(help="Slide or patient, where the file names none.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import pictures and boxes. What cannot be used is named, one by one, and skipped."""
+    with Project.open(project) as opened:
+        report = importing.import_images(
+            opened,
+            importing.folder(images),
+            annotations=None if coco_file is None else coco.read(coco_file.read_bytes()),
+            seed_images=seed_images,
+            test_fraction=test_fraction,
+            seed=seed,
+            group=group,
+            track=_bar,
+        )
+    for complaint in report.complaints:
+        typer.echo(f"Note: {complaint}", err=True)
+    if as_json:
+        print_json(asdict(report))
+        return
+    typer.echo(
+        f"{report.added} images added ({report.pool_images} to the pool), {report.known} were there already; "
+        f"boxes for {report.seed_images} images to train on and {report.test_images} of the test set, "
+        f"{report.cells} cells; {len(report.complaints)} notes."
+    )
+    if report.new_classes:
+        typer.echo(f"New classes: {', '.join(report.new_classes)}")
+
+
+@app.command()
+def status(project: ProjectArgument, as_json: JsonOption = False) -> None:
+    """Say how far a project is."""
+    with Project.open(project) as opened:
+        counts = opened.images.counts()
+        cells = opened.reviews.cells_per_class()
+        model, ranking, job = opened.models.serving(), opened.rankings.current(), jobs.watch(opened)
+        document = {
+            "project": opened.name,
+            "path": str(opened.path),
+            **asdict(counts),
+            "classes": [
+                {"name": each.name, "rare": each.rare, "annotated_cells": cells.get(each.label, 0)}
+                for each in opened.classes.all()
+            ],
+            "review_seconds": round(opened.reviews.expert_seconds(), 1),
+            "model": model
+            and {"id": model.id, "backbone": model.config.backbone, "annotated_cells": model.n_cells},
+            "ranking": ranking and {"model": ranking.model_id, "stale": ranking.stale},
+            "flagged_in_pool": opened.rankings.flagged_in_pool(),
+            "job": job and {"kind": job.kind, "state": job.state, "stage": job.stage, "reason": job.reason},
+        }
+    if as_json:
+        print_json(document)
+        return
+    typer.echo(f"{document['project']}: {counts.images} images in {counts.groups} groups")
+    typer.echo(f"  annotated  {counts.annotated_images} images, {counts.annotated_cells} cells")
+    typer.echo(f"  pool       {counts.pool_images} images")
+    typer.echo(f"  test set   {counts.test_images} images, {counts.test_cells} cells, frozen")
+    typer.echo(f"  model      {'none yet' if model is None else f'{model.id} ({model.config.backbone})'}")
+    if ranking is not None:
+        stale = ", stale: score again" if ranking.stale else ""
+        typer.echo(
+            f"  ranking    by model {ranking.model_id}{stale}; {document['flagged_in_pool']} flagged cells"
+        )
+    if job is not None:
+        typer.echo(f"  last job   {job.kind}: {job.state}{f' ({job.reason})' if job.reason else ''}")
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _bar(items: Sequence[_Item]) -> Iterable[_Item]:
+    return tqdm(items, desc="Importing", file=sys.stderr, leave=False, disable=None)
