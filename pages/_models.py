@@ -30,7 +30,7 @@ def show_question(project: Project, question: Question) -> None:
             serve(project, new)
 
 
-def show_models(project: Project) -> None:
+def show_models(project: Project, *, may_choose: bool) -> None:
     """List the models, the newest first, with one click back to the one that served before."""
     models, serving = project.models.all(), project.models.serving()
     if not models:
@@ -45,7 +45,7 @@ def show_models(project: Project) -> None:
     st.dataframe(table, hide_index=True, column_config=formats)
     others = [each.id for each in models[::-1] if each.has_weights and each != serving]
     before = project.models.before()
-    if not others:
+    if not others or not may_choose:  # while a job is at work, it says who serves
         return
     back, choice, let = st.columns([2, 1, 1], vertical_alignment="bottom")
     if before is not None and back.button(f"Go back to model {before.id}", icon=":material/undo:"):

@@ -56,7 +56,12 @@ def show_start(project: Project) -> None:
         )
         suggested = suggested_steps(counts.annotated_images, "serving" if serving else "imagenet")
         steps = columns[2].number_input(
-            "Steps", min_value=1, value=None, step=50, placeholder=f"as needed, {suggested}"
+            "Steps",
+            min_value=1,
+            value=None,
+            step=50,
+            placeholder=f"{suggested}",
+            help="Left empty: as many as the images warrant, more of them from ImageNet's weights.",
         )
         passes = columns[3].number_input(
             "Stochastic passes",
@@ -79,6 +84,15 @@ def show_start(project: Project) -> None:
                 0.1,
                 help="0: every image equally often. t: an image with a class that fewer than this share of "
                 "the images have is seen up to sqrt(t / share) times as often.",
+            )
+            rate = st.number_input(
+                "Learning rate",
+                1e-7,
+                1.0,
+                TrainConfig.learning_rate,
+                1e-4,
+                format="%.1e",
+                help="Lower it if a training ends because its loss is no number.",
             )
             columns = st.columns(4)
             alpha = columns[0].number_input("alpha, on U^c", 0.0, 1.0, ScoringConfig.alpha, 0.05)
@@ -108,6 +122,7 @@ def show_start(project: Project) -> None:
             weights=weights.strip() or None,
             steps=int(steps or 0),
             rare_repeat=repeat,
+            learning_rate=rate,
             seed=int(seed),
             device=device.strip(),
         )
@@ -123,9 +138,9 @@ def show_resume(project: Project) -> None:
         return
     with st.container(border=True):
         st.write(
-            f"**A training was stopped at step {snapshot.step} of {snapshot.config.steps}**, after "
-            f"{duration(snapshot.seconds)}. It can go on from there, with the annotations that it began "
-            "with, and ends as if it had never been stopped."
+            f"**A training was stopped, and is kept as of step {snapshot.step} of {snapshot.config.steps}**, "
+            f"after {duration(snapshot.seconds)}. It can go on from there, with the annotations that it began "
+            "with. Another training takes its place."
         )
         go_on, forget = st.columns(2)
         if go_on.button("Resume", type="primary", width="stretch", icon=":material/resume:"):
@@ -203,4 +218,4 @@ with Project.open(PATH) as opened:
     if last is not None:
         st.subheader("Now" if is_active else "Last job")
         st.fragment(show_job, run_every=0.4 if is_active else None)()
-    show_models(opened)
+    show_models(opened, may_choose=not is_active)

@@ -62,6 +62,8 @@ class TrainConfig(_Config):
             )
         if self.steps < 0 or self.batch_size < 1:
             raise TrainingError("Training needs at least 1 step and a batch of at least 1 image.")
+        if not 0 < self.learning_rate <= 1:
+            raise TrainingError(f"A learning rate is above 0 and at most 1, but got {self.learning_rate}.")
         if self.seed < 0:
             raise TrainingError(f"A seed is 0 or larger, but got {self.seed}.")
         if not (0 <= self.rare_repeat <= 1 and 0 <= self.validation <= 0.5):

@@ -42,8 +42,11 @@ def train(
     validation: Annotated[
         float, typer.Option(min=0, max=0.5, help="Share of the images that picks the best weights.")
     ] = TrainConfig.validation,
+    learning_rate: Annotated[
+        float, typer.Option(min=1e-7, max=1, help="At its peak; lower it if the loss is no number.")
+    ] = TrainConfig.learning_rate,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the training that was stopped.")
+        bool, typer.Option("--resume", help="Go on with the training that was stopped, as it was begun.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -57,6 +60,7 @@ def train(
         weights=None if weights is None else str(weights),
         rare_repeat=rare_repeat,
         validation=validation,
+        learning_rate=learning_rate,
     )
     run(project, "train", {"resume": True} if resume else {"train": config.to_json()})
     with Project.open(project) as opened:
@@ -162,7 +166,8 @@ def evaluate(project: ProjectArgument, as_json: JsonOption = False) -> None:
     """Measure the serving model on the frozen test set."""
     run(project, "evaluate", {})
     with Project.open(project) as opened:
-        point = opened.evaluations.curve()[-1]
+        serving = opened.models.serving()
+        point = next(each for each in opened.evaluations.curve() if serving and each.model_id == serving.id)
         names = opened.classes.names()
     if as_json:
         cells = {"annotated_images": point.n_images, "annotated_cells": point.n_cells}

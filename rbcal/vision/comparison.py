@@ -74,7 +74,8 @@ def compare(
         ]
     ).transpose(0, 2, 1)
     n_k = weights @ n_cells  # (1 + resamples, C)
-    precision_all = (n_k * np.nan_to_num(ap)).sum(-1) / n_k.sum(-1)
+    total = np.where(n_k.sum(-1) > 0, n_k.sum(-1), np.nan)  # a resample may have no cell
+    precision_all = (n_k * np.nan_to_num(ap)).sum(-1) / total
     present, enough = n_cells.sum(0) > 0, n_images >= _FEWEST
     return Comparison(
         precision_all=_difference(*precision_all, enough=enough),

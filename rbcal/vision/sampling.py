@@ -40,12 +40,13 @@ class Sampler:
     def __init__(self, detector: Detector, config: ScoringConfig) -> None:
         self._detector = detector
         self._config = config
-        self._cut()
+        self._cut_on: torch.device | None = None
 
     @torch.inference_mode()
     def _cut(self) -> None:
         """Cut the thinned networks out of the detector, on the device where it is."""
         detector, config = self._detector, self._config
+        self._cut_on = detector.device
         head, predictor = detector.roi_heads.box_head, detector.roi_heads.box_predictor
         boost = 1 / (1 - head.dropout)
         keep_6, keep_7 = dropout_masks(config, detector).unbind(1)
@@ -74,8 +75,6 @@ class Sampler:
             background has no box.
         """
         detector, threshold = self._detector, self._config.cell_threshold
-        if self._units_6.device != detector.device:
-            self._cut()  # it has moved, for want of memory
         glimpse = detector.look(image)
         plain, _ = detector.plain_pass(glimpse.first)
         glimpse = glimpse.of(1 - plain.softmax(-1)[:, 0] >= _HOPELESS * threshold)
@@ -92,6 +91,8 @@ class Sampler:
 
     def passes(self, glimpse: Glimpse) -> tuple[Tensor, Tensor]:
         """Return class probabilities (T, R, C + 1) and box deltas (T, R, 4 (C + 1)) of every pass."""
+        if self._cut_on != self._detector.device:
+            self._cut()  # the first time, and when the detector has moved for want of memory
         n_passes, n_units = self._units_6.shape
         first = glimpse.first[:, self._units_6.flatten()].reshape(-1, n_passes, n_units).transpose(0, 1)
         hidden = relu(torch.baddbmm(self._fc7_bias, first, self._fc7))

@@ -15,18 +15,21 @@ Corners = tuple[int, int, int, int]  # left, top, right, bottom; image pixels
 class Tile:
     """A window of an image, and the part of it whose cells are this tile's own.
 
-    The cores of all tiles cover the image without overlap, so a cell in the overlap of two windows is
-    reported by one of them alone: by the one that shows more of what surrounds it.
+    The cores of all tiles cover the image without overlap, so a cell in the overlap of two windows belongs to
+    the one that shows more of what surrounds it. Near the border of two cores both report it, for each has
+    proposals of its own, whose centres differ; choosing the cells of the image merges the two.
     """
 
     window: Corners
     core: Corners
+    margin: int = 0  # pixels around the core that count as its own, too
 
     def owns(self, centres: Tensor) -> Tensor:
-        """Return which of the points (R, 2), x and y in image pixels, lie in the core: (R,) bool."""
+        """Return which of the points (R, 2), x and y in image pixels, are this tile's: (R,) bool."""
         left, top, right, bottom = self.core
         x, y = centres.unbind(1)
-        return (left <= x) & (x < right) & (top <= y) & (y < bottom)
+        in_x = (left - self.margin <= x) & (x < right + self.margin)
+        return in_x & (top - self.margin <= y) & (y < bottom + self.margin)
 
 
 def tiles(height: int, width: int, *, side: int, overlap: int) -> list[Tile]:
@@ -44,7 +47,7 @@ def tiles(height: int, width: int, *, side: int, overlap: int) -> list[Tile]:
     """
     side = max(side, 2 * overlap)
     return [
-        Tile((left, top, right, bottom), (own_left, own_top, own_right, own_bottom))
+        Tile((left, top, right, bottom), (own_left, own_top, own_right, own_bottom), overlap // 8)
         for top, bottom, own_top, own_bottom in _spans(height, side, overlap)
         for left, right, own_left, own_right in _spans(width, side, overlap)
     ]

@@ -55,11 +55,12 @@ def export_model(
     files[DESCRIPTION] = json.dumps(description, indent=2).encode()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if any((folder / name).exists() for name in (WEIGHTS, DESCRIPTION, GRAPH)):
+            raise ProjectError(f"{folder} has a model already. Choose another folder.")
         for name, content in files.items():
-            with (folder / name).open("xb") as file:
-                file.write(content)
-    except FileExistsError as err:
-        raise ProjectError(f"{folder} has a model already. Choose another folder.") from err
+            written = folder / f"{name}.part"
+            written.write_bytes(content)
+            written.replace(folder / name)  # never half a file under its name
     except OSError as err:
         raise ProjectError(f"{folder} cannot be written: {err.strerror}. Choose another folder.") from err
     return description

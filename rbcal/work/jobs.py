@@ -71,7 +71,7 @@ def watch(project: Project) -> Job | None:
 
 
 def cancel(project: Project) -> None:
-    """Ask the worker to stop, which takes at most 2 s; nothing happens when none is at work."""
+    """Ask the worker to stop; its process takes at most 1 s, a command in a terminal ends its step first."""
     job = watch(project)
     if job is not None and job.active:
         project.jobs.request_cancel(job.id)

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
 
 from rbcal.boxes import Annotations, Detections
 from rbcal.config import ScoringConfig, TrainConfig
-from rbcal.errors import DetectorError, DivergedError, JobCancelledError, ProjectError
-from rbcal.formats.pictures import Pixels
+from rbcal.errors import DivergedError, JobCancelledError, ProjectError
 from rbcal.scoring.relevance import CellScores, flags, relevance, score_cells
 from rbcal.store.models import Model
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Score
-from rbcal.vision import checkpoint, devices, evaluation, sampling
+from rbcal.vision import checkpoint, evaluation, sampling
 from rbcal.vision.comparison import compare
-from rbcal.vision.detector import Detector, settle
+from rbcal.vision.detector import Detector
 from rbcal.work import teaching
+from rbcal.work.looking import say_tiles, see
 from rbcal.work.reading import annotations_of, pictures
-from rbcal.work.reporting import Reporter
+from rbcal.work.reporting import WRITING, Reporter
 from rbcal.work.teaching import Plan
-
-_Seen = TypeVar("_Seen")
-_SMALLEST_TILE = 256  # working pixels; three cells wide
 
 
 def train(project: Project, config: TrainConfig, tell: Reporter) -> int:
@@ -51,11 +47,11 @@ def score(project: Project, config: ScoringConfig, tell: Reporter) -> int:
     rare = [label for label in project.classes.rare_labels() if label < detector.blueprint.n_classes]
     pool = project.images.pool()
     ranking_id = project.rankings.begin(model.id, config)
-    teaching.say_tiles(detector, pool, tell)
+    say_tiles(detector, pool, tell)
     tell.stage("Scoring the pool", len(pool))
     sampler = sampling.Sampler(detector, config)
     for done, (image, pixels) in enumerate(pictures(project.path, pool), start=1):
-        detections, passes = _see(detector, sampler, pixels, tell)
+        detections, passes = see(detector, sampler, pixels, tell)
         scores = score_cells(detections, passes, rare, config)
         project.rankings.add(ranking_id, image.id, _score(scores, config), _cells(detections, scores))
         tell.advance(done)
@@ -69,7 +65,7 @@ def _train(project: Project, plan: Plan, tell: Reporter) -> int:
     plan = taught.plan
     if taught.diverged and not taught.kept_step:
         raise taught.diverged
-    with project.transaction():
+    with WRITING, project.transaction():
         model_id = project.models.add(
             plan.config,
             checkpoint.save(taught.detector),
@@ -165,33 +161,11 @@ def _look_at_test_set(
     tell.stage("Measuring on the test set", len(images))
     pairs: list[tuple[Annotations, Detections]] = []
     for image, pixels in pictures(project.path, images):
-        found = _see(detector, partial(sampling.detect, detector), pixels, tell)
+        found = see(detector, partial(sampling.detect, detector), pixels, tell)
         project.evaluations.save_detections(model_id, image.id, found)
         pairs.append((annotations_of(project, image), found))
         tell.advance(len(pairs))
     return pairs
-
-
-def _see(detector: Detector, look: Callable[[Pixels], _Seen], pixels: Pixels, tell: Reporter) -> _Seen:
-    """Return what `look` sees, in smaller tiles or on the CPU if the memory does not suffice."""
-    while True:
-        try:
-            return look(pixels)
-        except (RuntimeError, MemoryError) as err:
-            if not devices.is_out_of_memory(err):
-                raise
-            if detector.tile < 2 * _SMALLEST_TILE and detector.device.type == "cpu":
-                raise DetectorError(
-                    "There is too little memory to look at an image even in small tiles. "
-                    "Close other programs."
-                ) from err
-        if detector.tile >= 2 * _SMALLEST_TILE:
-            detector.tile //= 2
-            tell.log(f"Out of memory. Going on with tiles of {detector.tile} pixels")
-        else:
-            settle(detector, devices.resolve_device("cpu"))
-            tell.log("Out of memory. Going on with the CPU")
-        devices.free_memory()
 
 
 def _score(scores: CellScores, config: ScoringConfig) -> Score:

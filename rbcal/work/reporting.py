@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Protocol
+
+WRITING = Lock()  # held while a training or a model is written down: a worker does not leave then
 
 
 class Reporter(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -18,12 +19,14 @@ from rbcal.store.snapshots import Snapshot
 from rbcal.vision import checkpoint, devices, evaluation, sampling
 from rbcal.vision.detector import Detector, build, widen
 from rbcal.vision.training import Training
+from rbcal.work.looking import say_tiles, see
 from rbcal.work.reading import Samples
-from rbcal.work.reporting import Reporter
+from rbcal.work.reporting import WRITING, Reporter
 
 _MIN_TO_VALIDATE = 30  # annotated images; of fewer, none can be spared: docs/benchmarks.md
 _KEEP_SECONDS = 30.0  # between two snapshots, at least,
 _KEEP_SHARE = 20  # and that many times what one takes: at most 5 % of the time
+_QUICK_PARAMETERS = 30e6  # their state is written in under a second; that of VGG-16, 2 GB, is not
 _SMALLEST_CROP = 320  # working pixels; of less, cells would be cut more often than not
 
 
@@ -123,7 +126,7 @@ def teach(project: Project, plan: Plan, tell: Reporter) -> Taught:
             if config is None:
                 raise TrainingError(
                     "There is too little memory for training even with one small window at a time. Close "
-                    "other programs, or choose --backbone efficientnet_lite0. No annotation is lost."
+                    "other programs, or choose the backbone efficientnet_lite0. No annotation is lost."
                 ) from err
         tell.log(
             f"Out of memory. Starting again with a batch of {config.batch_size}, windows of {config.crop} "
@@ -143,7 +146,8 @@ def _teach(project: Project, plan: Plan, tell: Reporter) -> Taught:
 
         def validate(detector: Detector) -> float:
             tell.log(f"Looking at {len(validation)} images that do not teach")
-            pairs = ((truth, sampling.detect(detector, pixels)) for pixels, truth in validation)
+            look = partial(sampling.detect, detector)
+            pairs = ((truth, see(detector, look, pixels, tell)) for pixels, truth in validation)
             return evaluation.evaluate(pairs, plan.n_classes, []).precision_all
 
         judge = validate if len(validation) else None
@@ -169,16 +173,19 @@ def _run(project: Project, plan: Plan, run: Training, tell: Reporter, started: f
 
     def keep() -> float:
         begun = time.perf_counter()
-        project.snapshots.save(
-            run.state(),
-            config=plan.config,
-            n_classes=plan.n_classes,
-            step=run.step,
-            seconds=begun - started,
-            images=plan.images,
-            parent_id=plan.parent_id,
-        )
+        with WRITING:
+            project.snapshots.save(
+                run.state(),
+                config=plan.config,
+                n_classes=plan.n_classes,
+                step=run.step,
+                seconds=begun - started,
+                images=plan.images,
+                parent_id=plan.parent_id,
+            )
         return time.perf_counter() - begun
+
+    quick = sum(parameter.numel() for parameter in run.detector.parameters()) < _QUICK_PARAMETERS
 
     due = time.perf_counter() + _KEEP_SECONDS
     while not run.finished:
@@ -189,11 +196,14 @@ def _run(project: Project, plan: Plan, run: Training, tell: Reporter, started: f
         try:
             tell.advance(progress.step, progress.loss)
         except JobCancelledError as err:
-            if run.finished:
+            if quick:
+                keep()
+            kept = project.snapshots.current()
+            if kept is None:
                 raise
-            keep()
             raise JobCancelledError(
-                f"The training was cancelled at step {run.step} of {plan.config.steps}. It can be resumed."
+                f"The training was cancelled at step {run.step} of {plan.config.steps}. It can be resumed"
+                + ("." if kept.step == run.step else f" from step {kept.step}.")
             ) from err
         if time.perf_counter() > due:
             due = time.perf_counter() + max(_KEEP_SECONDS, _KEEP_SHARE * keep())
@@ -221,13 +231,6 @@ def _announce(plan: Plan, detector: Detector, tell: Reporter) -> None:
     if apart := plan.images["validate"]:
         tell.log(f"{len(apart)} of the images do not teach: they pick the best weights")
     say_tiles(detector, images, tell)
-
-
-def say_tiles(detector: Detector, images: Sequence[Image], tell: Reporter) -> None:
-    """Log how many images are too large to be looked at in one piece."""
-    n_tiled = sum(len(detector.tiles(image.height, image.width)) > 1 for image in images)
-    if n_tiled:
-        tell.log(f"{n_tiled} of {len(images)} images are large, and are looked at in overlapping tiles")
 
 
 def _parent(project: Project, config: TrainConfig) -> Model | None:

@@ -20,12 +20,14 @@ from rbcal.errors import JobCancelledError, JobError, RbcalError
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project
 from rbcal.work.jobs import worker_lock
+from rbcal.work.reporting import WRITING
 
 _STARTING_SECONDS = 20  # how long the page that looks for a living worker may hold the lock
 _EXIT_CANCELLED = 3
 _CANCELLED = "The job was cancelled."
 _POLL_SECONDS = 0.1  # between two looks at whether the user cancelled,
 _GRACE_SECONDS = 0.8  # and how long the step that is under way may go on then
+_FAREWELL_SECONDS = 0.3  # to say in the project file how it ended
 _LOG_SECONDS = 15.0  # between two lines of a progress bar that no terminal shows
 
 
@@ -159,6 +161,9 @@ def _leave_when_cancelled(path: Path, job_id: int) -> None:
         while not project.jobs.get(job_id).cancel_requested:
             time.sleep(_POLL_SECONDS)
     time.sleep(_GRACE_SECONDS)
+    with WRITING:  # what was learnt comes first
+        pass
+    time.sleep(_FAREWELL_SECONDS)
     os._exit(_EXIT_CANCELLED)
 
 

@@ -104,6 +104,9 @@ def test_images_and_boxes_can_be_uploaded(projects: Path, server: str, page: Pag
     pictures.set_input_files([str(path) for path in sorted((tmp_path / "data" / "images").iterdir())])
     boxes.set_input_files(str(data))
     expect(page.get_by_text("annotations.json")).to_be_visible()
+    # A click while the page still takes the files in would be lost.
+    expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
+    page.wait_for_timeout(1000)
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("4 images added")).to_be_visible()
     with Project.open(projects / "upload.rbcal") as project:

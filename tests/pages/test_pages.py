@@ -222,7 +222,7 @@ def test_a_stopped_training_can_be_resumed_or_forgotten(app, measured, monkeypat
         job_id, "cancelled", "The training was cancelled at step 120 of 300. It can be resumed."
     )
     at = app("train")
-    assert "stopped at step 120 of 300" in words(at)
+    assert "kept as of step 120 of 300" in words(at)
     assert "It can be resumed" in words(at)
     button(at, "Resume").click().run()
     assert started == [("train", {"resume": True, "score": {"passes": 7}})]

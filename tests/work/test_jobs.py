@@ -10,10 +10,12 @@ import sys
 import time
 
 import pytest
+import torch
 
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import JobCancelledError, JobError
 from rbcal.store.project import Project
+from rbcal.vision import training
 from rbcal.work import jobs, worker
 from tests.conftest import add_image
 
@@ -162,3 +164,20 @@ def test_after_a_question_the_pool_keeps_its_ranking(slides, monkeypatch):
     assert slides.models.question().model.id == 2
     assert slides.rankings.current().id == ranking
     assert any("until you have said which model serves" in line for line in slides.jobs.log_tail(again))
+
+
+def test_a_training_that_begins_again_for_want_of_memory_keeps_one_loss_a_step(slides, monkeypatch):
+    learn, attempts = training.Training._learn, []
+
+    def small(self, step, windows):
+        if step == 3 and self._config.batch_size > 1:
+            attempts.append(step)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return learn(self, step, windows)
+
+    monkeypatch.setattr(training.Training, "_learn", small)
+    job_id = slides.jobs.add("train", {"train": TINY})
+    worker.run(slides.path, job_id)
+    assert attempts == [3]
+    assert [step for step, _ in slides.jobs.losses(job_id)] == [1, 2, 3]
+    assert slides.models.serving().config.batch_size == 1
