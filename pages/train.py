@@ -139,8 +139,8 @@ def show_resume(project: Project) -> None:
     with st.container(border=True):
         st.write(
             f"**A training was stopped, and is kept as of step {snapshot.step} of {snapshot.config.steps}**, "
-            f"after {duration(snapshot.seconds)}. It can go on from there, with the annotations that it began "
-            "with. Another training takes its place."
+            f"after {duration(snapshot.seconds)}. It can go on from there, with the annotations that it "
+            "began with. Another training takes its place."
         )
         go_on, forget = st.columns(2)
         if go_on.button("Resume", type="primary", width="stretch", icon=":material/resume:"):
