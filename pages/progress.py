@@ -9,8 +9,10 @@ from rbcal.view.guide import duration
 
 FORMAT = st.column_config.NumberColumn(format="%.3f")
 
+PATH = open_project_path()  # before all else: on a fresh server it draws the whole page
+
 st.title("Progress")
-with Project.open(open_project_path()) as project:
+with Project.open(PATH) as project:
     curve = project.evaluations.curve()
     counts = project.images.counts()
     if not curve:

@@ -94,9 +94,6 @@ class Jobs:
                 " WHERE id = ?",
                 (stage, done, done, steps, now(), job_id),
             )
-            # A training that begins again, for want of memory, leaves no tail of its first attempt.
-            if stage == "Training":
-                self._db.write("DELETE FROM job_loss WHERE job_id = ? AND step > ?", (job_id, done))
             self.log(job_id, stage)
 
     def advance(self, job_id: int, step: int, loss: float | None = None) -> bool:
@@ -104,7 +101,9 @@ class Jobs:
         with self._db.transaction():
             self._db.write("UPDATE job SET step = ? WHERE id = ?", (step, job_id))
             if loss is not None:
-                self._db.write("INSERT OR REPLACE INTO job_loss VALUES (?, ?, ?)", (job_id, step, loss))
+                # A training that begins again, for want of memory, leaves no tail of its first attempt.
+                self._db.write("DELETE FROM job_loss WHERE job_id = ? AND step >= ?", (job_id, step))
+                self._db.write("INSERT INTO job_loss VALUES (?, ?, ?)", (job_id, step, loss))
             return bool(self._db.value("SELECT cancel_requested FROM job WHERE id = ?", (job_id,)))
 
     def end(self, job_id: int, state: State, reason: str | None = None) -> None:

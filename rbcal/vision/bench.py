@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -88,16 +89,16 @@ def _scoring(detector: Detector, images: Sequence[Pixels], passes: int) -> dict[
     sampler = Sampler(detector, config)
     masks = dropout_masks(config, detector)
     sampler(images[0]), detect(detector, images[0])  # what is compiled or cached is not measured
-    plain, scored, n_cells = [], [], []
+    plain, scored = [], []
     for image in images:
-        plain.append(_seconds(lambda image=image: detect(detector, image)))  # type: ignore[misc]
-        scored.append(_seconds(lambda image=image: n_cells.append(len(sampler(image)[0]))))  # type: ignore[misc]
+        plain.append(_seconds(partial(detect, detector, image)))
+        scored.append(_seconds(partial(sampler, image)))
     full = _seconds(lambda: [_full_pass(detector, images[0], mask) for mask in masks])
     once = statistics.median(_seconds(lambda: sampler(images[0])) for _ in range(5))
     return {
         "precision": str(detector.precision).removeprefix("torch."),
         "passes": passes,
-        "cells": statistics.median(n_cells),
+        "cells": statistics.median(len(sampler(image)[0]) for image in images),
         "plain_s": statistics.median(plain),
         "scoring_s": statistics.median(scored),
         "ratio_to_plain": statistics.median(b / a for a, b in zip(plain, scored, strict=True)),
@@ -129,7 +130,7 @@ def _stages(detector: Detector, sampler: Sampler, images: Sequence[Pixels]) -> d
     spent: dict[str, list[float]] = defaultdict(list)
     for image in images:
         with _stopwatch(parts) as seconds:
-            whole = _seconds(lambda image=image: sampler(image))  # type: ignore[misc]
+            whole = _seconds(partial(sampler, image))
         for name, value in seconds.items():
             spent[name].append(value)
         spent["passes_and_choice_of_cells"].append(whole - sum(seconds.values()))
