@@ -1,17 +1,24 @@
-"""The canvas component and its companion, mounted. Importing this needs a running Streamlit."""
+"""The canvas component, the walk that takes its place, and their companion.
+
+Importing this needs a running Streamlit.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
 from pages._desk import CANVAS, COMPANION, Desk, act
-from rbcal.view import canvas
+from rbcal.view import canvas, shapes, walk
+from rbcal.view.words import score_words
 
+_JS = Path(__file__).parent / "_js"
 _companion = st.components.v2.component(
-    "rbcal.companion", js=(Path(__file__).parent / "_companion.js").read_text("utf-8")
+    "rbcal.companion",
+    js="\n".join((_JS / f"{name}.js").read_text("utf-8") for name in ("look", "walk", "stage")),
 )
 
 
@@ -34,20 +41,79 @@ def show_canvas(desk: Desk) -> None:
 
 
 def show_companion(desk: Desk) -> None:
-    """Mount the companion beside the canvas; it shows nothing of its own."""
+    """Mount the companion beside the canvas; it shows something of its own only in the walk."""
     chosen = desk.history.find(desk.selected)
+    walking = desk.walking and chosen is not None
+    ring = None if chosen is None or walking else list(desk.frame.to_canvas(chosen.box))
     _companion(
         key=COMPANION,
         data={
-            "mode": "draw" if desk.view.drawing else "edit",
-            "classes": len(desk.classes),
-            "ring": None if chosen is None else list(desk.frame.to_canvas(chosen.box)),
+            "mode": "walk" if walking else "draw" if desk.view.drawing else "edit",
+            "keys": desk.keys,
+            "ring": ring,
             "centre": desk.centre,
             "zoom": desk.view.zoom,
             "image": desk.image.id,
+            "look": desk.view.look,
+            "walk": _walk_data(desk, chosen) if walking and chosen else None,
             "done": desk.view.done,  # it holds the mouse back until what it asked for is done
         },
-        height=1,
+        height="content",
         on_point_change=lambda: act(None),
         on_act_change=lambda: act(None),
     )
+
+
+def _walk_data(desk: Desk, chosen: shapes.Shape) -> dict[str, Any]:
+    """Return what the walk shows: a cell, those around it, and the one that comes after it."""
+    following = desk.waiting_after(desk.walk_cells(), chosen.id)
+    after = None if following is None else desk.history.find(following)
+    return {
+        **_cell_data(desk, chosen),
+        "width": desk.image.width,
+        "height": desk.image.height,
+        "others": [
+            [*(round(side, 1) for side in each.box), canvas.colour(each), canvas.colour(each) == canvas.RED]
+            for each in desk.present
+            if each.id != chosen.id
+        ],
+        "after": None if after is None else _cell_data(desk, after),
+    }
+
+
+def _cell_data(desk: Desk, shape: shapes.Shape) -> dict[str, Any]:
+    """Return one cell of the walk, and what the model thinks of it."""
+    cell = desk.cells.get(shape.detection_id or -1)
+    start = next((each for each in desk.start if each.id == shape.id), shape)
+    passes = cell.passes.tolist() if cell is not None and cell.passes is not None else None
+    spot = shape.detection_id in desk.spots
+    scores = (
+        score_words(cell, desk.names, [each.label for each in desk.classes if each.rare], desk.ranking.config)
+        if cell is not None and desk.ranking is not None
+        else [("Found by an earlier model.", False)]
+    )
+    if desk.view.passes and passes is None:
+        scores = [*scores, ("The boxes of the passes are kept from the next ranking on.", False)]
+    did = {"kept": " · kept", "changed": " · changed"}.get(shape.how, "")
+    return {
+        "id": shape.id,
+        "box": shape.box,
+        "at": start.box,  # the crop stays where it is while the box is moved
+        "stroke": canvas.colour(shape),
+        "dashed": canvas.colour(shape) == canvas.RED,
+        "passes": passes if desk.view.passes else None,
+        "label": shape.label,
+        "classes": [
+            {"key": key, "name": name, "p": None if cell is None else float(cell.probs[k + 1])}
+            for k, (key, name) in enumerate(zip(desk.keys, desk.names, strict=True))
+        ],
+        "scores": scores,
+        "head": ("Spot check: a green box, drawn at random" if spot else "What is this cell?") + did,
+    }
+
+
+def walk_place(desk: Desk) -> tuple[int, int, int]:
+    """Return the place of the open cell in the walk from 1 on, the walk's length, and how many still wait."""
+    cells = desk.walk_cells()
+    ids = [each.id for each in cells]
+    return (ids.index(desk.selected) + 1 if desk.selected in ids else 0), len(ids), len(walk.waiting(cells))

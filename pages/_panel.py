@@ -1,12 +1,15 @@
-"""The panel beside the canvas: tools, classes, and why each red cell is red."""
+"""The panel beside the image: tools, classes, why each red cell is red, and what happened last."""
 
 from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
 
+from pages._canvas import walk_place
 from pages._desk import Desk, act
-from rbcal.view.words import literal
+from rbcal.store.project import Project
+from rbcal.view import walk
+from rbcal.view.words import green_words, literal
 
 MOST_BUTTONS = 20  # classes; more of them make a list
 
@@ -15,30 +18,66 @@ def show_panel(desk: Desk) -> None:
     """Show the whole panel, in the order of use."""
     if error := st.session_state.get("review_error"):
         st.error(error, icon=":material/error:")
+    if desk.theirs is not None:
+        show_conflict(desk)
     show_tools(desk)
-    show_palette(desk)
-    show_chosen(desk)
-    show_reds(desk)
+    if desk.walking:
+        show_walk(desk)
+    else:
+        show_palette(desk)
+        show_chosen(desk)
+        show_reds(desk)
+    show_green(desk)
     show_status(desk)
+
+
+def show_conflict(desk: Desk) -> None:
+    """Let the expert choose between these boxes and those that somebody else saved meanwhile."""
+    theirs = desk.theirs
+    if theirs is None:
+        return
+    with st.container(horizontal=True, gap="small"):
+        st.button("Keep mine", key="mine", on_click=act, args=(desk.keep_mine,), help="Then save again.")
+        st.button(
+            f"Show theirs ({len(theirs.annotations)} cells)",
+            key="theirs",
+            on_click=act,
+            args=(desk.take_theirs,),
+            help="Undo brings yours back. Save & next stores what you see.",
+        )
+    st.caption(f"Yours: {len(desk.present)} cells. Theirs: saved {theirs.created_at[:19]} UTC.")
 
 
 def show_tools(desk: Desk) -> None:
     """Show what can be done to boxes."""
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key="tools"):
+        n = len(walk.waiting(desk.red_shapes()))
         st.button(
-            "Edit boxes" if desk.view.drawing else "Draw boxes",
-            key="mode",
-            icon=":material/edit:" if desk.view.drawing else ":material/add_box:",
-            type="primary" if desk.view.drawing else "secondary",
+            "Whole image" if desk.walking else f"Walk {n} red" if n else "Walk",
+            key="walk",
+            icon=":material/crop_free:" if desk.walking else ":material/center_focus_strong:",
+            type="primary" if n and not desk.walking and not desk.view.drawing else "secondary",
             on_click=act,
-            args=(toggle_mode, desk),
-            shortcut="D",
+            args=(desk.toggle_walk,),
+            help="One red cell after another, large (W)",
+            disabled=not desk.walk_cells(),
         )
+        if not desk.walking:
+            st.button(
+                "",
+                key="mode",
+                icon=":material/edit:" if desk.view.drawing else ":material/add_box:",
+                type="primary" if desk.view.drawing else "secondary",
+                on_click=act,
+                args=(desk.toggle_drawing,),
+                shortcut="D",
+                help="Edit boxes" if desk.view.drawing else "Draw boxes",
+            )
         st.button(
             "",
             key="undo",
             icon=":material/undo:",
-            help="Undo (Ctrl+Z)",
+            help="Undo (U, Ctrl+Z)",
             disabled=not desk.history.past,
             on_click=act,
             args=(desk.undo,),
@@ -52,36 +91,88 @@ def show_tools(desk: Desk) -> None:
             on_click=act,
             args=(desk.redo,),
         )
-        with st.popover("", icon=":material/tune:", help="View, keys, start over"):
-            show_more(desk)
+        with (
+            st.container(key="view", width="content"),
+            st.popover("", icon=":material/tune:", help="View (V)"),
+        ):
+            show_view(desk)
+        st.button(
+            "", key="help", icon=":material/keyboard:", help="Keys (?)", on_click=act, args=(desk.do, "keys")
+        )
 
 
-def show_more(desk: Desk) -> None:
-    """Show how the boxes look, the way back to the start, and the keys."""
+def show_view(desk: Desk) -> None:
+    """Show how the picture and the boxes look, and the way back to the start."""
+    view, look = desk.view, desk.view.look
+    names = ["all", "flagged", *range(len(desk.names))]
+    only = st.selectbox(
+        "Boxes",
+        names,
+        index=names.index(view.only),
+        format_func=lambda each: (
+            {"all": "all", "flagged": "only flagged (F)"}.get(each) or f"only {desk.names[each]}"
+        ),
+    )
     chips = st.segmented_control(
         "Class names on",
         ["all", "flagged", "none"],
-        default=desk.view.chips,
+        default=view.chips,
         required=True,
         key="chips",
         format_func={"all": "all boxes", "flagged": "red and blue", "none": "no box"}.__getitem__,
     )
-    if chips != desk.view.chips:
-        desk.view.chips = chips
-        desk.redraw()
+    left, right = st.columns(2)
+    chosen = {
+        "brightness": left.slider("Brightness", -0.5, 0.5, look.get("brightness", 0.0), 0.05),
+        "contrast": right.slider("Contrast", 0.5, 4.0, look.get("contrast", 1.0), 0.1),
+        "gamma": left.slider("Gamma", 0.3, 3.0, look.get("gamma", 1.0), 0.1),
+        "invert": right.toggle("Invert", look.get("invert", False)),
+        "channel": st.segmented_control(
+            "Channel", ["all", "red", "green", "blue"], default=look.get("channel", "all"), required=True
+        ),
+    }
+    if chosen != {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"} | look:
+        view.look = chosen
+        st.rerun(scope="fragment")
+    if (chips, only) != (view.chips, view.only):
+        view.chips = chips
+        desk.show_only(only)
         st.rerun(scope="fragment")
     st.button(
         "Start over from the model's boxes" if desk.start else "Remove all boxes",
         on_click=act,
-        args=(start_over, desk),
+        args=(desk.start_over,),
         disabled=desk.present == desk.start,
         help="Undo takes it back.",
     )
-    st.markdown(
-        "**Mouse** · click a box, then drag it or its corners · drag beside the boxes to move the image · "
-        "Ctrl + wheel to zoom\n\n"
-        "**Keys** · 1–9 class · Delete · D draw or edit · N next red cell · H hold to hide boxes · "
-        "+ − 0 zoom · Ctrl+Z undo · S skip · Enter save & next"
+
+
+def show_walk(desk: Desk) -> None:
+    """Show how far the walk is, and its acts for the mouse."""
+    place, total, waiting = walk_place(desk)
+    st.progress((total - waiting) / total if total else 1.0, f"Cell {place} of {total} · {waiting} to go")
+    with st.container(horizontal=True, gap="small", key="steps"):
+        st.button(
+            "", key="before", icon=":material/arrow_back:", on_click=act, args=(desk.step, -1), help="Left"
+        )
+        st.button("Keep (Enter)", key="keep", type="primary", on_click=act, args=(desk.keep,))
+        st.button(
+            "Delete", key="remove", icon=":material/delete:", on_click=act, args=(desk.remove,), help="Del"
+        )
+        st.button(
+            "", key="after", icon=":material/arrow_forward:", on_click=act, args=(desk.step, 1), help="Right"
+        )
+    st.button(
+        "Hide the passes" if desk.view.passes else "Show the passes",
+        key="passes",
+        icon=":material/layers:",
+        on_click=act,
+        args=(desk.do, "passes"),
+        help="Where each of the dropout passes saw the cell (P)",
+    )
+    st.caption(
+        "A class key says what it is and goes on. **Enter**: the model is right. **Del**: no cell. "
+        "Drag the box or its corners to mend it. **U** undoes, **W** shows the whole image."
     )
 
 
@@ -90,7 +181,7 @@ def show_palette(desk: Desk) -> None:
     chosen = None if desk.view.drawing else desk.history.find(desk.selected)
     label = desk.view.label if chosen is None else chosen.label
     heading = "Class for new boxes" if chosen is None else "Class of the selected cell"
-    named = [f"{k + 1} {name}" if k < 9 else name for k, name in enumerate(desk.names)]
+    named = [f"{key.upper()} {name}".strip() for key, name in zip(desk.keys, desk.names, strict=True)]
     # Buttons, not a choice with a memory: what the browser remembers lags behind what Python sets.
     with st.container(key="palette", gap=None):
         st.caption(heading)
@@ -121,7 +212,7 @@ def show_chosen(desk: Desk) -> None:
     elif verdict is None:
         lines = ["Drawn by you." if chosen.detection_id is None else "Found by an earlier model."]
     else:
-        cell = next(each for each in desk.cells if each.detection_id == chosen.detection_id)
+        cell = desk.cells[verdict.detection_id]
         likely = cell.probs[1:].argsort()[::-1][:3]
         chances = " · ".join(f"{literal(desk.names[k])} {cell.probs[k + 1]:.0%}" for k in likely)
         lines = [f"**{chances}**", *map(literal, verdict.reasons or ["the model is sure of it"])]
@@ -141,7 +232,7 @@ def show_reds(desk: Desk) -> None:
     if not reds:
         st.info("No red cell: the model is sure of every box. Look over them, then save.")
         return
-    done = [each.id in desk.seen or each.touched for each in reds]
+    done = [each.id in desk.seen or each.how != "open" for each in reds]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Red cells** · {sum(done)} of {len(reds)} looked at", width="stretch")
         st.button("Next (N)", key="next", on_click=act, args=(desk.next_red,), disabled=all(done))
@@ -169,30 +260,46 @@ def show_reds(desk: Desk) -> None:
 
 def empty_words(desk: Desk) -> str:
     """Say what to do with an image that comes without boxes."""
-    how = "Press D and draw a box around each cell; Save & next also stores an image without cells."
+    draw = "Drag a box around each cell" if desk.view.drawing else "Press D and drag a box around each cell"
+    how = f"{draw}; the class stays until you press another key. An image without cells is saved, too."
+    if desk.base_revision:
+        return "These are the boxes that were saved. Change what is wrong, and save again."
     if desk.ranking is None:
         return f"No model yet: this image is annotated from nothing. {how}"
     return f"The model found nothing here. {how}"
 
 
+def show_green(desk: Desk) -> None:
+    """Offer to accept every green box at once, and say how far green can be trusted."""
+    if not desk.cells:
+        return
+    n = sum(not each.flagged and each.how == "open" for each in desk.present)
+    st.button(
+        f"Accept {n} green box{'es' * (n != 1)} (A)",
+        key="green",
+        icon=":material/done_all:",
+        on_click=act,
+        args=(desk.keep_green,),
+        disabled=not n,
+        help="About one in twenty of them, drawn at random, comes back for a look.",
+    )
+    with Project.open(desk.path) as project:
+        wrong, checked = project.reviews.spot_checks(desk.ranking.model_id) if desk.ranking else (0, 0)
+    if checked:
+        st.caption(literal(green_words(wrong, checked)))
+
+
 def show_status(desk: Desk) -> None:
-    """Say how many boxes there are, and that nothing of them can be lost."""
+    """Say how many boxes there are, what happened last, and that nothing of them can be lost."""
     n, changed = len(desk.present), sum(each.touched for each in desk.present)
     kept = " · draft kept" if desk.history.past else ""
+    hidden = n - len(desk.drawn_now) if not desk.walking else 0
+    filtered = f" · {hidden} not shown" if hidden else ""
     saved = f"  \n:green[✓ {st.session_state['saved']}]" if "saved" in st.session_state else ""
     with st.container(key="status"):
-        st.caption(f"{n} cell{'s' * (n != 1)}, {changed} changed{kept}{saved}")
-
-
-def toggle_mode(desk: Desk) -> None:
-    """Switch between editing and drawing boxes."""
-    desk.view.drawing = not desk.view.drawing
-    desk.select(None)
-
-
-def start_over(desk: Desk) -> None:
-    """Go back to what the model found; undo brings the edits back."""
-    desk.change(desk.history.change(desk.start), redraw=True)
+        if desk.notice:
+            st.markdown(f":blue[{desk.notice}]")
+        st.caption(f"{n} cell{'s' * (n != 1)}, {changed} changed{filtered}{kept}{saved}")
 
 
 def choose_red(desk: Desk, key: str) -> None:

@@ -3,13 +3,14 @@
 import streamlit as st
 
 from pages._canvas import show_canvas, show_companion
-from pages._desk import CANVAS, Desk, View, act, open_desk
+from pages._desk import CANVAS, Desk, View, act
+from pages._keys import show_keys
 from pages._open import open_project_path
+from pages._opening import hold_pictures, open_desk
 from pages._panel import show_panel
+from pages._queue import Order, following, queue_label, save, show_list, show_strip, skip
 from rbcal.store.project import Project
-from rbcal.store.rankings import QueueEntry
-from rbcal.view.guide import duration
-from rbcal.view.words import literal, rare_names, relevance_words
+from rbcal.view.words import literal, relevance_words
 
 PATH = open_project_path()
 STYLE = """<style>
@@ -24,10 +25,16 @@ STYLE = """<style>
   .st-key-bar { padding-left: 2.2rem; min-height: 2.6rem; }
   .st-key-bar p, .st-key-chosen p, .st-key-status p { margin: 0; line-height: 1.3; }
   .st-key-stage { gap: 0; }
-  .st-key-companion { position: absolute; height: 0; overflow: hidden; }
+  .st-key-pictures { display: none; }
+  .st-key-workplace { flex-wrap: nowrap; }
+  .st-key-queue { flex: none; }
+  .st-key-bench { min-width: 0; }
   .st-key-panel { gap: .5rem; flex: none; height: calc(100vh - 76px) !important; min-height: 560px; }
   .st-key-panel > :has(> .st-key-reds) { flex: 1 1 0; min-height: 120px; }
   .st-key-reds { overflow-y: auto; height: 100%; scrollbar-width: thin; }
+  .st-key-tools, .st-key-steps { gap: .35rem; }
+  .st-key-tools button, .st-key-steps button { padding: .2rem .55rem; min-height: 2.1rem; }
+  .st-key-view button { padding: .2rem .35rem; }
   .st-key-palette .stHorizontalBlock { gap: .25rem; }
   .st-key-palette button { padding: 0 .5rem; min-height: 1.7rem; height: 1.7rem; }
   .st-key-palette button p { font-size: .8rem; }
@@ -37,109 +44,78 @@ STYLE = """<style>
 # ---- choose: which image is open ---------------------------------------------------------------------
 
 
-def place_of(queue: list[QueueEntry], image_id: int | None) -> int | None:
-    """Return the place of an image in the queue, or None."""
-    return next((place for place, entry in enumerate(queue) if entry.image_id == image_id), None)
-
-
-def choose_desk(project: Project, queue: list[QueueEntry]) -> None:
+def choose_desk(project: Project, order: Order) -> None:
     """Put the image on the desk that the expert wants: the one at work, else the first of the queue."""
     desk: Desk | None = st.session_state.get("desk")
     wanted: int | None = st.session_state.pop("wanted_image", None)
     if desk is not None and desk.path == PATH and wanted in (None, desk.image.id):
         ranking = project.rankings.current()
         same = (ranking and ranking.id) == (desk.ranking and desk.ranking.id)
-        if same or desk.history.past:
+        if same or desk.history.past or desk.image.revision:
             if CANVAS not in st.session_state:
                 desk.redraw()  # the canvas was away with its page; it knows nothing any more
             return
         wanted = desk.image.id
-    place = place_of(queue, wanted)
     view = st.session_state.setdefault("view", View())
-    st.session_state["desk"] = open_desk(project, queue[place or 0].image_id, view)
+    first = following(order, -1) if order else None
+    st.session_state["desk"] = open_desk(project, first if wanted is None else wanted, view)
     st.session_state.pop("review_error", None)
 
 
-def go_on(queue: list[QueueEntry], image_id: int) -> None:
-    """Open the image after this one; after the last, the first."""
-    after = (place_of(queue, image_id) or 0) + 1
-    st.session_state["wanted_image"] = queue[after % len(queue)].image_id
-
-
-def save(desk: Desk, queue: list[QueueEntry]) -> None:
-    """Store the boxes, then say so, then open the next image."""
-    desk.save()
-    st.session_state["saved"] = (
-        f"Saved {literal(desk.image.name)}: {len(desk.present)} cells, {duration(desk.seconds)}"
-    )
-    go_on(queue, desk.image.id)
-    st.session_state.pop("desk")
-
-
-def skip(desk: Desk, queue: list[QueueEntry]) -> None:
-    """Leave the image for later; its draft stays."""
-    go_on(queue, desk.image.id)
-
-
-def jump(key: str) -> None:
-    """Open the image that was chosen in the list."""
-    st.session_state["wanted_image"] = st.session_state[key]
+def reopened() -> bool:
+    """Return whether the expert works on, or asked for, an image that was reviewed before."""
+    desk: Desk | None = st.session_state.get("desk")
+    if st.session_state.get("wanted_image") is not None:
+        return True
+    return "wanted_image" not in st.session_state and desk is not None and desk.path == PATH
 
 
 # ---- show: the bar, the canvas, the panel ------------------------------------------------------------
 
 
-def show_bar(desk: Desk, queue: list[QueueEntry]) -> None:
+def show_bar(project: Project, desk: Desk, order: Order) -> None:
     """Show which image this is, why it comes now, and the ways to leave it."""
-    place = place_of(queue, desk.image.id)
-    entry = None if place is None else queue[place]
-    score = entry.score if entry else None
-    rare = [each.label for each in desk.classes if each.rare]
-    likely = rare_names(desk.cells, desk.names, rare, desk.ranking.config) if desk.ranking else []
+    ids = [image_id for image_id, _ in order]
     with st.container(horizontal=True, vertical_alignment="center", key="bar", gap="small"):
-        where = "no longer in the queue" if place is None else f"{place + 1} of {len(queue)}"
-        relevance = f" · R {score.relevance:.0f}" if score else ""
         st.markdown(
-            f"**{literal(desk.image.name)}** · {where}{relevance}  \n"
-            f":small[{literal(relevance_words(score, likely))}{stale_words(desk)}]",
+            f"**{literal(desk.image.name)}** · {place_words(desk, ids)}  \n"
+            f":small[{why_words(project, desk, ids)}]",
             width="stretch",
         )
-        key = f"jump_{desk.image.id}"
-        st.selectbox(
-            "Jump to an image",
-            [each.image_id for each in queue],
-            index=place,
-            format_func=dict(zip((e.image_id for e in queue), jump_names(queue), strict=True)).__getitem__,
-            key=key,
-            on_change=lambda: act(jump, key),
-            label_visibility="collapsed",
-            placeholder="Jump to …",
-            width=190,
-        )
-        st.button("Skip", key="skip", on_click=act, args=(skip, desk, queue), shortcut="S", help="Later")
+        st.button("Skip", key="skip", on_click=act, args=(skip, desk, order), shortcut="S", help="Later (S)")
         st.button(
             "Save & next",
             key="save",
             type="primary",
             on_click=act,
-            args=(save, desk, queue),
+            args=(save, desk, order),
             shortcut="Enter",
         )
 
 
-def jump_names(queue: list[QueueEntry]) -> list[str]:
-    """Return what the list of the queue shows for each image."""
-    return [
-        f"{place}. {entry.name}" + (f" · R {entry.score.relevance:.0f}" if entry.score else "")
-        for place, entry in enumerate(queue, start=1)
-    ]
+def place_words(desk: Desk, ids: list[int]) -> str:
+    """Say where in the queue the image is, and what the queue is filtered by."""
+    if desk.image.revision:
+        return f"reviewed {desk.image.revision} time{'s' * (desk.image.revision > 1)} before"
+    label = queue_label(desk.view, len(desk.names))
+    only = "" if label is None else f" that may show {literal(desk.names[label])}"
+    if desk.image.id not in ids:
+        return f"not among the {len(ids)} images{only}"
+    return f"{ids.index(desk.image.id) + 1} of {len(ids)}{only}"
 
 
-def stale_words(desk: Desk) -> str:
-    """Say that the serving model has not scored the pool yet."""
-    if desk.ranking is None or not desk.ranking.stale:
-        return ""
-    return " · :orange[ranked by a model that does not serve: rank the pool again on the Train page]"
+def why_words(project: Project, desk: Desk, ids: list[int]) -> str:
+    """Say why the image comes now, who ranked it, and when that is stale."""
+    if desk.image.id not in ids:
+        return "Saving stores a new version; the earlier ones stay." if desk.image.revision else ""
+    [entry] = project.rankings.entries([desk.image.id])
+    words = literal(relevance_words(entry.score, entry.rare_names))
+    if entry.score is None or desk.ranking is None:
+        return words
+    words = f"R {entry.score.relevance:.0f}: {words} · ranked by model {desk.ranking.model_id}"
+    if desk.ranking.stale:
+        words += " · :orange[another model serves by now: rank the pool again on the Train page]"
+    return words
 
 
 @st.fragment
@@ -150,23 +126,36 @@ def show_desk() -> None:
         st.rerun()  # Streamlit may answer an edit and the Save right after it with one run of the fragment
     stage, panel = st.columns([3, 1], gap="small")
     with stage, st.container(key="stage"):
-        show_canvas(desk)
-        show_companion(desk)
+        with st.container(key="easel"):
+            if not desk.walking:
+                show_canvas(desk)
+        with st.container(key="overlay"):
+            show_companion(desk)
     with panel, st.container(key="panel", height="stretch"):
         show_panel(desk)
+    match st.session_state.pop("dialog", None):
+        case "queue":
+            show_list(desk)
+        case "keys":
+            show_keys(desk)
 
 
 # ---- the page ----------------------------------------------------------------------------------------
 
 st.set_page_config(initial_sidebar_state="collapsed")
 with Project.open(PATH) as project:
-    queue = project.rankings.queue()
-    if not project.classes.names():
+    classes = project.classes.names()
+    if not classes:
         st.info("This project has no classes yet. They come with the first import.", icon=":material/label:")
         st.page_link("pages/project.py", label="Go to Project")
         st.stop()
-    if not queue:
-        st.session_state.pop("desk", None)
+    order = project.rankings.order(queue_label(st.session_state.setdefault("view", View()), len(classes)))
+    if not order:
+        order = project.rankings.order()
+        st.session_state["view"].queue_label = None  # the last image of that class is done
+    if not order and not reopened():
+        for key in ("desk", "wanted_image"):
+            st.session_state.pop(key, None)
         counts = project.images.counts()
         st.success(
             f"Every image is reviewed: {counts.annotated_images} images, {counts.annotated_cells:,} cells."
@@ -174,8 +163,13 @@ with Project.open(PATH) as project:
         st.page_link("pages/train.py", label="Train with them", icon=":material/model_training:")
         st.page_link("pages/project.py", label="Import more images", icon=":material/folder_open:")
         st.stop()
-    choose_desk(project, queue)
-
-st.html(STYLE)
-show_bar(st.session_state["desk"], queue)
-show_desk()
+    choose_desk(project, order)
+    desk = st.session_state["desk"]
+    st.html(STYLE)
+    show_bar(project, desk, order)
+    with st.container(horizontal=True, key="workplace", gap="small"):
+        with st.container(key="queue", width=104):
+            show_strip(project, desk, order)
+        with st.container(key="bench", width="stretch"):
+            show_desk()
+    hold_pictures(project, desk, following(order, desk.image.id))

@@ -15,11 +15,12 @@ _LONGEST_NAME = 300
 
 @dataclass(frozen=True)
 class CellClass:
-    """A subtype: its label, its name, and whether it is rare."""
+    """A subtype: its label, its name, whether it is rare, and the key that the user chose for it."""
 
     label: int
     name: str
     rare: bool
+    key: str | None = None
 
 
 class Classes:
@@ -30,12 +31,12 @@ class Classes:
 
     def all(self) -> tuple[CellClass, ...]:
         """Return the classes; the one with label k is at position k."""
-        rows = self._db.rows("SELECT id, name, rare FROM class ORDER BY id")
-        return tuple(CellClass(row["id"], row["name"], bool(row["rare"])) for row in rows)
+        rows = self._db.rows("SELECT id, name, rare, key FROM class ORDER BY id")
+        return tuple(CellClass(row["id"], row["name"], bool(row["rare"]), row["key"]) for row in rows)
 
     def names(self) -> tuple[str, ...]:
         """Return the names; the one with label k is at position k."""
-        return tuple(each.name for each in self.all())
+        return tuple(row["name"] for row in self._db.rows("SELECT name FROM class ORDER BY id"))
 
     def rare_labels(self) -> tuple[int, ...]:
         """Return the labels of the rare classes."""
@@ -65,3 +66,20 @@ class Classes:
         with self._db.transaction():
             self._db.write("UPDATE class SET rare = 0")
             self._db.write_many("UPDATE class SET rare = 1 WHERE name = ?", [(name,) for name in names])
+
+    def set_keys(self, keys: Sequence[str | None]) -> None:
+        """Set the key of each class, in the order of their labels; None: by its place.
+
+        Raises
+        ------
+        ProjectError
+            When two classes would have the same key.
+        """
+        taken = [key for key in keys if key is not None]
+        if len(set(taken)) < len(taken):
+            raise ProjectError("Two classes have the same key. Give each a key of its own.")
+        with self._db.transaction():
+            self._db.write("UPDATE class SET key = NULL")
+            self._db.write_many(
+                "UPDATE class SET key = ? WHERE id = ?", [(key, label) for label, key in enumerate(keys)]
+            )

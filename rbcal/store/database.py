@@ -14,6 +14,7 @@ from sqlite_utils import Database as SqliteUtils
 from rbcal.errors import ProjectError
 
 Row = dict[str, Any]
+Parameters = Sequence[Any] | dict[str, Any]
 CHUNK_BYTES = 8 * 2**20  # far below SQLite's limit of 1 GB a value; VGG-16 takes 70 of them
 _BUSY_SECONDS = 20  # how long a writer waits for another; a transaction of ours takes well under 1 s
 _ADVICE = {
@@ -49,7 +50,7 @@ class Database:
         """Close the connection."""
         self.sqlite_utils.close()
 
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Return all rows of a query, each as a dict."""
         with _advice(self.path):
             return list(self.sqlite_utils.query(sql, parameters))

@@ -102,6 +102,18 @@ class Images:
         """Return the bytes of the file as it was imported."""
         return bytes(self._db.value("SELECT content FROM image_content WHERE image_id = ?", (image_id,)))
 
+    def digest(self, image_id: int) -> str:
+        """Return the SHA-256 of the file as it was imported."""
+        return str(self._db.value("SELECT sha256 FROM image WHERE id = ?", (image_id,)))
+
+    def thumbnail(self, image_id: int) -> bytes | None:
+        """Return the small copy of an image, or None while it has none."""
+        return self._db.value("SELECT content FROM thumbnail WHERE image_id = ?", (image_id,))
+
+    def keep_thumbnail(self, image_id: int, content: bytes) -> None:
+        """Store a small copy of an image."""
+        self._db.write("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", (image_id, content))
+
     def pool(self) -> list[Image]:
         """Return the images that wait for annotation, in the order of import."""
         return self._where("image.split = 'work' AND current_review.id IS NULL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from rbcal.boxes import Floats
 from rbcal.config import ScoringConfig
 from rbcal.store.database import Database, Row, now
+
+_CURRENT = "(SELECT max(id) FROM ranking WHERE finished_at IS NOT NULL)"
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,25 @@ class PoolState:
 
 @dataclass(frozen=True)
 class QueueEntry:
-    """An image of the pool at its place in the queue; `score` is None while it is not scored."""
+    """An image of the pool at its place in the queue; `score` is None while it is not scored.
+
+    `rare_names` are the rare classes that some of its cells may be of; `skipped` images were put off.
+    """
 
     image_id: int
     name: str
     score: Score | None
+    rare_names: tuple[str, ...] = ()
+    skipped: bool = False
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A detected cell: box (4,) in pixels, its three scores, and its mean class distribution (C + 1,)."""
+    """A detected cell: box (4,) in pixels, its three scores, and its mean class distribution (C + 1,).
+
+    `passes` (T, 4) are its boxes in the stochastic passes, to a fraction of a pixel; None where they
+    were not kept.
+    """
 
     detection_id: int
     box: Floats
@@ -65,6 +77,7 @@ class Cell:
     u_c: float
     u_r: float
     probs: Floats
+    passes: Floats | None = None
 
     @property
     def label(self) -> int:
@@ -104,8 +117,8 @@ class Rankings:
                 ),
             )
             self._db.write_many(
-                "INSERT INTO detection (ranking_id, image_id, x1, y1, x2, y2, u_d, u_c, u_r, probs)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO detection (ranking_id, image_id, x1, y1, x2, y2, u_d, u_c, u_r, probs, passes)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         ranking_id,
@@ -115,10 +128,25 @@ class Rankings:
                         cell.u_c,
                         cell.u_r,
                         cell.probs.astype("<f4").tobytes(),
+                        None if cell.passes is None else (cell.passes - cell.box).astype("<f2").tobytes(),
                     )
                     for cell in cells
                 ],
             )
+            if cells:
+                threshold = self._config(ranking_id).rare_threshold
+                may_be = (np.stack([cell.probs[1:] for cell in cells]) > threshold).sum(axis=0)
+                self._db.write_many(
+                    "INSERT INTO class_score VALUES (?, ?, ?, ?)",
+                    [
+                        (ranking_id, image_id, int(label), int(may_be[label]))
+                        for label in np.flatnonzero(may_be)
+                    ],
+                )
+
+    def _config(self, ranking_id: int) -> ScoringConfig:
+        config = self._db.value("SELECT config FROM ranking WHERE id = ?", (ranking_id,))
+        return ScoringConfig.from_json(json.loads(config))
 
     def finish(self, ranking_id: int) -> None:
         """Make a ranking count, and drop the older detections in images that nobody has reviewed since."""
@@ -132,13 +160,18 @@ class Rankings:
 
     def current(self) -> Ranking | None:
         """Return the last finished ranking, or None."""
+        current = self._db.value(f"SELECT {_CURRENT}")
+        return None if current is None else self.get(current)
+
+    def get(self, ranking_id: int) -> Ranking:
+        """Return one ranking."""
         row = self._db.row(
             "SELECT *, (SELECT model_id FROM serving ORDER BY serving.id DESC LIMIT 1) AS serving"
-            " FROM ranking"
-            " WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT 1"
+            " FROM ranking WHERE id = ?",
+            (ranking_id,),
         )
         if row is None:
-            return None
+            raise KeyError(ranking_id)
         return Ranking(
             id=row["id"],
             model_id=row["model_id"],
@@ -147,19 +180,58 @@ class Rankings:
             stale=row["serving"] != row["model_id"],
         )
 
+    def order(self, label: int | None = None) -> list[tuple[int, bool]]:
+        """Return the ids of the pool in the order of the queue, and whether each was put off.
+
+        The most relevant image comes first; images not scored yet come last, as imported. With a `label`,
+        only images in which some cell may be of that class.
+        """
+        rows = self._db.rows(
+            f"""
+            SELECT image.id, EXISTS (SELECT 1 FROM skipped WHERE skipped.image_id = image.id) AS skipped
+            FROM image LEFT JOIN score ON score.image_id = image.id AND ranking_id = {_CURRENT}
+            WHERE split = 'work' AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)
+              AND (:label IS NULL OR EXISTS (
+                SELECT 1 FROM class_score
+                WHERE ranking_id = {_CURRENT} AND class_score.image_id = image.id AND class_id = :label))
+            ORDER BY relevance DESC NULLS LAST, image.id
+            """,  # noqa: S608  our own text
+            {"label": label},
+        )
+        return [(row["id"], bool(row["skipped"])) for row in rows]
+
+    def entries(self, image_ids: Sequence[int]) -> list[QueueEntry]:
+        """Return what the queue shows of some images of the pool, in the order given."""
+        rows = self._db.rows(
+            f"""
+            SELECT image.id, image.name, score.*,
+                   EXISTS (SELECT 1 FROM skipped WHERE skipped.image_id = image.id) AS skipped,
+                   (SELECT json_group_array(class.name) FROM class_score JOIN class ON class.id = class_id
+                    WHERE rare AND class_score.image_id = image.id AND ranking_id = {_CURRENT}) AS rare_names
+            FROM json_each(?) AS wanted JOIN image ON image.id = wanted.value
+            LEFT JOIN score ON score.image_id = image.id AND ranking_id = {_CURRENT}
+            ORDER BY wanted.key
+            """,  # noqa: S608  our own text
+            (json.dumps(list(image_ids)),),
+        )
+        return [
+            QueueEntry(
+                row["id"],
+                row["name"],
+                _score(row),
+                tuple(json.loads(row["rare_names"])),
+                bool(row["skipped"]),
+            )
+            for row in rows
+        ]
+
     def queue(self, limit: int | None = None) -> list[QueueEntry]:
         """Return the pool, the most relevant image first; images not scored yet come last, as imported."""
-        rows = self._db.rows(
-            """
-            SELECT image.id, image.name, score.* FROM image
-            LEFT JOIN score ON score.image_id = image.id
-                 AND ranking_id = (SELECT max(id) FROM ranking WHERE finished_at IS NOT NULL)
-            WHERE split = 'work' AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)
-            ORDER BY relevance DESC NULLS LAST, image.id LIMIT ?
-            """,
-            (-1 if limit is None else limit,),
-        )
-        return [QueueEntry(row["id"], row["name"], _score(row)) for row in rows]
+        return self.entries([image_id for image_id, _ in self.order()[:limit]])
+
+    def skip(self, image_id: int) -> None:
+        """Put an image off: it stays where it is in the ranking, and waits until the others are done."""
+        self._db.write("INSERT OR REPLACE INTO skipped VALUES (?, ?)", (image_id, now()))
 
     def score(self, ranking_id: int, image_id: int) -> Score | None:
         """Return the score of one image in one ranking, or None."""
@@ -183,6 +255,7 @@ class Rankings:
                 u_c=row["u_c"],
                 u_r=row["u_r"],
                 probs=_widened(np.frombuffer(row["probs"], "<f4"), n_columns),
+                passes=_passes(row),
             )
             for row in rows
         ]
@@ -202,11 +275,24 @@ class Rankings:
         """Return how many flagged cells wait in the pool by the current ranking; None without a ranking."""
         if self.current() is None:
             return None
-        return sum(entry.score.n_flagged for entry in self.queue() if entry.score)
+        return int(
+            self._db.value(
+                f"SELECT total(n_flagged) FROM score JOIN image ON image.id = image_id"  # noqa: S608
+                f" WHERE ranking_id = {_CURRENT} AND split = 'work'"
+                " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)"
+            )
+        )
 
 
 def _widened(probs: Floats, n_columns: int) -> Floats:
     return np.pad(probs, (0, max(0, n_columns - len(probs))))
+
+
+def _passes(row: Row) -> Floats | None:
+    if row["passes"] is None:
+        return None
+    shifts = np.frombuffer(row["passes"], "<f2").astype(np.float32).reshape(-1, 4)
+    return shifts + np.array([row["x1"], row["y1"], row["x2"], row["y2"]], np.float32)
 
 
 def _score(row: Row) -> Score | None:

@@ -15,6 +15,8 @@ from rbcal.errors import ConflictError
 from rbcal.store.database import Database, now
 
 Origin = Literal["import", "expert"]
+How = Literal["open", "kept", "bulk", "changed", "drawn"]
+"""What the expert did with a box: nothing, looked and kept it, accepted it with all green ones, ..."""
 
 
 @dataclass(frozen=True)
@@ -22,21 +24,43 @@ class Review:
     """The annotations of one image as of one revision.
 
     `detection_ids` says, cell by cell, which detection it came from; None for a cell drawn by hand.
+    `how` says what the expert did with it; None where that was not kept.
     """
 
     revision: int
     origin: Origin
     seconds: float
+    created_at: str
+    ranking_id: int | None
     annotations: Annotations
     detection_ids: tuple[int | None, ...]
+    how: tuple[How | None, ...]
 
 
 @dataclass(frozen=True)
 class Draft:
-    """An unfinished review: boxes as the Review page wrote them, and the seconds spent so far."""
+    """An unfinished review: boxes as the Review page wrote them, and the seconds spent so far.
+
+    `base_revision` is that of the review it started from, 0 for an image that was not annotated; `ranking_id`
+    is the ranking whose boxes it started from, if any.
+    """
 
     boxes: list[dict[str, Any]]
     seconds: float
+    base_revision: int = 0
+    ranking_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """An image that has annotations, and when it got the last ones."""
+
+    image_id: int
+    name: str
+    origin: Origin
+    n_cells: int
+    seconds: float
+    created_at: str
 
 
 class Reviews:
@@ -53,10 +77,14 @@ class Reviews:
         origin: Origin,
         base_revision: int,
         detection_ids: Sequence[int | None] | None = None,
+        how: Sequence[How | None] | None = None,
+        spot_checks: Mapping[int, bool] | None = None,
         ranking_id: int | None = None,
         seconds: float = 0.0,
     ) -> int:
         """Store the annotations of an image as a new revision, drop its draft, and return the revision.
+
+        An image that was put off leaves that list.
 
         Parameters
         ----------
@@ -64,6 +92,10 @@ class Reviews:
             The revision that the expert started from; 0 for an image that was not annotated.
         detection_ids : M ids or None, optional
             The detection that each box came from.
+        how : M Hows or None, optional
+            What the expert did with each box.
+        spot_checks : {detection id: wrong}, optional
+            Green boxes that came back at random, and whether the expert changed or deleted them.
         seconds : float
             Time the expert spent.
 
@@ -72,7 +104,9 @@ class Reviews:
         ConflictError
             When somebody saved this image since; nothing is written.
         """
-        sources = [None] * len(annotations) if detection_ids is None else list(detection_ids)
+        nothing = [None] * len(annotations)
+        sources = nothing if detection_ids is None else list(detection_ids)
+        acts = nothing if how is None else list(how)
         try:
             with self._db.transaction():
                 review_id = self._db.write(
@@ -81,16 +115,25 @@ class Reviews:
                     (image_id, base_revision + 1, origin, ranking_id, seconds, now()),
                 )
                 self._db.write_many(
-                    "INSERT INTO annotation (review_id, class_id, x1, y1, x2, y2, detection_id)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO annotation (review_id, class_id, x1, y1, x2, y2, detection_id, how)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     [
-                        (review_id, label, *box, source)
-                        for box, label, source in zip(
-                            annotations.boxes.tolist(), annotations.labels.tolist(), sources, strict=True
+                        (review_id, label, *box, source, act)
+                        for box, label, source, act in zip(
+                            annotations.boxes.tolist(),
+                            annotations.labels.tolist(),
+                            sources,
+                            acts,
+                            strict=True,
                         )
                     ],
                 )
+                self._db.write_many(
+                    "INSERT INTO spot_check VALUES (?, ?, ?)",
+                    [(review_id, detection, wrong) for detection, wrong in (spot_checks or {}).items()],
+                )
                 self.discard_draft(image_id)
+                self._db.write("DELETE FROM skipped WHERE image_id = ?", (image_id,))
         except sqlite3.IntegrityError as err:
             if "review.revision" not in str(err):
                 raise
@@ -103,25 +146,62 @@ class Reviews:
     def current(self, image_id: int) -> Review | None:
         """Return the annotations that hold for an image, or None while it has none."""
         row = self._db.row(
-            "SELECT id, revision, origin, seconds FROM current_review WHERE image_id = ?", (image_id,)
+            "SELECT id, revision, origin, seconds, created_at, ranking_id FROM current_review"
+            " WHERE image_id = ?",
+            (image_id,),
         )
         if row is None:
             return None
-        annotations, detection_ids = self._cells(row["id"])
-        return Review(row["revision"], row["origin"], row["seconds"], annotations, detection_ids)
+        annotations, detection_ids, how = self._cells(row["id"])
+        return Review(
+            row["revision"],
+            row["origin"],
+            row["seconds"],
+            row["created_at"],
+            row["ranking_id"],
+            annotations,
+            detection_ids,
+            how,
+        )
 
     def annotations(self, review_id: int) -> Annotations:
         """Return the annotations of one review, the current one of its image or an earlier one."""
         return self._cells(review_id)[0]
 
-    def _cells(self, review_id: int) -> tuple[Annotations, tuple[int | None, ...]]:
+    def latest(self, limit: int) -> list[Reviewed]:
+        """Return the images that may be trained on and are annotated, the one saved last first."""
+        rows = self._db.rows(
+            "SELECT image.id AS image_id, image.name, origin, seconds, created_at,"
+            " (SELECT count(*) FROM annotation WHERE review_id = current_review.id) AS n_cells"
+            " FROM current_review JOIN image ON image.id = image_id"
+            " WHERE split = 'work' ORDER BY current_review.id DESC LIMIT ?",
+            (limit,),
+        )
+        return [Reviewed(**row) for row in rows]
+
+    def spot_checks(self, model_id: int) -> tuple[int, int]:
+        """Return how many green boxes of a model were wrong, and how many came back to be checked."""
+        row = self._db.row(
+            "SELECT coalesce(sum(wrong), 0) AS wrong, count(*) AS n FROM spot_check"
+            " JOIN review ON review.id = review_id JOIN ranking ON ranking.id = ranking_id"
+            " WHERE model_id = ?",
+            (model_id,),
+        )
+        return (row["wrong"], row["n"]) if row else (0, 0)
+
+    def _cells(self, review_id: int) -> tuple[Annotations, tuple[int | None, ...], tuple[How | None, ...]]:
         cells = self._db.rows(
-            "SELECT x1, y1, x2, y2, class_id, detection_id FROM annotation WHERE review_id = ? ORDER BY id",
+            "SELECT x1, y1, x2, y2, class_id, detection_id, how FROM annotation WHERE review_id = ?"
+            " ORDER BY id",
             (review_id,),
         )
         boxes = np.array([[c["x1"], c["y1"], c["x2"], c["y2"]] for c in cells], np.float32).reshape(-1, 4)
         labels = np.array([c["class_id"] for c in cells], np.int64)
-        return Annotations(boxes, labels), tuple(c["detection_id"] for c in cells)
+        return (
+            Annotations(boxes, labels),
+            tuple(c["detection_id"] for c in cells),
+            tuple(c["how"] for c in cells),
+        )
 
     def cells_per_class(self) -> Mapping[int, int]:
         """Return the number of annotated cells of each label, the test set left out."""
@@ -138,15 +218,24 @@ class Reviews:
     def save_draft(self, image_id: int, draft: Draft) -> None:
         """Keep an unfinished review; the last one wins."""
         self._db.write(
-            "INSERT INTO draft VALUES (?, ?, ?, ?) ON CONFLICT (image_id) DO UPDATE SET"
-            " boxes = excluded.boxes, seconds = excluded.seconds, updated_at = excluded.updated_at",
-            (image_id, json.dumps(draft.boxes), draft.seconds, now()),
+            "INSERT OR REPLACE INTO draft (image_id, boxes, seconds, base_revision, ranking_id, updated_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                image_id,
+                json.dumps(draft.boxes),
+                draft.seconds,
+                draft.base_revision,
+                draft.ranking_id,
+                now(),
+            ),
         )
 
     def draft(self, image_id: int) -> Draft | None:
         """Return the unfinished review of an image, or None."""
-        row = self._db.row("SELECT boxes, seconds FROM draft WHERE image_id = ?", (image_id,))
-        return None if row is None else Draft(json.loads(row["boxes"]), row["seconds"])
+        row = self._db.row(
+            "SELECT boxes, seconds, base_revision, ranking_id FROM draft WHERE image_id = ?", (image_id,)
+        )
+        return None if row is None else Draft(**{**row, "boxes": json.loads(row["boxes"])})
 
     def discard_draft(self, image_id: int) -> None:
         """Forget the unfinished review of an image."""

@@ -6,8 +6,11 @@ A released migration is never edited: a change is a new function at the end.
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import Counter
 
+import numpy as np
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
@@ -303,7 +306,82 @@ def m002_serving(db: Database) -> None:
         db.execute(statement)
 
 
-USER_VERSION = 2  # the number of migrations; in the header of every project file
+_THIRD = """
+-- What the expert did with a box. NULL: imported, or reviewed before this was kept.
+ALTER TABLE annotation ADD COLUMN how TEXT
+  CHECK (how IN ('open', 'kept', 'bulk', 'changed', 'drawn'));   -- open: saved without a look at it
+
+ALTER TABLE draft ADD COLUMN base_revision INTEGER NOT NULL DEFAULT 0;   -- of the review it started from
+ALTER TABLE draft ADD COLUMN ranking_id INTEGER REFERENCES ranking (id);     -- whose boxes it started from
+
+-- Green boxes that came back at random: was the model right?
+CREATE TABLE spot_check (
+  review_id    INTEGER NOT NULL REFERENCES review (id) ON DELETE CASCADE,
+  detection_id INTEGER NOT NULL REFERENCES detection (id),
+  wrong        INTEGER NOT NULL CHECK (wrong IN (0, 1)),
+  PRIMARY KEY (review_id, detection_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spot_check_by_detection ON spot_check (detection_id);
+
+-- Images that the expert put off; a review takes them out.
+CREATE TABLE skipped (
+  image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
+  at       TEXT NOT NULL
+) STRICT;
+
+-- How many cells of an image may be of a class: more probable than the threshold of equation (7).
+CREATE TABLE class_score (
+  ranking_id INTEGER NOT NULL REFERENCES ranking (id) ON DELETE CASCADE,
+  image_id   INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+  class_id   INTEGER NOT NULL REFERENCES class (id),
+  n_cells    INTEGER NOT NULL CHECK (n_cells > 0),
+  PRIMARY KEY (ranking_id, image_id, class_id)
+) STRICT, WITHOUT ROWID;
+
+-- Where each stochastic pass saw the cell: float16 (T, 4), its box minus x1, y1, x2, y2. NULL: not kept.
+ALTER TABLE detection ADD COLUMN passes BLOB;
+
+-- Derived, made when first shown.
+CREATE TABLE thumbnail (
+  image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
+  content  BLOB NOT NULL
+) STRICT;
+
+ALTER TABLE class ADD COLUMN key TEXT CHECK (length(key) = 1);   -- gives a cell this class; NULL: by order
+CREATE UNIQUE INDEX class_by_key ON class (key);
+"""
+
+
+@migrations()
+def m003_review(db: Database) -> None:
+    """Add what the review screen keeps: how each box was dealt with, spot checks, skipped images, keys."""
+    for statement in _statements(_THIRD):
+        db.execute(statement)
+    for image_id, boxes in db.execute("SELECT image_id, boxes FROM draft").fetchall():
+        rows = json.loads(boxes)
+        for row in rows:
+            touched = row.pop("touched")
+            row["how"] = "open" if not touched else "drawn" if row["detection_id"] is None else "changed"
+        db.execute("UPDATE draft SET boxes = ? WHERE image_id = ?", (json.dumps(rows), image_id))
+    _count_classes_of_the_last_ranking(db)
+
+
+def _count_classes_of_the_last_ranking(db: Database) -> None:
+    threshold = "coalesce(json_extract(config, '$.rare_threshold'), 0.2)"
+    last = db.execute(
+        f"SELECT id, {threshold} FROM ranking WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT 1"  # noqa: S608
+    ).fetchone()
+    if last is None:
+        return
+    counts: Counter[tuple[int, int]] = Counter()
+    for image_id, probs in db.execute("SELECT image_id, probs FROM detection WHERE ranking_id = ?", last[:1]):
+        likely = np.flatnonzero(np.frombuffer(probs, "<f4")[1:] > last[1])
+        counts.update((image_id, int(label)) for label in likely)
+    for (image_id, label), n_cells in counts.items():
+        db.execute("INSERT INTO class_score VALUES (?, ?, ?, ?)", (last[0], image_id, label, n_cells))
+
+
+USER_VERSION = 3  # the number of migrations; in the header of every project file
 
 
 def _statements(script: str) -> list[str]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rbcal.view.shapes import Box, Shape, Shapes, area
@@ -29,6 +29,7 @@ _FONT = 11.0  # screen pixels
 _DASH = (7.0, 4.0)  # screen pixels; red and green must differ without their colour
 _TOUCHED_LINE = 1.6  # times as thick; so must blue and green
 _HANDLE = 9.0  # screen pixels
+_GRIP = 16.0  # screen pixels; a box that is smaller can still be grabbed
 _LONGEST_SIDE = 4096  # canvas pixels; browsers and their memory end not far beyond
 _SHARP_SIDE = 1200  # canvas pixels; smaller images are enlarged so that lines and chips stay sharp
 _TINY = 5.0  # image pixels; a slip of the mouse, not a cell
@@ -148,13 +149,25 @@ def drawing(shapes: Sequence[Shape], frame: Frame, pen: Pen, token: str) -> Draw
     }
 
 
+def is_tiny(shape: Shape, frame: Frame, pen: Pen) -> bool:
+    """Return whether a box is so small on the screen that the mouse takes hold of it from beside it, too."""
+    return _padding(frame.to_canvas(shape.box), pen) > 0
+
+
 def token_of(raw: Drawing | None) -> str | None:
     """Return the token of the drawing that the component reports, or None."""
     rules = (str(each.get("fillRule", "")) for each in (raw or {}).get("objects", ()))
     return next((rule.removeprefix("doc:") for rule in rules if rule.startswith("doc:")), None)
 
 
-def read(raw: Drawing, drawn: Sequence[Shape], frame: Frame, pen: Pen, label: int) -> Reading:
+def colour(shape: Shape) -> str:
+    """Return the colour of a box: blue once it was dealt with, before that red if flagged, else green."""
+    return BLUE if shape.how != "open" else RED if shape.flagged else GREEN
+
+
+def read(
+    raw: Drawing, drawn: Sequence[Shape], frame: Frame, pen: Pen, label: int, next_id: int | None = None
+) -> Reading:
     """Return the boxes of the drawing that the component reports.
 
     A box that is as it was drawn comes back as the very same shape, without a rounding. A new box that
@@ -171,9 +184,12 @@ def read(raw: Drawing, drawn: Sequence[Shape], frame: Frame, pen: Pen, label: in
         The pen of that drawing.
     label : int
         The class of a new box whose chip does not say one.
+    next_id : int, optional
+        The id of the first new box; one more than the highest drawn, if not given.
     """
     known = {f"box:{shape.id}": shape for shape in drawn}
-    next_id = max((shape.id for shape in drawn), default=-1) + 1
+    if next_id is None:
+        next_id = max((shape.id for shape in drawn), default=-1) + 1
     smallest = max(_TINY * min(frame.scale_x, frame.scale_y), 2 * pen.line + 1)  # the component's least box
     shapes: list[Shape] = []
     litter = False
@@ -191,7 +207,7 @@ def read(raw: Drawing, drawn: Sequence[Shape], frame: Frame, pen: Pen, label: in
             litter = True
             continue
         box = frame.clip(frame.to_image((x1 - half, y1 - half, x2 - half, y2 - half)))
-        shapes.append(Shape(next_id, box, _label(found, pen.texts, label), touched=True))
+        shapes.append(Shape(next_id, box, _label(found, pen.texts, label), how="drawn"))
         next_id += 1
     return Reading(tuple(sorted(shapes, key=lambda shape: shape.id)), litter)
 
@@ -199,8 +215,8 @@ def read(raw: Drawing, drawn: Sequence[Shape], frame: Frame, pen: Pen, label: in
 def _rectangle(shape: Shape, frame: Frame, pen: Pen) -> Drawing:
     """Return one box as the component's object, its line centred on the edge of the box."""
     x1, y1, x2, y2 = frame.to_canvas(shape.box)
-    red = shape.flagged and not shape.touched
     line = round(pen.line * (_TOUCHED_LINE if shape.touched else 1), 2)
+    stroke = colour(shape)
     return {
         "type": "LabeledRect",
         "fillRule": f"box:{shape.id}",
@@ -214,9 +230,9 @@ def _rectangle(shape: Shape, frame: Frame, pen: Pen) -> Drawing:
         "scaleX": 1,
         "scaleY": 1,
         "angle": 0,
-        "stroke": BLUE if shape.touched else RED if red else GREEN,
+        "stroke": stroke,
         "strokeWidth": line,
-        "strokeDashArray": [round(dash / pen.zoom, 2) for dash in _DASH] if red else None,
+        "strokeDashArray": [round(dash / pen.zoom, 2) for dash in _DASH] if stroke == RED else None,
         "strokeUniform": True,
         "fill": "rgba(0, 0, 0, 0)",
         "fontSize": pen.font,
@@ -228,7 +244,13 @@ def _rectangle(shape: Shape, frame: Frame, pen: Pen) -> Drawing:
         "cornerStrokeColor": "#000000",
         "cornerSize": round(_HANDLE / pen.zoom, 2),
         "transparentCorners": False,
+        "padding": _padding((x1, y1, x2, y2), pen),
     }
+
+
+def _padding(box: Box, pen: Pen) -> float:
+    """Return how far beside a box of the canvas the mouse still takes hold of it, in canvas pixels."""
+    return round(max(0.0, (_GRIP / pen.zoom - min(box[2] - box[0], box[3] - box[1])) / 2), 2)
 
 
 def _reread(found: Drawing, shape: Shape, frame: Frame, pen: Pen) -> Shape:
@@ -240,8 +262,7 @@ def _reread(found: Drawing, shape: Shape, frame: Frame, pen: Pen) -> Shape:
     label = shape.label if text == was["label"] else _label(found, pen.texts, shape.label)
     if not moved and label == shape.label:
         return shape
-    box = frame.clip(frame.to_image(after)) if moved else shape.box
-    return replace(shape, box=box, label=label, touched=True)
+    return shape.altered(box=frame.clip(frame.to_image(after)) if moved else None, label=label)
 
 
 def _label(found: Drawing, texts: Sequence[str], otherwise: int) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rbcal.boxes import Annotations
+from rbcal.store.reviews import How
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in image pixels
 _STEPS = 200  # of undo; more than anybody takes back on one image
@@ -16,8 +17,8 @@ _STEPS = 200  # of undo; more than anybody takes back on one image
 class Shape:
     """A box on the canvas, in image pixels.
 
-    `id` is unique on its image. `flagged` cells are drawn red while nobody touched them, the others green;
-    a `touched` box was changed or drawn by the expert.
+    `id` is unique on its image. `how` says what the expert did with it: an "open" box is drawn red if it is
+    `flagged`, else green; one that was dealt with is blue.
     """
 
     id: int
@@ -25,7 +26,19 @@ class Shape:
     label: int
     detection_id: int | None = None
     flagged: bool = False
-    touched: bool = False
+    how: How = "open"
+
+    @property
+    def touched(self) -> bool:
+        """Whether the expert changed or drew it."""
+        return self.how in ("changed", "drawn")
+
+    def altered(self, *, box: Box | None = None, label: int | None = None) -> Shape:
+        """Return the box as the expert changed it; itself where that is no change."""
+        box, label = box or self.box, self.label if label is None else label
+        if (box, label) == (self.box, self.label):
+            return self
+        return replace(self, box=box, label=label, how="drawn" if self.how == "drawn" else "changed")
 
 
 Shapes = tuple[Shape, ...]
@@ -59,37 +72,104 @@ class History:
 
     def relabel(self, shape_id: int, label: int) -> History:
         """Return the history after the expert gave a box a class."""
+        return self._alter(shape_id, lambda each: each.altered(label=label))
+
+    def move(self, shape_id: int, box: Box) -> History:
+        """Return the history after the expert moved the sides of a box."""
+        return self._alter(shape_id, lambda each: each.altered(box=box))
+
+    def keep(self, shape_id: int) -> History:
+        """Return the history after the expert looked at a box and found it right."""
+        return self._alter(shape_id, lambda each: each if each.touched else replace(each, how="kept"))
+
+    def keep_green(self) -> History:
+        """Return the history after the expert accepted every green box at once."""
         return self.change(
             tuple(
-                replace(each, label=label, touched=True)
-                if each.id == shape_id and each.label != label
-                else each
+                replace(each, how="bulk") if each.how == "open" and not each.flagged else each
                 for each in self.present
             )
         )
 
+    def draw(self, box: Box, label: int) -> History:
+        """Return the history after the expert drew a box."""
+        new_id = max((each.id for each in self.present), default=-1) + 1
+        return self.change((*self.present, Shape(new_id, box, label, how="drawn")))
+
     def remove(self, shape_id: int) -> History:
         """Return the history after the expert deleted a box."""
         return self.change(tuple(each for each in self.present if each.id != shape_id))
+
+    def changed(self, before: History) -> int | None:
+        """Return the id of the one box that differs from another history's present, or None."""
+        was = {each.id: each for each in before.present}
+        now = {each.id: each for each in self.present}
+        differ = [key for key in was.keys() | now.keys() if was.get(key) != now.get(key)]
+        return differ[0] if len(differ) == 1 else None
+
+    def _alter(self, shape_id: int, how: Callable[[Shape], Shape]) -> History:
+        return self.change(tuple(how(each) if each.id == shape_id else each for each in self.present))
 
     def find(self, shape_id: int | None) -> Shape | None:
         """Return the box with this id as it is now, or None."""
         return next((each for each in self.present if each.id == shape_id), None)
 
 
-def shape_at(shapes: Sequence[Shape], x: float, y: float) -> Shape | None:
-    """Return the smallest box around a point of the image, or None; it is the one that lies on top."""
-    around = [each for each in shapes if each.box[0] <= x <= each.box[2] and each.box[1] <= y <= each.box[3]]
-    return min(around, key=lambda shape: area(shape.box), default=None)
+def shape_at(shapes: Sequence[Shape], x: float, y: float, margin: float = 0.0) -> Shape | None:
+    """Return the smallest box around a point of the image, or None; it is the one that lies on top.
+
+    A point counts that is at most `margin` pixels beside the box.
+    """
+
+    def around(box: Box) -> bool:
+        return box[0] - margin <= x <= box[2] + margin and box[1] - margin <= y <= box[3] + margin
+
+    return min((each for each in shapes if around(each.box)), key=lambda shape: area(shape.box), default=None)
 
 
-def to_annotations(shapes: Sequence[Shape]) -> tuple[Annotations, list[int | None]]:
-    """Return the boxes as annotations, and for each the detection that it came from."""
+def neighbour(shapes: Sequence[Shape], start: Shape | None, right: int, down: int) -> Shape | None:
+    """Return the nearest box in one of four directions, for the arrow keys; from nowhere, the first one.
+
+    >>> a, b, c = (Shape(k, box, 0) for k, box in enumerate([(0, 0, 9, 9), (20, 5, 29, 9), (2, 50, 9, 59)]))
+    >>> neighbour([a, b, c], a, right=1, down=0).id, neighbour([a, b, c], a, right=0, down=1).id
+    (1, 2)
+    """
+    if start is None:
+        return min(shapes, key=lambda each: each.box[0] + each.box[1], default=None)
+    x, y = middle(start.box)
+
+    def distance(each: Shape) -> float:
+        dx, dy = middle(each.box)[0] - x, middle(each.box)[1] - y
+        ahead, aside = dx * right + dy * down, abs(dx * down + dy * right)
+        return ahead + aside if ahead > 0 and ahead >= aside else float("inf")
+
+    nearest = min(shapes, key=distance, default=None)
+    return nearest if nearest is not None and distance(nearest) < float("inf") else None
+
+
+def to_annotations(shapes: Sequence[Shape]) -> Annotations:
+    """Return the boxes as annotations, in the same order."""
     if not shapes:
-        return Annotations.empty(), []
-    boxes = [shape.box for shape in shapes]
-    labels = [shape.label for shape in shapes]
-    return Annotations(boxes, labels), [shape.detection_id for shape in shapes]  # type: ignore[arg-type]
+        return Annotations.empty()
+    return Annotations([shape.box for shape in shapes], [shape.label for shape in shapes])  # type: ignore[arg-type]
+
+
+def from_annotations(
+    annotations: Annotations, detection_ids: Sequence[int | None], hows: Sequence[How | None]
+) -> Shapes:
+    """Return stored annotations as boxes on the canvas; what was imported counts as kept."""
+    return tuple(
+        Shape(number, box, label, detection_id, how=how or "kept")
+        for number, (box, label, detection_id, how) in enumerate(
+            zip(
+                map(tuple, annotations.boxes.tolist()),
+                annotations.labels.tolist(),
+                detection_ids,
+                hows,
+                strict=True,
+            )
+        )
+    )
 
 
 def to_json(shapes: Sequence[Shape]) -> list[dict[str, Any]]:
@@ -101,7 +181,7 @@ def to_json(shapes: Sequence[Shape]) -> list[dict[str, Any]]:
             "label": shape.label,
             "detection_id": shape.detection_id,
             "flagged": shape.flagged,
-            "touched": shape.touched,
+            "how": shape.how,
         }
         for shape in shapes
     ]
@@ -110,6 +190,11 @@ def to_json(shapes: Sequence[Shape]) -> list[dict[str, Any]]:
 def from_json(rows: Sequence[dict[str, Any]]) -> Shapes:
     """Return the boxes that :func:`to_json` wrote."""
     return tuple(Shape(**{**row, "box": tuple(row["box"])}) for row in rows)
+
+
+def middle(box: Box) -> tuple[float, float]:
+    """Return the centre of a box."""
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
 def area(box: Box) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rbcal.config import ScoringConfig
+from rbcal.metrics import wilson
 from rbcal.scoring.relevance import CellScores, flags
 from rbcal.store.rankings import Cell, Score
 
@@ -72,18 +73,11 @@ def most_uncertain_first(cells: Sequence[Cell], verdicts: Sequence[Verdict]) -> 
     return sorted(flagged, key=lambda k: (-verdicts[k].weight, cells[k].u_c, cells[k].u_d))
 
 
-def rare_names(
-    cells: Sequence[Cell], names: Sequence[str], rare: Sequence[int], config: ScoringConfig
-) -> list[str]:
-    """Return the names of the rare classes that some cell may be of, equation (7)."""
-    return [names[k] for k in rare if any(cell.probs[k + 1] > config.rare_threshold for cell in cells)]
-
-
 def relevance_words(score: Score | None, rare_names: Sequence[str] = ()) -> str:
     """Return in a phrase why an image is where it is in the queue.
 
     >>> relevance_words(Score(relevance=30, n_cells=40, n_flagged=9, n_class=7, n_box=3, n_rare=2), ["S.D"])
-    '7 cells unsure of class, 3 of box, 2 maybe rare (S.D)'
+    '7 cells unsure of class, 3 of box, 2 maybe S.D'
     """
     if score is None:
         return "not scored yet"
@@ -95,9 +89,24 @@ def relevance_words(score: Score | None, rare_names: Sequence[str] = ()) -> str:
     if score.n_box:
         parts.append(f"{score.n_box if parts else _cells(score.n_box)}{'' if parts else ' unsure'} of box")
     if score.n_rare:
-        names = f" ({', '.join(rare_names)})" if rare_names else ""
-        parts.append(f"{score.n_rare if parts else _cells(score.n_rare)} maybe rare{names}")
+        names = " or ".join(rare_names) or "rare"
+        parts.append(f"{score.n_rare if parts else _cells(score.n_rare)} maybe {names}")
     return ", ".join(parts) or "the model is sure of every cell"
+
+
+def green_words(wrong: int, checked: int) -> str:
+    """Return in a phrase how often green boxes were wrong, with the 95 % interval.
+
+    >>> green_words(1, 40)
+    '1 of 40 spot checks of green boxes wrong: 2% (95% interval 0% to 13%)'
+    """
+    if not checked:
+        return "No green box of this model was checked yet."
+    low, high = wilson(wrong, checked)
+    return (
+        f"{wrong} of {checked} spot checks of green boxes wrong: {wrong / checked:.0%} "
+        f"(95% interval {low:.0%} to {high:.0%})"
+    )
 
 
 def literal(name: str) -> str:
@@ -125,6 +134,28 @@ def short_names(names: Sequence[str], length: int = _CHIP) -> tuple[str, ...]:
     return tuple(short)
 
 
+def score_words(
+    cell: Cell, names: Sequence[str], rare: Sequence[int], config: ScoringConfig
+) -> list[tuple[str, bool]]:
+    """Return the three scores of a cell in words, and whether each makes it red: class, box, rare."""
+    [verdict] = verdicts([cell], names, rare, config)
+    fired = {reason.split()[0]: reason for reason in verdict.reasons}
+    likely = max(rare, key=lambda k: cell.probs[k + 1], default=None)
+    calm = {
+        "class": f"class: the passes agree at {cell.u_c:.0%}",
+        "box": f"box: the passes overlap at {_floor(cell.u_d):.2f}",
+        "maybe": "no rare class in this project"
+        if likely is None
+        else f"rare: {names[likely]} at most {cell.probs[likely + 1]:.0%}",
+    }
+    return [(fired.get(term, words), term in fired) for term, words in calm.items()]
+
+
+def _floor(share: float) -> float:
+    """Round down to two digits: rounded up, a score might seem above its threshold."""
+    return math.floor(100 * share + _ROUNDING) / 100
+
+
 def _reasons(
     cell: Cell,
     terms: tuple[bool, bool, bool],
@@ -143,11 +174,11 @@ def _reasons(
         long = ", ".join(f"{name} ({p:.0%})" for p, name in chances) or "rare"
         reasons.append((f"maybe {long}", ", ".join(f"{name} {p:.0%}?" for p, name in chances) or "rare?"))
     if class_unsure:
-        agree = math.floor(100 * cell.u_c + _ROUNDING) / 100  # rounded up it might seem above the threshold
+        agree = _floor(cell.u_c)
         long = f"class unsure: the passes agree at {agree:.0%} (threshold {config.alpha:.0%})"
         reasons.append((long, f"class {agree:.0%}"))
     if box_unsure:
-        overlap = math.floor(100 * cell.u_d + _ROUNDING) / 100
+        overlap = _floor(cell.u_d)
         long = f"box unsure: the passes overlap at {overlap:.2f} (threshold {config.beta:.2f})"
         reasons.append((long, f"box {overlap:.2f}"))
     return reasons

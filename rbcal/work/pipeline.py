@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from rbcal.boxes import Annotations, Detections
+from rbcal.boxes import Annotations, Detections, Passes
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import DivergedError, JobCancelledError, ProjectError
 from rbcal.scoring.relevance import CellScores, flags, relevance, score_cells
@@ -53,7 +53,7 @@ def score(project: Project, config: ScoringConfig, tell: Reporter) -> int:
     for done, (image, pixels) in enumerate(pictures(project.path, pool), start=1):
         detections, passes = see(detector, sampler, pixels, tell)
         scores = score_cells(detections, passes, rare, config)
-        project.rankings.add(ranking_id, image.id, _score(scores, config), _cells(detections, scores))
+        project.rankings.add(ranking_id, image.id, _score(scores, config), _cells(detections, scores, passes))
         tell.advance(done)
     project.rankings.finish(ranking_id)
     tell.log(f"{len(pool)} images are ranked by model {model.id}")
@@ -180,10 +180,16 @@ def _score(scores: CellScores, config: ScoringConfig) -> Score:
     )
 
 
-def _cells(detections: Detections, scores: CellScores) -> list[Cell]:
+def _cells(detections: Detections, scores: CellScores, passes: Passes) -> list[Cell]:
     return [
-        Cell(0, box, float(u_d), float(u_c), float(u_r), probs)
-        for box, u_d, u_c, u_r, probs in zip(
-            detections.boxes, scores.u_d, scores.u_c, scores.u_r, detections.probs, strict=True
+        Cell(0, box, float(u_d), float(u_c), float(u_r), probs, boxes_of_passes)
+        for box, u_d, u_c, u_r, probs, boxes_of_passes in zip(
+            detections.boxes,
+            scores.u_d,
+            scores.u_c,
+            scores.u_r,
+            detections.probs,
+            passes.boxes.swapaxes(0, 1),
+            strict=True,
         )
     ]

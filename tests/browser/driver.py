@@ -41,6 +41,12 @@ class Canvas:
         expect(self.page.get_by_label("Edit", exact=True)).to_have_attribute("aria-pressed", "true")
         return self
 
+    def ready_to_draw(self) -> Canvas:
+        """Wait until the companion has put its hands on the canvas, in draw mode."""
+        self.page.locator(".dc-root[data-settled=true]").wait_for()
+        expect(self.page.get_by_label("Edit", exact=True)).to_have_attribute("aria-pressed", "false")
+        return self
+
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Return the place on the screen of a point of the image."""
         box = self.element.bounding_box()
@@ -51,13 +57,17 @@ class Canvas:
     def click(self, x: float, y: float) -> None:
         self.page.mouse.click(*self.at(x, y))
 
-    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> tuple[float, float]:
+        """Drag from one point of the image to another; return how far the mouse, of whole pixels, went."""
         mouse = self.page.mouse
-        mouse.move(*self.at(*start))
+        (x1, y1), (x2, y2) = (tuple(map(round, self.at(*point))) for point in (start, end))
+        mouse.move(x1, y1)
         mouse.down()
-        mouse.move(*self.at((start[0] + end[0]) / 2, (start[1] + end[1]) / 2), steps=3)
-        mouse.move(*self.at(*end), steps=3)
+        mouse.move((x1 + x2) // 2, (y1 + y2) // 2, steps=3)
+        mouse.move(x2, y2, steps=3)
         mouse.up()
+        scale = self.at(1, 0)[0] - self.at(0, 0)[0]
+        return (x2 - x1) / scale, (y2 - y1) / scale
 
     def draw_mode(self) -> None:
         """Press D, and wait until the canvas has understood."""
@@ -65,6 +75,47 @@ class Canvas:
         was = edit.get_attribute("aria-pressed")
         self.page.keyboard.press("d")
         expect(edit).to_have_attribute("aria-pressed", "false" if was == "true" else "true")
+
+
+class Walk:
+    """Drives the cell walk of the Review page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.element: Locator = page.locator(".walk:not([hidden])")
+
+    def ready(self) -> Walk:
+        """Wait until the walk shows a cell and nothing is on its way."""
+        self.page.locator(".walk:not([hidden])[data-settled=true]").wait_for()
+        return self
+
+    @property
+    def cell(self) -> int:
+        """The id of the box that is shown."""
+        return int(self.element.get_attribute("data-cell") or -1)
+
+    def press(self, *keys: str) -> Walk:
+        """Press keys, and wait until all that they mean is done."""
+        for key in keys:
+            self.page.keyboard.press(key)
+        self.page.wait_for_timeout(80)  # the page looks for what is settled every 60 ms
+        self.page.locator("[data-settled=true]:visible").first.wait_for()
+        return self
+
+    def drag_corner(self, dx: int, dy: int) -> tuple[float, float]:
+        """Drag the lower right corner by pixels of the screen; return by how many of the image."""
+        box = self.page.locator(".crop .handle").last.bounding_box()
+        frame = self.page.locator(".crop").bounding_box()
+        assert box is not None
+        assert frame is not None
+        x, y = round(box["x"] + box["width"] / 2), round(box["y"] + box["height"] / 2)
+        mouse = self.page.mouse
+        mouse.move(x, y)
+        mouse.down()
+        mouse.move(x + dx, y + dy, steps=4)
+        mouse.up()
+        across = float((self.page.locator(".crop").get_attribute("viewBox") or "").split()[2])
+        return dx * across / frame["width"], dy * across / frame["width"]
 
 
 def eventually(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
@@ -88,7 +139,7 @@ def plant(
 ) -> list[int]:
     """Create a project whose pool a model seems to have ranked; return the images in the order of the queue.
 
-    Every third cell is unsure of its class, every fourth of its box; earlier images have more cells.
+    Every third cell is unsure of its class, every fourth of its box; later images have fewer cells.
     """
     with Project.create(path, classes=classes, rare=rare) as project:
         scene = {"width": width, "height": height, "n_classes": min(3, len(classes))}
@@ -110,7 +161,7 @@ def plant(
             project.rankings.add(ranking_id, images[-1], _score(cells, config), cells)
         if ranked:
             project.rankings.finish(ranking_id)
-    return images
+        return [image_id for image_id, _ in project.rankings.order()]
 
 
 def _add(project: Project, pixels: synth.Pixels, name: str) -> int:
@@ -124,7 +175,8 @@ def _cell(box: np.ndarray, label: int, position: int, n_classes: int) -> Cell:
     probs = np.full(n_classes + 1, 0.1 / n_classes, np.float32)
     probs[label + 1] = 0.9
     unsure, loose = position % 3 == 0, position % 4 == 0
-    return Cell(0, box, u_d=0.7 if loose else 0.95, u_c=0.6 if unsure else 1.0, u_r=0.0, probs=probs)
+    passes = box + np.float32([[0, 0, 0, 0], [-1, 0, 0, 1.5], [0.5, -1, 1, 0]])
+    return Cell(0, box, 0.7 if loose else 0.95, 0.6 if unsure else 1.0, u_r=0.0, probs=probs, passes=passes)
 
 
 def _score(cells: list[Cell], config: ScoringConfig) -> Score:

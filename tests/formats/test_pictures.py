@@ -83,11 +83,20 @@ def test_what_a_browser_shows_is_left_as_it_is():
     assert pictures.display(content) is content
 
 
-def test_what_a_browser_does_not_show_becomes_a_png_of_the_same_pixels():
-    content = encode(Image.fromarray(PIXELS), "TIFF")
-    shown = Image.open(io.BytesIO(pictures.display(content)))
-    assert shown.format == "PNG"
-    assert np.array_equal(np.asarray(shown), PIXELS)
+def test_what_a_browser_does_not_show_or_is_heavy_becomes_a_jpeg_that_looks_the_same(monkeypatch):
+    pixels, _ = synth.draw(1)
+    for kind in ("TIFF", "PNG"):
+        monkeypatch.setattr(pictures, "_HEAVY", 1000)
+        shown = Image.open(io.BytesIO(pictures.display(encode(Image.fromarray(pixels), kind))))
+        assert shown.format == "JPEG"
+        assert np.abs(np.asarray(shown, int) - pixels).mean() < 3
+
+
+def test_a_thumbnail_keeps_the_shape_of_the_picture():
+    small = Image.open(
+        io.BytesIO(pictures.thumbnail(encode(Image.fromarray(np.zeros((90, 200, 3), np.uint8)), "PNG")))
+    )
+    assert small.size == (160, 72)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_a_save_elsewhere_is_told_and_the_draft_kept(pool):
 
 def test_a_draft_goes_before_the_boxes_of_the_model(pool):
     path, (image_id, _) = pool
-    mine = (shapes.Shape(0, (10, 10, 30, 30), 2, touched=True),)
+    mine = (shapes.Shape(0, (10, 10, 30, 30), 2, how="drawn"),)
     with Project.open(path) as project:
         project.reviews.save_draft(image_id, Draft(shapes.to_json(mine), 50.0))
     at = open_review()
@@ -84,7 +84,7 @@ def test_a_draft_outlives_the_ranking_that_it_began_with(pool):
     with Project.open(path) as project:
         model_id, config = project.models.serving().id, ScoringConfig()
         old = project.rankings.cells(project.rankings.current().id, images[0])[0]
-        mine = (shapes.Shape(0, tuple(old.box.tolist()), old.label, old.detection_id, touched=True),)
+        mine = (shapes.Shape(0, tuple(old.box.tolist()), old.label, old.detection_id, how="changed"),)
         project.reviews.save_draft(images[0], Draft(shapes.to_json(mine), 1.0))
         newer = project.rankings.begin(model_id, config)
         for image_id in images:

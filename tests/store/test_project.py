@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from rbcal.errors import ProjectError
@@ -123,9 +125,25 @@ def test_a_project_of_format_1_is_brought_up_to_date_and_its_newest_model_serves
             old._database.write(
                 f"INSERT INTO model ({model}) VALUES ('{{}}', '0.1.0', 1, 1, 1, ?, 1, 'then')", ("0" * 64,)
             )
+        old._database.write("INSERT INTO image_group VALUES (1, 'slide', 'work')")
+        old._database.write("INSERT INTO image VALUES (1, ?, 'a.png', 9, 9, 1, 'work', 'then')", ("1" * 64,))
+        box = {"id": 0, "box": [1, 2, 3, 4], "label": 0, "detection_id": None, "flagged": False}
+        draft = [box | {"touched": touched} for touched in (True, False)]
+        old._database.write("INSERT INTO draft VALUES (1, ?, 2.5, 'then')", (json.dumps(draft),))
+        old._database.write("INSERT INTO ranking VALUES (1, 2, '{\"rare_threshold\": 0.3}', 'then', 'then')")
+        for p in (0.25, 0.5):
+            probs = np.array([1 - p, p], "<f4").tobytes()
+            detection = "ranking_id, image_id, x1, y1, x2, y2, u_d, u_c, u_r, probs"
+            old._database.write(
+                f"INSERT INTO detection ({detection}) VALUES (1, 1, 1, 2, 3, 4, 1, 1, 0, ?)", (probs,)
+            )
     monkeypatch.undo()
     with Project.open(path) as project:
         assert project._database.value("PRAGMA user_version") == USER_VERSION
         serving = project.models.serving()
         assert (serving.id, serving.parent_id, serving.kept_step) == (2, None, None)
         assert project.snapshots.current() is None
+        assert [row["how"] for row in project.reviews.draft(1).boxes] == ["drawn", "open"]
+        assert [(label, project.rankings.order(label)) for label in (0, 1)] == [(0, [(1, False)]), (1, [])]
+        assert project._database.value("SELECT n_cells FROM class_score") == 1  # above the threshold
+        assert project.rankings.cells(1, 1)[0].passes is None

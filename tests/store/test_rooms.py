@@ -33,7 +33,25 @@ def train_on(project, *images, checkpoint=b"weights"):
     return model_id
 
 
+# classes
+
+
+def test_each_class_can_have_a_key_of_its_own(project):
+    project.classes.set_keys(["d", None, "x"])
+    assert [each.key for each in project.classes.all()] == ["d", None, "x"]
+    with pytest.raises(ProjectError, match="same key"):
+        project.classes.set_keys(["d", "d", None])
+    assert [each.key for each in project.classes.all()] == ["d", None, "x"]
+
+
 # images and the frozen test set
+
+
+def test_a_thumbnail_is_kept(project):
+    image_id, _ = add_image(project, 1)
+    assert project.images.thumbnail(image_id) is None
+    project.images.keep_thumbnail(image_id, b"small")
+    assert project.images.thumbnail(image_id) == b"small"
 
 
 def test_counts_tell_pool_annotated_and_test_apart(project):
@@ -154,6 +172,30 @@ def test_annotations_come_back_bit_for_bit(project, cells):
     back = project.reviews.current(image_id).annotations
     assert np.array_equal(back.boxes, annotations.boxes)
     assert np.array_equal(back.labels, annotations.labels)
+
+
+def test_what_became_of_each_box_and_of_each_spot_check_is_kept(ranked):
+    project, (first, second, _), ranking_id = ranked
+    project.rankings.finish(ranking_id)
+    for image_id, wrong in ((first, False), (second, True)):
+        [source] = project.rankings.cells(ranking_id, image_id)
+        project.reviews.save(
+            image_id,
+            ONE_CELL,
+            origin="expert",
+            base_revision=0,
+            how=["kept"],
+            spot_checks={source.detection_id: wrong},
+            ranking_id=ranking_id,
+        )
+    assert project.reviews.current(first).how == ("kept",)
+    assert project.reviews.spot_checks(project.models.serving().id) == (1, 2)
+    assert project.reviews.spot_checks(99) == (0, 0)
+    latest = project.reviews.latest(2)
+    assert [(each.image_id, each.n_cells, each.origin) for each in latest] == [
+        (second, 1, "expert"),
+        (first, 1, "expert"),
+    ]
 
 
 # models and their checkpoints
@@ -343,6 +385,40 @@ def test_a_reviewed_image_leaves_the_queue_and_a_new_one_waits_at_its_end(ranked
     newcomer, _ = add_image(project, 50)
     assert [entry.image_id for entry in project.rankings.queue()] == [third, first, newcomer]
     assert project.rankings.flagged_in_pool() == 3
+
+
+def test_an_image_that_was_put_off_keeps_its_rank_until_it_is_reviewed(ranked):
+    project, (first, second, third), ranking_id = ranked
+    project.rankings.finish(ranking_id)
+    project.rankings.skip(second)
+    assert project.rankings.order() == [(second, True), (third, False), (first, False)]
+    assert [entry.skipped for entry in project.rankings.queue()] == [True, False, False]
+    project.reviews.save(second, ONE_CELL, origin="expert", base_revision=0)
+    assert project._database.value("SELECT count(*) FROM skipped") == 0
+
+
+def test_the_queue_can_be_asked_for_one_class(ranked):
+    project, (first, second, _), ranking_id = ranked
+    sure = replace(cell(), probs=np.array([0.1, 0.9, 0, 0], np.float32))
+    maybe_spiky = replace(cell(), probs=np.array([0.1, 0.6, 0, 0.3], np.float32))
+    ranking_id = project.rankings.begin(project.models.serving().id, ScoringConfig())
+    project.rankings.add(ranking_id, first, score(1), [sure])
+    project.rankings.add(ranking_id, second, score(2), [sure, maybe_spiky])
+    project.rankings.finish(ranking_id)
+    orders = [[image_id for image_id, _ in project.rankings.order(label)] for label in (0, 1, 2)]
+    assert orders == [[second, first], [], [second]]
+    assert [entry.rare_names for entry in project.rankings.entries([first, second])] == [(), ("spiky",)]
+
+
+def test_the_boxes_of_the_passes_come_back_to_a_fraction_of_a_pixel(ranked):
+    project, (first, *_), _ = ranked
+    passes = np.float32([[1000.25, 2, 1030, 44], [999.5, 2.5, 1031, 40]])
+    found = replace(cell(), box=np.float32([1000, 2, 1030, 40]), passes=passes)
+    ranking_id = project.rankings.begin(project.models.serving().id, ScoringConfig())
+    project.rankings.add(ranking_id, first, score(1), [found, cell()])
+    back, without = project.rankings.cells(ranking_id, first)
+    np.testing.assert_allclose(back.passes, passes, atol=0.02)
+    assert without.passes is None
 
 
 def test_a_ranking_is_stale_when_a_newer_model_serves(ranked):

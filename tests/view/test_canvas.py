@@ -14,6 +14,7 @@ from rbcal.view.canvas import Frame, Pen
 from rbcal.view.shapes import Shape
 
 TEXTS = ("S.D", "S.N", "D")
+HOWS = ("open", "kept", "bulk", "changed")
 FRAME = Frame.of(640, 480)
 PEN = Pen(TEXTS, zoom=0.75)
 CELL = Shape(0, (100.25, 80.5, 140.125, 119.0), 1, detection_id=7, flagged=True)
@@ -34,7 +35,7 @@ def scenes(draw):
         y2 = draw(st.floats(y1 + 1, frame.height))
         label = draw(st.integers(0, len(TEXTS) - 1))
         shapes.append(
-            Shape(number, (x1, y1, x2, y2), label, number, draw(st.booleans()), draw(st.booleans()))
+            Shape(number, (x1, y1, x2, y2), label, number, draw(st.booleans()), draw(st.sampled_from(HOWS)))
         )
     return frame, tuple(shapes)
 
@@ -169,13 +170,15 @@ def test_the_token_tells_one_drawing_from_another():
 def test_red_is_dashed_green_is_solid_and_blue_is_thicker():
     red = CELL
     green = Shape(1, CELL.box, 0)
-    blue = Shape(2, CELL.box, 0, flagged=True, touched=True)
-    objects = {found["fillRule"]: found for found in reported([red, green, blue])["objects"]}
+    blue = Shape(2, CELL.box, 0, flagged=True, how="changed")
+    kept = Shape(3, CELL.box, 0, flagged=True, how="kept")
+    objects = {found["fillRule"]: found for found in reported([red, green, blue, kept])["objects"]}
     assert objects["box:0"]["stroke"] == canvas.RED
     assert objects["box:0"]["strokeDashArray"]
     assert objects["box:1"]["stroke"] == canvas.GREEN
     assert not objects["box:1"]["strokeDashArray"]
-    assert objects["box:2"]["stroke"] == canvas.BLUE
+    assert objects["box:2"]["stroke"] == objects["box:3"]["stroke"] == canvas.BLUE
+    assert not objects["box:3"]["strokeDashArray"]
     assert objects["box:2"]["strokeWidth"] > objects["box:1"]["strokeWidth"]
 
 

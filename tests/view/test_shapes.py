@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -16,6 +17,10 @@ acts = st.lists(
     st.one_of(
         st.tuples(st.just("relabel"), st.integers(0, 4), st.integers(0, 2)),
         st.tuples(st.just("remove"), st.integers(0, 4)),
+        st.tuples(st.just("keep"), st.integers(0, 4)),
+        st.tuples(st.just("move"), st.integers(0, 4), st.just((1.0, 2.0, 9.0, 9.5))),
+        st.tuples(st.just("draw"), st.just((1.0, 2.0, 9.0, 9.5)), st.integers(0, 2)),
+        st.tuples(st.just("keep_green")),
         st.tuples(st.just("undo")),
         st.tuples(st.just("redo")),
     ),
@@ -60,9 +65,47 @@ def test_a_click_finds_the_smallest_box_around_it():
 
 
 def test_annotations_keep_the_detection_that_each_box_came_from():
-    drawn = Shape(4, (1, 2, 3, 4), 2, touched=True)
-    annotations, detection_ids = shapes.to_annotations([*CELLS, drawn])
+    drawn = Shape(4, (1, 2, 3, 4), 2, how="drawn")
+    annotations = shapes.to_annotations([*CELLS, drawn])
     np.testing.assert_array_equal(annotations.boxes[4], [1, 2, 3, 4])
     assert annotations.labels.tolist() == [0, 1, 2, 0, 2]
-    assert detection_ids == [100, 101, 102, 103, None]
-    assert len(shapes.to_annotations([])[0]) == 0
+    assert len(shapes.to_annotations([])) == 0
+
+
+def test_stored_annotations_come_back_as_boxes_with_their_past():
+    annotations = shapes.to_annotations(CELLS[:2])
+    kept, drawn = shapes.from_annotations(annotations, [100, None], [None, "drawn"])
+    assert (kept.box, kept.label, kept.detection_id, kept.how) == (CELLS[0].box, 0, 100, "kept")
+    assert (drawn.detection_id, drawn.how) == (None, "drawn")
+
+
+def test_a_bulk_accept_takes_every_green_box_that_nobody_dealt_with_and_no_red_one():
+    green, red, kept = CELLS[0], replace(CELLS[1], flagged=True), replace(CELLS[2], how="kept")
+    history = History((green, red, kept)).keep_green()
+    assert [each.how for each in history.present] == ["bulk", "open", "kept"]
+    assert history.undo().present == (green, red, kept)
+
+
+def test_looking_at_a_changed_box_again_does_not_hide_that_it_was_changed():
+    history = History(CELLS).relabel(1, 0).keep(1).keep(2)
+    assert [each.how for each in history.present] == ["open", "changed", "kept", "open"]
+    assert history.keep(2) is history
+
+
+def test_an_undo_knows_which_box_it_brought_back():
+    history = History(CELLS).remove(2)
+    assert history.undo().changed(history) == 2
+    assert history.keep_green().changed(history) is None
+    drawn = history.draw((1, 1, 9, 9), 0)
+    assert drawn.changed(history) == 4
+    assert drawn.find(4).how == "drawn"
+
+
+def test_arrows_find_the_nearest_box_in_their_direction():
+    places = [(10, 10), (50, 12), (90, 10), (12, 60), (55, 62)]
+    grid = [Shape(k, (x, y, x + 9, y + 9), 0) for k, (x, y) in enumerate(places)]
+    assert [shapes.neighbour(grid, grid[0], *to).id for to in ((1, 0), (0, 1))] == [1, 3]
+    assert shapes.neighbour(grid, grid[4], 0, -1).id == 1
+    assert shapes.neighbour(grid, grid[0], -1, 0) is None
+    assert shapes.neighbour(grid, None, 1, 0).id == 0
+    assert shapes.neighbour([], None, 1, 0) is None

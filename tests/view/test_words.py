@@ -56,12 +56,25 @@ def test_the_cell_that_adds_most_to_relevance_comes_first_then_the_least_certain
         (Score(0, 9, 0, 0, 0, 0), "the model is sure of every cell"),
         (Score(1, 9, 1, 1, 0, 0), "1 cell unsure of class"),
         (Score(3, 9, 3, 0, 3, 0), "3 cells unsure of box"),
-        (Score(13, 9, 4, 0, 3, 1), "3 cells unsure of box, 1 maybe rare (S.D)"),
-        (Score(20, 9, 2, 0, 0, 2), "2 cells maybe rare (S.D)"),
+        (Score(13, 9, 4, 0, 3, 1), "3 cells unsure of box, 1 maybe S.D"),
+        (Score(20, 9, 2, 0, 0, 2), "2 cells maybe S.D"),
     ],
 )
 def test_the_queue_says_why_an_image_comes_now(score, said):
     assert words.relevance_words(score, ["S.D"]) == said
+
+
+def test_the_walk_shows_all_three_scores_and_which_of_them_made_the_cell_red():
+    said = words.score_words(cell(u_c=0.6), NAMES, RARE, ScoringConfig())
+    assert said == [
+        ("class unsure: the passes agree at 60% (threshold 80%)", True),
+        ("box: the passes overlap at 0.95", False),
+        ("rare: S.D at most 5%", False),
+    ]
+    assert words.score_words(cell(), NAMES, (), ScoringConfig())[2] == (
+        "no rare class in this project",
+        False,
+    )
 
 
 def test_short_names_differ_however_alike_the_names():

@@ -1,4 +1,5 @@
-// What the canvas component lacks: keys, zoom, a report of clicks, and no edit lost before a save.
+// What the canvas component lacks: keys, zoom, a report of clicks, and no edit lost before a save. It also hands
+// the keys to the walk while that takes the place of the canvas.
 //
 // The component lives in an open shadow root beside us. We press its own buttons and style its root, so all of
 // this rests on undocumented names; tests/browser/test_canvas_contract.py holds every one of them.
@@ -9,6 +10,7 @@ const ZOOM_STEP = 1.2, ZOOM_MOST = 10, LEAST_PANEL = 300, BOTTOM_GAP = 10;
 const HOLD_MS = 3000;      // what the user does waits for Python's redraw at most this long
 const LEAVE_MS = 1500;     // the next image is there much sooner
 const CLICK_PX = 4;        // a mouse that moved less did not drag
+const ARROWS = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
 const stages = new WeakMap();
 let magnification = 1;     // of the fitted size; module-wide, so that it survives the next image
 
@@ -44,7 +46,9 @@ function typing() {
 class Stage {
   constructor() {
     this.root = null;
-    this.data = { mode: 'edit', classes: 0, ring: null };
+    this.data = { mode: 'edit', keys: [], ring: null };
+    this.walk = new Walk(this);
+    this.nudged = [0, 0, 0, 0];
     this.ticket = null;      // of the last thing asked of Python
     this.point = null;       // canvas pixels of the last press
     this.editedAt = 0;
@@ -54,7 +58,7 @@ class Stage {
     this.awaitedUntil = 0;
     this.leavingUntil = 0;
     this.listeners = [];
-    this.listen(document, 'keydown', (e) => this.key(e), true);
+    this.listen(window, 'keydown', (e) => this.keydown(e), true);
     this.listen(document, 'keyup', (e) => { if (e.key.toLowerCase() === 'h') this.hide(false); }, true);
     // Capture: before Streamlit's own handlers send what the press means.
     this.listen(document, 'pointerdown', (e) => { if (!this.inside(e)) this.flush(); }, true);
@@ -65,7 +69,7 @@ class Stage {
     this.listen(window, 'mousemove', (e) => this.panMove(e), true);
     this.listen(window, 'pointermove', (e) => { if (this.pan) e.stopPropagation(); }, true);
     this.listen(window, 'pointerup', (e) => this.release(e), true);
-    for (const name of ['mousedown', 'mousemove', 'mouseup', 'click', 'keydown']) this.listen(window, name, (e) => this.hold(e), true);
+    for (const name of ['mousedown', 'mousemove', 'mouseup', 'click']) this.listen(window, name, (e) => this.hold(e), true);
     // The component offers no event for "mounted" or "replaced": look for it.
     this.timer = setInterval(() => this.attach(), 60);
   }
@@ -79,6 +83,8 @@ class Stage {
     clearInterval(this.timer);
     for (const [target, name, handler, options] of this.listeners) target.removeEventListener(name, handler, options);
   }
+
+  get walking() { return this.data.mode === 'walk'; }
 
   // ---- the component's parts ------------------------------------------------------------------
 
@@ -94,6 +100,8 @@ class Stage {
   inside(event) { return Boolean(this.root && event.composedPath().includes(this.part('.dc-scroll'))); }
 
   attach() {
+    const settled = !this.zoomTimer && !this.queue.length && performance.now() > this.awaitedUntil;   // tests wait for it
+    if (this.walking) return this.walk.look(settled);
     const root = findRoot();
     if (root && root !== this.root) {
       this.root = root;
@@ -105,16 +113,18 @@ class Stage {
       scroll.addEventListener('wheel', (e) => this.wheel(e), { passive: false });
       // A second click on a box opens a free text editor for its class; keys choose the class here.
       this.part('.dc-textarea-host')?.addEventListener('focusin', (e) => this.endTyping(e.target));
+      this.root.prepend(this.filter = makeFilter());
       this.ring = document.createElement('div');
       this.ring.className = 'rbcal-ring';
       this.part('.dc-container').append(this.ring);
       this.shownRing = undefined;
     }
-    if (!this.root) return;
+    if (!this.root?.isConnected) return;
     this.fit();
+    setFilter(this.filter, this.part('.dc-background-canvas'), this.data.look);
     this.setMode();
     this.showRing();
-    this.root.dataset.settled = !this.zoomTimer && performance.now() > this.awaitedUntil;   // tests wait for it
+    this.root.dataset.settled = settled;
   }
 
   setMode() {
@@ -129,6 +139,7 @@ class Stage {
 
   // An edit that the component still holds back goes to Python now, ahead of what the user does next.
   flush(always = false) {
+    if (this.walking || !this.root?.isConnected) return;
     if (!always && performance.now() - this.editedAt > DEBOUNCE_MS + 100) return;
     this.editedAt = 0;
     this.press('Update the app with this drawing');
@@ -143,7 +154,7 @@ class Stage {
     const row = column.parentElement.clientWidth;
     const scrolled = column.closest('[data-testid="stMain"]')?.scrollTop ?? 0;
     const top = this.part('.dc-scroll').getBoundingClientRect().top + scrolled;
-    const wide = Math.max(240, row - LEAST_PANEL - 16);
+    const wide = Math.max(240, row - LEAST_PANEL - 8);
     const high = Math.max(240, window.innerHeight - Math.max(0, top) - BOTTOM_GAP);
     const fitted = Math.min(wide / canvas.width, high / canvas.height);
     const size = `${Math.floor(canvas.width * fitted)}|${Math.floor(canvas.height * fitted)}`;
@@ -173,6 +184,19 @@ class Stage {
       this.reported = this.zoom;
       this.ask('zoom', this.zoom);
     }, 250);
+  }
+
+  // By a factor, at the middle; 0 is back to the start.
+  zoomBy(factor) {
+    if (this.walking) this.walk.zoomTo(factor ? this.walk.zoom * factor : WALK_ZOOM);
+    else this.zoomTo(factor ? magnification * factor : 1);
+    return true;
+  }
+
+  // The middle of what is in sight, in canvas pixels.
+  middle() {
+    const scroll = this.part('.dc-scroll');
+    return [(scroll.scrollLeft + scroll.clientWidth / 2) / this.zoom, (scroll.scrollTop + scroll.clientHeight / 2) / this.zoom];
   }
 
   zoomTo(value, clientX, clientY) {
@@ -247,21 +271,30 @@ class Stage {
     // With the press before it: the two may reach Python in either order.
     const point = this.point?.length === 4 ? this.point : null;
     this.send.setTriggerValue('act', { what, value, ticket: this.ticket, image: this.data.image, point });
+    return true;
   }
 
+  // What deals with the cell of the walk shows the next one at once.
+  say(what, value) {
+    this.ask(what, value);
+    if (this.walking) this.walk.goAhead();
+    return true;
+  }
+
+  // Returns whether the event was put into the queue.
   hold(event) {
-    if (!event.isTrusted) return;   // what we play ourselves
-    if (event.type === 'keydown' && !typing() && this.unwanted(event)) return void event.stopImmediatePropagation();
+    if (!event.isTrusted) return false;   // what we play ourselves
     if (!this.queue.length) {
-      if (performance.now() > this.awaitedUntil) return;
-      if (event.type === 'keydown' ? typing() : !this.begins(event)) return;
+      if (performance.now() > this.awaitedUntil) return false;
+      if (event.type !== 'keydown' && !this.begins(event)) return false;
       clearTimeout(this.holdTimer);
       this.holdTimer = setTimeout(() => this.play(), this.awaitedUntil - performance.now());
     }
-    if (event.type === 'click' && this.inside(event)) return;
+    if (event.type === 'click' && this.inside(event)) return false;
     event.stopImmediatePropagation();
     if (event.type === 'keydown' || event.type === 'click') event.preventDefault();
-    this.queue.push({ event, target: event.composedPath()[0] });
+    this.queue.push({ event, target: event.composedPath()[0], walking: this.walking });
+    return true;
   }
 
   // A press on the canvas, or on a button such as Save: the act before it comes first.
@@ -269,29 +302,24 @@ class Stage {
     return event.type === 'mousedown' ? this.inside(event) : event.type === 'click' && !this.inside(event);
   }
 
-  // A key held down, or pressed twice, must not save the next image before anybody has seen it.
-  unwanted(event) {
-    if (!/^(enter|s)$/i.test(event.key) || event.ctrlKey) return false;
-    const now = performance.now();
-    if (event.repeat || now < this.leavingUntil) return true;
-    this.leavingUntil = now + LEAVE_MS;
-    return false;
-  }
-
-  receive(data) {
+  receive(data, parent) {
     if (data.image !== this.data.image) this.leavingUntil = 0;
+    else if (this.walking && data.mode !== 'walk') this.leavingUntil = performance.now() + LEAVE_MS;
     this.data = data;
+    this.walk.show(data, parent);
     this.ticket ??= data.done;
     if (data.done < this.ticket || !this.awaitedUntil) return;
     this.awaitedUntil = 0;
     this.play();
+    this.sendNudge();
   }
 
   play() {
     clearTimeout(this.holdTimer);
     this.awaitedUntil = 0;
     while (this.queue.length && performance.now() > this.awaitedUntil) {
-      const { event, target } = this.queue.shift();
+      const { event, target, walking } = this.queue.shift();
+      if (walking && !this.walking) continue;   // it was meant for a cell of the walk, which is over
       const kind = { bubbles: true, cancelable: true, composed: true };
       if (event.type === 'keydown') {
         const { key, code, keyCode, ctrlKey, metaKey, shiftKey } = event;
@@ -312,35 +340,81 @@ class Stage {
 
   // ---- keys ------------------------------------------------------------------------------------
 
+  // One place for every key, ahead of Streamlit's own: what we do not know goes on to its buttons.
+  keydown(event) {
+    if (typing() || document.querySelector('[role="dialog"]')) return;
+    const ours = event.isTrusted && (this.unwanted(event) || this.nudge(event) || this.hold(event));
+    if (!ours && !this.key(event)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+
+  // Returns whether the key was ours.
   key(event) {
-    if (!this.root?.isConnected || typing()) return;
     const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
+      if (key === 'enter') return this.click('.st-key-save button');
       const what = key === 'z' ? (event.shiftKey ? 'redo' : 'undo') : key === 'y' ? 'redo' : null;
-      if (!what) return;
-      event.preventDefault();
-      return this.ask(what);
+      return what ? this.ask(what) : false;
     }
-    if (event.altKey) return;
+    if (event.altKey) return false;
     if (key === 'h') return this.hide(true);
-    if (key === '+' || key === '=') return this.zoomTo(magnification * ZOOM_STEP);
-    if (key === '-') return this.zoomTo(magnification / ZOOM_STEP);
-    if (key === '0') return this.zoomTo(1);
+    const zoom = { '+': ZOOM_STEP, '=': ZOOM_STEP, '-': 1 / ZOOM_STEP, 0: 0 }[key];
+    if (zoom !== undefined) return this.zoomBy(zoom);
     this.flush();   // whatever this key means to Streamlit comes after the edit before it
-    if (event.repeat) return;
-    if (key === 'n') return this.ask('next');
-    if (key === 'delete' || key === 'backspace') {
-      event.preventDefault();
-      if (!this.press('Delete selected')) this.ask('remove');
-      return;
+    if (event.repeat && !key.startsWith('arrow')) return true;
+    if (key === 'v') return this.click('.st-key-view button');
+    const plain = { w: 'walk', a: 'green', u: 'undo', q: 'queue', '?': 'keys', ...(this.walking ? { p: 'passes' } : { n: 'next', k: 'keep', f: 'only' }) }[key];
+    if (plain) return this.ask(plain);
+    const label = this.data.keys.indexOf(key);
+    if (label >= 0) return this.say('label', label);
+    if (key === 'delete' || key === 'backspace') return (!this.walking && this.press('Delete selected')) || this.say('remove');
+    const arrow = ARROWS[key];
+    if (this.walking) {
+      if (key === 'enter') return this.say('keep');
+      return arrow?.[0] ? this.ask('step', arrow[0]) : Boolean(arrow);
     }
-    const digit = '123456789'.indexOf(key);
-    if (digit >= 0 && digit < this.data.classes) this.ask('label', digit);
+    if (arrow) return this.ask('go', arrow);
+    return key === 'b' ? this.ask('insert', this.middle()) : false;
+  }
+
+  // Shift + arrows move the chosen box, and gather while the last move is on its way.
+  nudge(event) {
+    const arrow = ARROWS[event.key.toLowerCase()];
+    if (!arrow || !event.shiftKey || event.altKey) return false;
+    const [x, y] = arrow, corner = event.ctrlKey || event.metaKey ? 0 : 1;
+    this.nudged = this.nudged.map((each, side) => each + [x * corner, y * corner, x, y][side]);
+    this.sendNudge();
+    return true;
+  }
+
+  sendNudge() {
+    if (!this.nudged.some(Boolean) || performance.now() < this.awaitedUntil) return;
+    this.ask('nudge', this.nudged);
+    this.nudged = [0, 0, 0, 0];
+  }
+
+  click(selector) {
+    this.flush();
+    document.querySelector(selector)?.click();
+    return true;
+  }
+
+  // A key held down, or pressed twice, must not save an image before anybody has seen it.
+  unwanted(event) {
+    if (!/^(enter|s)$/i.test(event.key)) return false;
+    const now = performance.now();
+    if (event.repeat || now < this.leavingUntil) return true;
+    const leaves = event.key !== 'Enter' || !this.walking || event.ctrlKey;
+    if (leaves) this.leavingUntil = now + LEAVE_MS;
+    return false;
   }
 
   hide(hidden) {
+    this.walk.hide(hidden);
     const container = this.part('.dc-container');
     for (const each of container?.querySelectorAll('.dc-canvas, .upper-canvas, .rbcal-ring') ?? []) each.style.opacity = hidden ? 0 : 1;
+    return true;
   }
 
   // ---- what Python points at -------------------------------------------------------------------
@@ -374,7 +448,7 @@ export default function (component) {
     stages.set(parentElement, stage);
   }
   stage.send = { setStateValue, setTriggerValue };
-  stage.receive(data);
+  stage.receive(data, parentElement);
   stage.attach();
   return () => {
     stage.close();

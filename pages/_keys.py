@@ -1,0 +1,42 @@
+"""The sheet of keys, and the keys of this project's classes."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from pages._desk import Desk
+from rbcal.errors import ProjectError
+from rbcal.store.project import Project
+from rbcal.view.keys import EVERYWHERE, IMAGE, MOUSE, WALK, Sheet, check_keys, class_keys
+
+
+@st.dialog("Keys", width="large")
+def show_keys(desk: Desk) -> None:
+    """Show what every key does, and let the user choose those of the classes."""
+    left, right = st.columns(2)
+    with left:
+        _show("Everywhere", EVERYWHERE)
+        _show("Mouse", MOUSE)
+    with right:
+        _show("In the walk", WALK)
+        _show("On the whole image", IMAGE)
+    st.markdown("**Class keys of this project**")
+    table = pd.DataFrame({"Class": desk.names, "Key": [key.upper() for key in desk.keys]})
+    changed = st.data_editor(table, hide_index=True, disabled=["Class"], key="class_keys", width="content")
+    if st.button("Use these keys", disabled=changed["Key"].tolist() == table["Key"].tolist()):
+        try:
+            keys = check_keys([str(key or "") for key in changed["Key"]])
+            with Project.open(desk.path) as project:
+                project.classes.set_keys(keys)
+                desk.classes = project.classes.all()
+        except ProjectError as err:
+            st.error(str(err))
+            return
+        desk.keys = class_keys(desk.classes)
+        st.rerun()
+
+
+def _show(heading: str, sheet: Sheet) -> None:
+    rows = "\n".join(f"| **{key.replace('|', '')}** | {meaning} |" for key, meaning in sheet)
+    st.markdown(f"**{heading}**\n\n| | |\n|:--|:--|\n{rows}")

@@ -1,0 +1,108 @@
+"""Putting an image on the desk, and getting the one after it ready."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from pages._desk import Desk, View
+from rbcal.formats import pictures
+from rbcal.store.project import Project
+from rbcal.store.rankings import Cell, Ranking
+from rbcal.view import canvas, shapes, walk, words
+
+_JS = Path(__file__).parent / "_js" / "picture.js"
+_picture = st.components.v2.component("rbcal.picture", js=_JS.read_text("utf-8"))
+
+
+def open_desk(project: Project, image_id: int, view: View) -> Desk:
+    """Return the desk with one image on it: its draft, else its last review, else the model's boxes."""
+    image, draft, review = (
+        project.images.get(image_id),
+        project.reviews.draft(image_id),
+        project.reviews.current(image_id),
+    )
+    classes = project.classes.all()
+    ranking = project.rankings.current()
+    if review is not None:  # the ranking that it started from, if any
+        ranking = None if review.ranking_id is None else project.rankings.get(review.ranking_id)
+    cells = project.rankings.cells(ranking.id, image_id) if ranking else []
+    found = (
+        words.verdicts(cells, project.classes.names(), project.classes.rare_labels(), ranking.config)
+        if ranking
+        else []
+    )
+    start = (
+        _model_boxes(canvas.Frame.of(image.width, image.height), cells, found)
+        if review is None
+        else shapes.from_annotations(review.annotations, review.detection_ids, review.how)
+    )
+    from_this = draft is None or draft.ranking_id == (ranking and ranking.id)
+    view.label = min(view.label, max(0, len(classes) - 1))
+    if isinstance(view.only, int) and view.only >= len(classes):
+        view.only = "all"
+    if ranking is None and not (draft.boxes if draft else start):
+        view.drawing = True  # there is nothing else to do
+    return Desk(
+        path=project.path,
+        image=image,
+        picture=_shown(project, image_id),
+        classes=classes,
+        ranking=ranking,
+        cells={cell.detection_id: cell for cell in cells},
+        verdicts={verdict.detection_id: verdict for verdict in found},
+        reds=[cells[k].detection_id for k in words.most_uncertain_first(cells, found)],
+        spots=_spots(ranking, found) if review is None and from_this else [],
+        view=view,
+        history=shapes.History(shapes.from_json(draft.boxes) if draft else start),
+        start=start,
+        base_revision=draft.base_revision if draft else image.revision,
+        seconds=draft.seconds if draft else 0.0,
+    )
+
+
+def _model_boxes(frame: canvas.Frame, cells: list[Cell], found: list[words.Verdict]) -> shapes.Shapes:
+    return tuple(
+        shapes.Shape(
+            number, frame.clip(tuple(cell.box.tolist())), cell.label, cell.detection_id, verdict.flagged
+        )
+        for number, (cell, verdict) in enumerate(zip(cells, found, strict=True))
+    )
+
+
+def _spots(ranking: Ranking | None, found: list[words.Verdict]) -> list[int]:
+    if ranking is None:
+        return []
+    green = [verdict.detection_id for verdict in found if not verdict.flagged]
+    return [detection for detection in green if walk.is_spot_check(ranking.id, detection)]
+
+
+def _shown(project: Project, image_id: int) -> bytes:
+    """Return a picture as a browser can show it."""
+    return _display(project.images.digest(image_id), lambda: project.images.content(image_id))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)  # a resource: data would be copied at each look
+def _display(sha256: str, _read: Callable[[], bytes]) -> bytes:
+    """Return the copy for the browser of the picture with these bytes; the last few are kept."""
+    return pictures.display(_read())
+
+
+def hold_pictures(project: Project, desk: Desk, next_id: int | None) -> None:
+    """Give the browser the picture of the desk, for the walk, and the one after it, so that it comes at once.
+
+    Each message is the same at every run, so Streamlit sends it once.
+    """
+    with st.container(key="pictures"):
+        _hold(desk.image.id, desk.picture)
+        if next_id is not None:
+            _hold(next_id, _shown(project, next_id))
+
+
+def _hold(image_id: int, picture: bytes) -> None:
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    url = f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
+    _picture(key=f"picture_{image_id}", data={"image": image_id, "url": url})

@@ -1,0 +1,49 @@
+"""The cell walk: which cells come one after another, and what their spot checks said."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Sequence
+
+from rbcal.view.shapes import Shape
+
+SPOT_SHARE = 0.05  # of the green boxes
+
+
+def is_spot_check(ranking_id: int, detection_id: int) -> bool:
+    """Return whether a green box comes back to be checked: a random 5 % do, the same ones at every look."""
+    return random.Random(f"{ranking_id}:{detection_id}").random() < SPOT_SHARE
+
+
+def walk(shapes: Sequence[Shape], reds: Sequence[int], spots: Collection[int]) -> list[Shape]:
+    """Return the cells of the walk: the flagged ones in the order of `reds`, then the spot checks.
+
+    Parameters
+    ----------
+    shapes : sequence of Shape
+        The boxes as they are; one that was deleted is not among them.
+    reds : sequence of int
+        The detections that are flagged, the most uncertain first.
+    spots : collection of int
+        The green detections drawn for a check. Each comes only after the green boxes were accepted at once:
+        before that it is one that the expert has not vouched for.
+    """
+    found = {each.detection_id: each for each in shapes}
+    asked = [detection for detection in spots if detection in found and found[detection].how != "open"]
+    return [found[detection] for detection in [*reds, *asked] if detection in found]
+
+
+def waiting(cells: Sequence[Shape]) -> list[Shape]:
+    """Return the cells of a walk that wait for the expert; a box accepted in bulk has not been seen."""
+    return [each for each in cells if each.how in ("open", "bulk")]
+
+
+def spot_checks(shapes: Sequence[Shape], spots: Collection[int]) -> dict[int, bool]:
+    """Return for each spot check that was made, by its detection, whether the box was wrong.
+
+    A box that the expert changed or deleted was wrong, one that was looked at and kept was right; one that
+    nobody looked at says nothing.
+    """
+    found = {each.detection_id: each.how for each in shapes}
+    made = {detection: found.get(detection) for detection in spots}  # None: deleted
+    return {detection: how != "kept" for detection, how in made.items() if how not in ("open", "bulk")}

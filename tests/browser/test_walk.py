@@ -1,0 +1,150 @@
+"""The cell walk in a browser: every act on a large image is in the project file, box by box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from rbcal.store.project import Project
+from rbcal.view.walk import is_spot_check
+from tests.browser.driver import Canvas, Walk, eventually, plant
+from tests.browser.test_review import drafted, found, reviewed
+
+Open = Callable[..., Canvas]
+
+
+def hows(path: Path, image_id: int) -> list[str]:
+    return [row["how"] for row in drafted(path, image_id)]
+
+
+@pytest.mark.parametrize(("width", "height", "n_cells"), [(1000, 750, 130), (2000, 1500, 420)])
+def test_every_act_of_the_walk_is_stored_box_by_box(
+    projects: Path, page: Page, open_review: Open, width: int, height: int, n_cells: int
+):
+    path = projects / f"walk{width}.rbcal"
+    image_id, *_ = plant(path, 2, width=width, height=height, n_cells=n_cells)
+    cells = found(path, image_id)
+    assert len(cells) > (100 if width == 1000 else 300)
+    canvas = open_review(path.stem, width).ready()
+    walk = Walk(page)
+    page.keyboard.press("w")
+    walk.ready()
+    first = walk.cell
+    walk.press("Enter")
+    relabelled = walk.cell
+    new_label = (cells[relabelled].label + 1) % 3
+    walk.press(str(new_label + 1))
+    deleted = walk.cell
+    walk.press("Delete")
+    resized = walk.cell
+    wider, higher = walk.drag_corner(9, -7)
+    walk.press("Enter")
+    confirmed = walk.cell
+    walk.press(str(cells[confirmed].label + 1))  # the class that it has: the model was right
+    walk.press("Enter", "Enter", "Enter")  # faster than the server: none is lost
+    eventually(lambda: hows(path, image_id).count("kept") == 5, "five are kept")
+    mistake = walk.cell
+    walk.press("Delete", "u")
+    assert walk.cell == mistake
+    walk.press("ArrowLeft")
+    assert walk.cell != mistake
+    walk.press("ArrowRight", "w")
+    canvas.ready()
+    page.keyboard.press("Enter")
+    eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
+
+    review = reviewed(path, image_id)
+    boxes = dict(zip(review.detection_ids, review.annotations.boxes, strict=True))
+    labels = dict(zip(review.detection_ids, review.annotations.labels, strict=True))
+    how = dict(zip(review.detection_ids, review.how, strict=True))
+    ids = [cell.detection_id for cell in cells]
+    assert boxes.keys() == set(ids) - {ids[deleted]}
+    for number, cell in enumerate(cells):
+        if number == deleted:
+            continue
+        wanted = cell.box + (np.float32([0, 0, wider, higher]) if number == resized else 0)
+        assert np.abs(boxes[cell.detection_id] - wanted).max() < (0.5 if number == resized else 1e-6)
+        assert labels[cell.detection_id] == (new_label if number == relabelled else cell.label)
+    assert how[ids[first]] == how[ids[confirmed]] == "kept"
+    assert how[ids[relabelled]] == how[ids[resized]] == "changed"
+    assert how[ids[mistake]] == "open"
+    assert sum(each == "kept" for each in review.how) == 5
+
+
+def test_the_end_of_the_walk_is_the_whole_image_and_one_enter_too_many_does_not_save(
+    projects: Path, page: Page, open_review: Open
+):
+    path = projects / "end.rbcal"
+    image_id, *_ = plant(path, 2, n_cells=20)
+    n_red = sum(cell.u_c <= 0.8 or cell.u_d <= 0.9 for cell in found(path, image_id))
+    canvas = open_review("end").ready()
+    page.keyboard.press("w")
+    walk = Walk(page).ready()
+    walk.press(*["Enter"] * n_red, "Enter")
+    canvas.ready()
+    expect(page.get_by_text("Every cell of the walk is done")).to_be_visible()
+    assert reviewed(path, image_id) is None
+    assert hows(path, image_id).count("kept") == n_red
+    page.wait_for_timeout(1600)  # long enough to have looked
+    page.keyboard.press("Enter")
+    eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
+    walk.ready()  # the next image opens as this one did
+
+
+def test_green_boxes_are_accepted_at_once_and_a_few_come_back(projects: Path, page: Page, open_review: Open):
+    path = projects / "green.rbcal"
+    image_id, *_ = plant(path, 2, width=1000, height=750, n_cells=130)
+    cells = found(path, image_id)
+    green = [cell.detection_id for cell in cells if cell.u_c > 0.8 and cell.u_d > 0.9]
+    spots = [detection for detection in green if is_spot_check(1, detection)]
+    assert len(spots) >= 2
+    canvas = open_review("green", 1000).ready()
+    page.keyboard.press("a")
+    walk = Walk(page).ready()
+    expect(page.get_by_text(f"{len(green)} green boxes accepted")).to_be_visible()
+    expect(page.get_by_text("Spot check")).to_be_visible()
+    assert cells[walk.cell].detection_id == spots[0]
+    wrong = (cells[walk.cell].label + 1) % 3
+    walk.press(str(wrong + 1), *["Enter"] * (len(spots) - 1), "w")
+    canvas.ready()
+    page.keyboard.press("Enter")
+    eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
+    how = dict(zip(reviewed(path, image_id).detection_ids, reviewed(path, image_id).how, strict=True))
+    assert {how[detection] for detection in green if detection not in spots} == {"bulk"}
+    assert [how[detection] for detection in spots] == ["changed"] + ["kept"] * (len(spots) - 1)
+    with Project.open(path) as project:
+        assert project.reviews.spot_checks(project.models.serving().id) == (1, len(spots))
+    expect(page.get_by_text(f"1 of {len(spots)} spot checks of green boxes wrong")).to_be_visible()
+
+
+def test_the_walk_shows_the_passes_the_classes_and_the_scores_of_a_cell(
+    projects: Path, page: Page, open_review: Open
+):
+    path = projects / "shown.rbcal"
+    image_id, *_ = plant(path, 1)
+    open_review("shown").ready()
+    page.keyboard.press("w")
+    walk = Walk(page).ready()
+    cell = found(path, image_id)[walk.cell]
+    expect(page.locator(".crop .pass")).to_have_count(0)
+    walk.press("p")
+    expect(page.locator(".crop .pass")).to_have_count(3)
+    pressed = page.locator(".classes button[aria-pressed=true]")
+    expect(pressed).to_have_attribute("title", ("disc", "slit", "spiky")[cell.label])
+    expect(pressed.locator(".share")).to_have_text("90%")
+    expect(page.locator(".scores .fired").first).to_contain_text("class unsure: the passes agree at 60%")
+    x, y, across, down = map(float, page.locator(".crop").get_attribute("viewBox").split())
+    frame = page.locator(".crop").bounding_box()
+    assert frame["width"] / across == pytest.approx(3, rel=0.01)  # 300 %
+    middle = cell.box.reshape(2, 2).mean(0)
+    assert (x + across / 2, y + down / 2) == pytest.approx(tuple(middle), abs=0.01)
+    page.keyboard.down("h")
+    expect(page.locator(".crop .cell")).to_be_hidden()
+    page.keyboard.up("h")
+    expect(page.locator(".crop .cell")).to_be_visible()
+    page.locator(".classes button").nth((cell.label + 1) % 3).click()
+    eventually(lambda: "changed" in hows(path, image_id), "a click on a class counts, too")

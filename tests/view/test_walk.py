@@ -1,0 +1,45 @@
+"""The walk: flagged cells first, spot checks once green boxes were accepted, and what the checks said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rbcal.view.shapes import History, Shape
+from rbcal.view.walk import is_spot_check, spot_checks, waiting, walk
+
+CELLS = tuple(
+    Shape(k, (20.0 * k, 0, 20.0 * k + 15, 16), 0, detection_id=100 + k, flagged=k < 3) for k in range(6)
+)
+REDS, SPOTS = [102, 100, 101], [104, 105]
+
+
+def ids(cells):
+    return [each.id for each in cells]
+
+
+def test_flagged_cells_come_in_the_order_given_and_deleted_ones_do_not():
+    assert ids(walk(CELLS, REDS, SPOTS)) == [2, 0, 1]
+    assert ids(walk(History(CELLS).remove(0).present, REDS, SPOTS)) == [2, 1]
+
+
+def test_spot_checks_come_once_the_green_boxes_were_accepted():
+    accepted = History(CELLS).keep_green()
+    assert ids(walk(accepted.present, REDS, SPOTS)) == [2, 0, 1, 4, 5]
+    assert ids(waiting(walk(accepted.keep(0).relabel(4, 1).present, REDS, SPOTS))) == [2, 1, 5]
+
+
+def test_a_spot_check_was_wrong_if_the_box_was_changed_or_deleted_and_counts_only_if_it_was_made():
+    accepted = History(CELLS).keep_green()
+    assert spot_checks(accepted.present, SPOTS) == {}
+    assert spot_checks(CELLS, SPOTS) == {}
+    assert spot_checks(accepted.keep(4).relabel(5, 1).present, SPOTS) == {104: False, 105: True}
+    assert spot_checks(accepted.remove(4).present, SPOTS) == {104: True}
+    moved = replace(CELLS[4], box=(1.0, 1.0, 9.0, 9.0), how="changed")
+    assert spot_checks((moved, CELLS[5]), SPOTS) == {104: True}
+
+
+def test_a_twentieth_of_the_boxes_is_drawn_and_always_the_same_ones():
+    drawn = [is_spot_check(1, detection) for detection in range(20_000)]
+    assert 0.045 < sum(drawn) / len(drawn) < 0.055
+    assert drawn == [is_spot_check(1, detection) for detection in range(20_000)]
+    assert drawn != [is_spot_check(2, detection) for detection in range(20_000)]
