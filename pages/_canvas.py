@@ -11,7 +11,8 @@ from typing import Any
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
-from pages._desk import CANVAS, COMPANION, Desk, act
+from pages._desk import COMPANION, Desk, act
+from pages._easel import CANVAS
 from rbcal.view import canvas, shapes, walk
 from rbcal.view.words import score_words
 
@@ -43,7 +44,7 @@ def show_canvas(desk: Desk) -> None:
 def show_companion(desk: Desk) -> None:
     """Mount the companion beside the canvas; it shows something of its own only in the walk."""
     chosen = desk.history.find(desk.selected)
-    walking = desk.walking and chosen is not None
+    walking = desk.walking and (chosen is not None or bool(desk.sheet))
     ring = None if chosen is None or walking else list(desk.frame.to_canvas(chosen.box))
     _companion(
         key=COMPANION,
@@ -55,7 +56,7 @@ def show_companion(desk: Desk) -> None:
             "zoom": desk.view.zoom,
             "image": desk.image.id,
             "look": desk.view.look,
-            "walk": _walk_data(desk, chosen) if walking and chosen else None,
+            "walk": _walk_data(desk, chosen) if walking else None,
             "done": desk.view.done,  # it holds the mouse back until what it asked for is done
         },
         height="content",
@@ -64,14 +65,28 @@ def show_companion(desk: Desk) -> None:
     )
 
 
-def _walk_data(desk: Desk, chosen: shapes.Shape) -> dict[str, Any]:
-    """Return what the walk shows: a cell, those around it, and the one that comes after it."""
+def _walk_data(desk: Desk, chosen: shapes.Shape | None) -> dict[str, Any]:
+    """Return what the walk shows: a sheet of cells, or a cell, those around it, and the one after it."""
+    size = {"width": desk.image.width, "height": desk.image.height}
+    if chosen is None or desk.sheet:
+        present = {each.id: each for each in desk.present}
+        tiles = [present[key] for key in desk.sheet if key in present]
+        n = len(walk.waiting(tiles))
+        shown = chosen or (tiles[0] if tiles else desk.start[0])
+        return {
+            **size,
+            **_cell_data(desk, shown),
+            **({"id": -1, "label": -1, "scores": [], "box": [0, 0, 0, 0]} if chosen is None else {}),
+            "sheet": [_cell_data(desk, each) for each in tiles],
+            "head": f"Enter keeps {n}. First click those that are wrong, and press their class or Del."
+            if n
+            else "All of these are done. Enter shows the next.",
+        }
     following = desk.waiting_after(desk.walk_cells(), chosen.id)
     after = None if following is None else desk.history.find(following)
     return {
+        **size,
         **_cell_data(desk, chosen),
-        "width": desk.image.width,
-        "height": desk.image.height,
         "others": [
             [*(round(side, 1) for side in each.box), canvas.colour(each), canvas.colour(each) == canvas.RED]
             for each in desk.present
@@ -103,6 +118,7 @@ def _cell_data(desk: Desk, shape: shapes.Shape) -> dict[str, Any]:
         "dashed": canvas.colour(shape) == canvas.RED,
         "passes": passes if desk.view.passes else None,
         "label": shape.label,
+        "done": shape.how not in ("open", "bulk"),
         "classes": [
             {"key": key, "name": name, "p": None if cell is None else float(cell.probs[k + 1])}
             for k, (key, name) in enumerate(zip(desk.keys, desk.names, strict=True))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages._desk import Desk, View
+from pages._desk import Desk
+from pages._easel import View
 from rbcal.formats import pictures
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Ranking
@@ -35,12 +36,14 @@ def open_desk(project: Project, image_id: int, view: View) -> Desk:
         if ranking
         else []
     )
+    flagged = {verdict.detection_id for verdict in found if verdict.flagged}
     start = (
-        _model_boxes(canvas.Frame.of(image.width, image.height), cells, found)
+        _model_boxes(canvas.Frame.of(image.width, image.height), cells, flagged)
         if review is None
-        else shapes.from_annotations(review.annotations, review.detection_ids, review.how)
+        else shapes.from_annotations(review.annotations, review.detection_ids, review.how, flagged)
     )
-    from_this = draft is None or draft.ranking_id == (ranking and ranking.id)
+    started_from = draft.ranking_id if draft else ranking and ranking.id
+    from_this = started_from == (ranking and ranking.id)
     view.label = min(view.label, max(0, len(classes) - 1))
     if isinstance(view.only, int) and view.only >= len(classes):
         view.only = "all"
@@ -55,28 +58,33 @@ def open_desk(project: Project, image_id: int, view: View) -> Desk:
         cells={cell.detection_id: cell for cell in cells},
         verdicts={verdict.detection_id: verdict for verdict in found},
         reds=[cells[k].detection_id for k in words.most_uncertain_first(cells, found)],
-        spots=_spots(ranking, found) if review is None and from_this else [],
+        spots=_spots(ranking, cells, flagged) if review is None and from_this else [],
         view=view,
         history=shapes.History(shapes.from_json(draft.boxes) if draft else start),
         start=start,
         base_revision=draft.base_revision if draft else image.revision,
+        started_from=started_from,
         seconds=draft.seconds if draft else 0.0,
     )
 
 
-def _model_boxes(frame: canvas.Frame, cells: list[Cell], found: list[words.Verdict]) -> shapes.Shapes:
+def _model_boxes(frame: canvas.Frame, cells: list[Cell], flagged: set[int]) -> shapes.Shapes:
     return tuple(
         shapes.Shape(
-            number, frame.clip(tuple(cell.box.tolist())), cell.label, cell.detection_id, verdict.flagged
+            number,
+            frame.clip(tuple(cell.box.tolist())),
+            cell.label,
+            cell.detection_id,
+            cell.detection_id in flagged,
         )
-        for number, (cell, verdict) in enumerate(zip(cells, found, strict=True))
+        for number, cell in enumerate(cells)
     )
 
 
-def _spots(ranking: Ranking | None, found: list[words.Verdict]) -> list[int]:
+def _spots(ranking: Ranking | None, cells: list[Cell], flagged: set[int]) -> list[int]:
     if ranking is None:
         return []
-    green = [verdict.detection_id for verdict in found if not verdict.flagged]
+    green = [cell.detection_id for cell in cells if cell.detection_id not in flagged]
     return [detection for detection in green if walk.is_spot_check(ranking.id, detection)]
 
 

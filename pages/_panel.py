@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -11,6 +14,14 @@ from rbcal.store.project import Project
 from rbcal.view import walk
 from rbcal.view.words import green_words, literal
 
+ONE_BY_ONE = (
+    "A class key says what it is and goes on. **Enter**: the model is right. **Del**: no cell. "
+    "Drag the box or its corners to mend it. **U** undoes, **W** shows the whole image."
+)
+ON_A_SHEET = (
+    "**Enter** keeps all cells here that you have not mended. Click a wrong one, then press its class key, "
+    "or **Del** if it is no cell. **U** undoes, **W** shows the whole image."
+)
 MOST_BUTTONS = 20  # classes; more of them make a list
 
 
@@ -150,30 +161,24 @@ def show_view(desk: Desk) -> None:
 def show_walk(desk: Desk) -> None:
     """Show how far the walk is, and its acts for the mouse."""
     place, total, waiting = walk_place(desk)
-    st.progress((total - waiting) / total if total else 1.0, f"Cell {place} of {total} · {waiting} to go")
+    where = f"{len(desk.sheet)} cells side by side" if desk.sheet else f"Cell {place} of {total}"
+    st.progress((total - waiting) / total if total else 1.0, f"{where} · {waiting} to go")
     with st.container(horizontal=True, gap="small", key="steps"):
-        st.button(
-            "", key="before", icon=":material/arrow_back:", on_click=act, args=(desk.step, -1), help="Left"
-        )
-        st.button("Keep (Enter)", key="keep", type="primary", on_click=act, args=(desk.keep,))
-        st.button(
-            "Delete", key="remove", icon=":material/delete:", on_click=act, args=(desk.remove,), help="Del"
-        )
-        st.button(
-            "", key="after", icon=":material/arrow_forward:", on_click=act, args=(desk.step, 1), help="Right"
-        )
-    st.button(
-        "Hide the passes" if desk.view.passes else "Show the passes",
-        key="passes",
-        icon=":material/layers:",
-        on_click=act,
-        args=(desk.do, "passes"),
-        help="Where each of the dropout passes saw the cell (P)",
-    )
-    st.caption(
-        "A class key says what it is and goes on. **Enter**: the model is right. **Del**: no cell. "
-        "Drag the box or its corners to mend it. **U** undoes, **W** shows the whole image."
-    )
+        _do("before", "", "arrow_back", "Left", desk.step, -1)
+        keep = "Keep all (Enter)" if desk.sheet else "Keep (Enter)"
+        st.button(keep, key="keep", type="primary", on_click=act, args=(desk.keep,))
+        _do("remove", "Delete", "delete", "Del", desk.remove)
+        _do("after", "", "arrow_forward", "Right", desk.step, 1)
+    with st.container(horizontal=True, gap="small", key="kinds"):
+        kind = "One by one" if desk.view.sheets else "Side by side"
+        _do("sheet", kind, "grid_view", "Twelve cells of one class at a time (G)", desk.toggle_sheet)
+        passes = "Hide passes" if desk.view.passes else "Passes"
+        _do("passes", passes, "layers", "Where the passes saw the cell (P)", desk.do, "passes")
+    st.caption(ON_A_SHEET if desk.sheet else ONE_BY_ONE)
+
+
+def _do(key: str, text: str, icon: str, why: str, what: Callable[..., None], *args: Any) -> None:
+    st.button(text, key=key, icon=f":material/{icon}:", help=why, on_click=act, args=(what, *args))
 
 
 def show_palette(desk: Desk) -> None:

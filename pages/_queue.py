@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from pages._desk import Desk, View, act
+from pages._desk import Desk, act
+from pages._easel import View
 from rbcal.formats import pictures
 from rbcal.store.project import Project
 from rbcal.store.rankings import QueueEntry
@@ -34,7 +36,7 @@ def following(order: Order, image_id: int) -> int | None:
 
 
 def go_on(order: Order, image_id: int) -> None:
-    """Open the image after this one; if it was the last, look again what there is."""
+    """Open the image after this one; None if it was the last."""
     st.session_state["wanted_image"] = following(order, image_id)
 
 
@@ -55,6 +57,8 @@ def skip(desk: Desk, order: Order) -> None:
         with Project.open(desk.path) as project:
             project.rankings.skip(desk.image.id)
     go_on(order, desk.image.id)
+    if st.session_state["wanted_image"] is None:
+        desk.notice = "There is no other image to review."
 
 
 def jump(image_id: int) -> None:
@@ -121,14 +125,14 @@ def _thumbnail(project: Project, image_id: int) -> str:
 def show_list(desk: Desk) -> None:
     """Show the whole queue, filtered, and the images that are done; a click on a row opens its image."""
     view = desk.view
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, middle, right = st.columns([4, 4, 2], vertical_alignment="bottom")
     kind = left.segmented_control(
         "Images", ["To review", "Skipped", "Reviewed"], default="To review", required=True, key="list_kind"
     )
     if kind == "Reviewed":
-        _show_reviewed(desk, right.text_input("Name contains", key="list_name"))
+        _show_reviewed(desk, middle.text_input("Name contains", key="list_name"), right)
         return
-    label = right.selectbox(
+    label = middle.selectbox(
         "In which a cell may be",
         [None, *range(len(desk.names))],
         index=0 if view.queue_label is None else view.queue_label + 1,
@@ -139,7 +143,7 @@ def show_list(desk: Desk) -> None:
         order = project.rankings.order(label)
         ids = [image_id for image_id, skipped in order if kind == "To review" or skipped]
         ranking = project.rankings.current()
-        leaf = _leaf(len(ids))
+        leaf = _leaf(len(ids), right)
         entries = project.rankings.entries(ids[leaf * _LISTED :][:_LISTED])
         table = pd.DataFrame(
             {
@@ -154,7 +158,8 @@ def show_list(desk: Desk) -> None:
         )
     if view.queue_label != label:
         view.queue_label = label
-    st.caption(ranked_by(ranking.model_id if ranking else None, stale=bool(ranking and ranking.stale)))
+    who = ranked_by(ranking.model_id if ranking else None, stale=bool(ranking and ranking.stale))
+    st.caption(f"{who} Click a row to open its image.")
     if not ids:
         st.info("No image here.")
         return
@@ -169,10 +174,10 @@ def ranked_by(model_id: int | None, *, stale: bool) -> str:
     return words + (" Another model serves by now: rank the pool again on the Train page." if stale else "")
 
 
-def _show_reviewed(desk: Desk, name: str) -> None:
+def _show_reviewed(desk: Desk, name: str, place: DeltaGenerator) -> None:
     with Project.open(desk.path) as project:
         done = [each for each in project.reviews.latest(100_000) if name.lower() in each.name.lower()]
-        leaf = _leaf(len(done))
+        leaf = _leaf(len(done), place)
         here = done[leaf * _LISTED :][:_LISTED]
         table = pd.DataFrame(
             {
@@ -189,21 +194,20 @@ def _show_reviewed(desk: Desk, name: str) -> None:
     _choose(table, [each.image_id for each in here], f"reviewed_{leaf}")
 
 
-def _leaf(n: int) -> int:
+def _leaf(n: int, place: DeltaGenerator) -> int:
     """Return which leaf of a long list to show, from 0."""
     if n <= _LISTED:
         return 0
     leaves = -(-n // _LISTED)
-    return int(st.number_input(f"Leaf of {leaves}, {n:,} images", 1, leaves, key="list_leaf")) - 1
+    return int(place.number_input(f"Leaf of {leaves}", 1, leaves, key="list_leaf", help=f"{n:,} images")) - 1
 
 
 def _choose(table: pd.DataFrame, ids: list[int], key: str) -> None:
-    st.caption("Click a row to open the image.")
     chosen = st.dataframe(
         table,
         key=f"list_{key}",
         hide_index=True,
-        height=460,
+        height=430,
         row_height=64,
         on_select="rerun",
         selection_mode="single-cell",

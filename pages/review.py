@@ -3,7 +3,8 @@
 import streamlit as st
 
 from pages._canvas import show_canvas, show_companion
-from pages._desk import CANVAS, Desk, View, act
+from pages._desk import Desk, act
+from pages._easel import CANVAS, View
 from pages._keys import show_keys
 from pages._open import open_project_path
 from pages._opening import hold_pictures, open_desk
@@ -29,11 +30,13 @@ STYLE = """<style>
   .st-key-workplace { flex-wrap: nowrap; }
   .st-key-queue { flex: none; }
   .st-key-bench { min-width: 0; }
+  .stHorizontalBlock:has(> .stColumn .st-key-stage) { flex-wrap: nowrap; }
+  .stColumn:has(.st-key-panel) { min-width: 0; }
   .st-key-panel { gap: .5rem; flex: none; height: calc(100vh - 76px) !important; min-height: 560px; }
   .st-key-panel > :has(> .st-key-reds) { flex: 1 1 0; min-height: 120px; }
   .st-key-reds { overflow-y: auto; height: 100%; scrollbar-width: thin; }
-  .st-key-tools, .st-key-steps { gap: .35rem; }
-  .st-key-tools button, .st-key-steps button { padding: .2rem .55rem; min-height: 2.1rem; }
+  :is(.st-key-tools, .st-key-steps, .st-key-kinds) { gap: .35rem; }
+  :is(.st-key-tools, .st-key-steps, .st-key-kinds) button { padding: .2rem .55rem; min-height: 2.1rem; }
   .st-key-view button { padding: .2rem .35rem; }
   .st-key-palette .stHorizontalBlock { gap: .25rem; }
   .st-key-palette button { padding: 0 .5rem; min-height: 1.7rem; height: 1.7rem; }
@@ -42,6 +45,16 @@ STYLE = """<style>
 
 
 # ---- choose: which image is open ---------------------------------------------------------------------
+
+
+def forget_other_project() -> None:
+    """Begin anew when the expert comes from another project; what the browser counts goes on."""
+    view: View = st.session_state.get("view", View())
+    if st.session_state.get("view_of") != PATH:
+        view = View(pointed=view.pointed, ticket=view.ticket, done=view.done)
+        for key in ("desk", "wanted_image", "saved", "dialog"):
+            st.session_state.pop(key, None)
+    st.session_state["view"], st.session_state["view_of"] = view, PATH
 
 
 def choose_desk(project: Project, order: Order) -> None:
@@ -56,9 +69,10 @@ def choose_desk(project: Project, order: Order) -> None:
                 desk.redraw()  # the canvas was away with its page; it knows nothing any more
             return
         wanted = desk.image.id
-    view = st.session_state.setdefault("view", View())
     first = following(order, -1) if order else None
-    st.session_state["desk"] = open_desk(project, first if wanted is None else wanted, view)
+    st.session_state["desk"] = open_desk(
+        project, first if wanted is None else wanted, st.session_state["view"]
+    )
     st.session_state.pop("review_error", None)
 
 
@@ -149,7 +163,8 @@ with Project.open(PATH) as project:
         st.info("This project has no classes yet. They come with the first import.", icon=":material/label:")
         st.page_link("pages/project.py", label="Go to Project")
         st.stop()
-    order = project.rankings.order(queue_label(st.session_state.setdefault("view", View()), len(classes)))
+    forget_other_project()
+    order = project.rankings.order(queue_label(st.session_state["view"], len(classes)))
     if not order:
         order = project.rankings.order()
         st.session_state["view"].queue_label = None  # the last image of that class is done

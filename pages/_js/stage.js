@@ -343,6 +343,7 @@ class Stage {
   // One place for every key, ahead of Streamlit's own: what we do not know goes on to its buttons.
   keydown(event) {
     if (typing() || document.querySelector('[role="dialog"]')) return;
+    if (/^(Enter| )$/.test(event.key) && focused()?.tagName === 'BUTTON') return;   // reached with Tab: it is meant
     const ours = event.isTrusted && (this.unwanted(event) || this.nudge(event) || this.hold(event));
     if (!ours && !this.key(event)) return;
     event.preventDefault();
@@ -364,7 +365,7 @@ class Stage {
     this.flush();   // whatever this key means to Streamlit comes after the edit before it
     if (event.repeat && !key.startsWith('arrow')) return true;
     if (key === 'v') return this.click('.st-key-view button');
-    const plain = { w: 'walk', a: 'green', u: 'undo', q: 'queue', '?': 'keys', ...(this.walking ? { p: 'passes' } : { n: 'next', k: 'keep', f: 'only' }) }[key];
+    const plain = { w: 'walk', a: 'green', u: 'undo', q: 'queue', '?': 'keys', ...(this.walking ? { p: 'passes', g: 'sheet' } : { n: 'next', k: 'keep', f: 'only' }) }[key];
     if (plain) return this.ask(plain);
     const label = this.data.keys.indexOf(key);
     if (label >= 0) return this.say('label', label);
@@ -372,6 +373,7 @@ class Stage {
     const arrow = ARROWS[key];
     if (this.walking) {
       if (key === 'enter') return this.say('keep');
+      if (arrow && this.data.walk.sheet) return this.walk.choose(arrow);
       return arrow?.[0] ? this.ask('step', arrow[0]) : Boolean(arrow);
     }
     if (arrow) return this.ask('go', arrow);

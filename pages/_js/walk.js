@@ -18,6 +18,15 @@ const WALK_STYLE = `
   .crop .grip { fill: transparent; pointer-events: all; cursor: move; }
   .crop .handle { fill: #ffe600; stroke: #000; stroke-width: 1px; pointer-events: all; }
   .crop.bare .boxes { display: none; }
+  .grid { flex: none; display: grid; gap: 6px; grid-template-columns: repeat(4, 1fr); grid-template-rows: repeat(3, 1fr); }
+  .tile { all: unset; box-sizing: border-box; cursor: pointer; display: flex; flex-direction: column; min-height: 0;
+    border: 3px solid transparent; border-radius: 5px; background: #8882; font-size: 13px; overflow: hidden; }
+  .tile[aria-pressed=true] { border-color: #ffb000; }
+  .tile:hover { border-color: #ffb00088; }
+  .tile svg { flex: 1; min-height: 0; width: 100%; }
+  .tile span { flex: none; text-align: center; padding: 1px; white-space: nowrap; }
+  .tile[data-done=true] span { color: #1f6feb; font-weight: 650; }
+  .tile rect { fill: none; stroke-width: 2px; vector-effect: non-scaling-stroke; }
   aside { width: ${ASIDE_PX}px; flex: none; display: flex; flex-direction: column; gap: 8px; min-height: 0; }
   .classes { display: flex; flex-direction: column; gap: 1px; min-height: 0; overflow-y: auto; scrollbar-width: thin; }
   .classes button { all: unset; box-sizing: border-box; position: relative; display: grid; cursor: pointer;
@@ -66,7 +75,9 @@ class Walk {
     make('image', {}, this.map);
     make('circle', {}, this.map);
     this.crop = make('svg', { class: 'crop' });
-    this.element.prepend(this.crop);
+    this.grid = document.createElement('div');
+    this.grid.className = 'grid';
+    this.element.prepend(this.crop, this.grid);
     this.picture = make('image', {}, this.crop);
     this.boxes = make('g', { class: 'boxes' }, this.crop);
     this.filter = makeFilter();
@@ -97,8 +108,9 @@ class Walk {
     this.picture.setAttribute('width', this.data.width);
     this.picture.setAttribute('height', this.data.height);
     setFilter(this.filter, this.picture, data.look);
+    this.showSheet();
     this.fit(true);
-    this.showBoxes();
+    if (!this.data.sheet) this.showBoxes();
     this.showClasses();
     this.minimap();
     this.element.dataset.cell = this.data.id;
@@ -131,8 +143,10 @@ class Walk {
     const full = Math.floor(wide) + ASIDE_PX + 12;
     column.style.flex = `0 0 ${full}px`;
     column.style.minWidth = '0';
-    this.crop.style.width = `${Math.floor(wide)}px`;
-    this.crop.style.height = `${Math.floor(high)}px`;
+    for (const each of [this.crop, this.grid]) {
+      each.style.width = `${Math.floor(wide)}px`;
+      each.style.height = `${Math.floor(high)}px`;
+    }
     this.element.querySelector('aside').style.height = `${Math.floor(high)}px`;
     const [x1, y1, x2, y2] = this.data.at;
     // A cell that would fill the window at this zoom is shown smaller, with its surroundings.
@@ -144,7 +158,7 @@ class Walk {
   zoomTo(value) {
     this.zoom = Math.min(12, Math.max(0.75, value));
     this.fit(true);
-    this.showBoxes();
+    if (!this.data.sheet) this.showBoxes();
   }
 
   wheel(event) {
@@ -162,7 +176,7 @@ class Walk {
     const mark = this.map.querySelector('circle');
     mark.setAttribute('cx', (x1 + x2) / 2);
     mark.setAttribute('cy', (y1 + y2) / 2);
-    mark.setAttribute('r', 0.03 * Math.max(width, height));
+    mark.setAttribute('r', x2 > x1 ? 0.03 * Math.max(width, height) : 0);
   }
 
   showBoxes() {
@@ -232,6 +246,41 @@ class Walk {
 
   hide(hidden) { this.crop?.classList.toggle('bare', hidden); }
 
+  // ---- several cells side by side --------------------------------------------------------------
+
+  showSheet() {
+    const { sheet, id, width, height } = this.data;
+    this.crop.style.display = sheet ? 'none' : '';
+    this.grid.style.display = sheet ? '' : 'none';
+    if (!sheet) return void this.grid.replaceChildren();
+    this.grid.replaceChildren(...sheet.map((cell) => {
+      const tile = document.createElement('button');
+      tile.className = 'tile';
+      tile.dataset.id = cell.id;
+      tile.dataset.done = cell.done;
+      tile.setAttribute('aria-pressed', cell.id === id);
+      const [x1, y1, x2, y2] = cell.box, side = 1.5 * Math.max(x2 - x1, y2 - y1);
+      const view = make('svg', { viewBox: `${(x1 + x2 - side) / 2} ${(y1 + y2 - side) / 2} ${side} ${side}` });
+      view.append(this.picture.cloneNode());
+      place(make('rect', { stroke: cell.stroke, ...(cell.dashed ? { 'stroke-dasharray': '5 3' } : {}) }, view), cell.box);
+      const name = document.createElement('span');
+      const { name: text, p } = cell.classes[cell.label];
+      name.textContent = p === null ? text : `${text} ${Math.round(100 * p)}%`;
+      tile.append(view, name);
+      tile.addEventListener('click', () => this.stage.ask('choose', cell.id));
+      return tile;
+    }));
+  }
+
+  // An arrow key: the tile beside, above or below.
+  choose([right, down]) {
+    const { sheet, id } = this.data;
+    const columns = getComputedStyle(this.grid).gridTemplateColumns.split(' ').length;
+    const now = sheet.findIndex((cell) => cell.id === id);
+    const next = now < 0 ? 0 : now + right + columns * down;
+    return sheet[next] ? this.stage.ask('choose', sheet[next].id) : true;
+  }
+
   // ---- what the model thinks -------------------------------------------------------------------
 
   showClasses() {
@@ -251,6 +300,7 @@ class Walk {
       row.title = name;
       row.querySelector('kbd').textContent = key.toUpperCase();
       row.querySelector('.name').textContent = name;
+      if (label < 0) p = null;   // a sheet, of which no cell is chosen
       row.querySelector('.share').textContent = p === null ? '' : p < 0.005 ? '·' : `${Math.round(100 * p)}%`;
       row.querySelector('.bar').style.width = `${100 * (p ?? 0)}%`;
     });

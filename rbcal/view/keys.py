@@ -25,8 +25,9 @@ EVERYWHERE: Sheet = (
     ("?", "this sheet"),
 )
 WALK: Sheet = (
-    ("Enter", "the cell is right: keep it"),
-    ("left, right", "the cell before, the cell after"),
+    ("Enter", "the cell is right: keep it; on a sheet of twelve: keep all that are not mended"),
+    ("left, right", "the cell before, the cell after; on a sheet: choose a cell"),
+    ("G", "twelve cells of one class side by side, or one by one again"),
     ("P", "show where each of the passes saw the cell"),
     ("H (held)", "hide the boxes"),
     ("+ -", "larger, smaller; 0: 300 %"),
@@ -48,7 +49,7 @@ MOUSE: Sheet = (
     ("Ctrl + wheel", "zoom at the cursor"),
     ("in the walk", "drag the box or its corners; click a class"),
 )
-_TAKEN = "abcdfhknpqrsuvw0+-=?"  # by the sheets above; c and r are Streamlit's own
+_TAKEN = "abcdfghknpqrsuvw0+-=?"  # by the sheets above; c and r are Streamlit's own
 _SPARE = "123456789" + "".join(letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter not in _TAKEN)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,7 +80,16 @@ class History:
 
     def keep(self, shape_id: int) -> History:
         """Return the history after the expert looked at a box and found it right."""
-        return self._alter(shape_id, lambda each: each if each.touched else replace(each, how="kept"))
+        return self.keep_all([shape_id])
+
+    def keep_all(self, shape_ids: Collection[int]) -> History:
+        """Return the history after the expert looked at several boxes and found them right, in one change."""
+        return self.change(
+            tuple(
+                replace(each, how="kept") if each.id in shape_ids and not each.touched else each
+                for each in self.present
+            )
+        )
 
     def keep_green(self) -> History:
         """Return the history after the expert accepted every green box at once."""
@@ -155,11 +164,17 @@ def to_annotations(shapes: Sequence[Shape]) -> Annotations:
 
 
 def from_annotations(
-    annotations: Annotations, detection_ids: Sequence[int | None], hows: Sequence[How | None]
+    annotations: Annotations,
+    detection_ids: Sequence[int | None],
+    hows: Sequence[How | None],
+    flagged: Collection[int] = (),
 ) -> Shapes:
-    """Return stored annotations as boxes on the canvas; what was imported counts as kept."""
+    """Return stored annotations as boxes on the canvas; what was imported counts as kept.
+
+    `flagged` are the detections that are red while nobody has dealt with them.
+    """
     return tuple(
-        Shape(number, box, label, detection_id, how=how or "kept")
+        Shape(number, box, label, detection_id, detection_id in flagged, how or "kept")
         for number, (box, label, detection_id, how) in enumerate(
             zip(
                 map(tuple, annotations.boxes.tolist()),

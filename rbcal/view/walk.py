@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from rbcal.view.shapes import Shape
 
 SPOT_SHARE = 0.05  # of the green boxes
+SHEET = 12  # cells side by side
 
 
 def is_spot_check(ranking_id: int, detection_id: int) -> bool:
@@ -36,6 +37,15 @@ def walk(shapes: Sequence[Shape], reds: Sequence[int], spots: Collection[int]) -
 def waiting(cells: Sequence[Shape]) -> list[Shape]:
     """Return the cells of a walk that wait for the expert; a box accepted in bulk has not been seen."""
     return [each for each in cells if each.how in ("open", "bulk")]
+
+
+def sheet(cells: Sequence[Shape]) -> list[Shape]:
+    """Return the cells of the next sheet: of those that wait, the first ones of one class.
+
+    Look-alikes side by side: the odd one stands out.
+    """
+    left = waiting(cells)
+    return [each for each in left if each.label == left[0].label][:SHEET]
 
 
 def spot_checks(shapes: Sequence[Shape], spots: Collection[int]) -> dict[int, bool]:

@@ -135,11 +135,12 @@ def plant(
     width: int = 640,
     height: int = 480,
     n_cells: int = 55,
+    fewer: int = 10,
     ranked: bool = True,
 ) -> list[int]:
     """Create a project whose pool a model seems to have ranked; return the images in the order of the queue.
 
-    Every third cell is unsure of its class, every fourth of its box; later images have fewer cells.
+    Every third cell is unsure of its class, every fourth of its box; later images have `fewer` cells.
     """
     with Project.create(path, classes=classes, rare=rare) as project:
         scene = {"width": width, "height": height, "n_classes": min(3, len(classes))}
@@ -152,7 +153,7 @@ def plant(
         ranking_id = project.rankings.begin(model_id, config)
         images = []
         for number in range(n_images):
-            pixels, truth = synth.draw(number, n_cells=n_cells - 10 * number, **scene)
+            pixels, truth = synth.draw(number, n_cells=n_cells - fewer * number, **scene)
             images.append(_add(project, pixels, f"{number:03}.png"))
             cells = [
                 _cell(box, int(label), position, len(classes))

@@ -194,3 +194,28 @@ def test_the_sheet_lists_the_keys_and_changes_those_of_the_classes(
         ),
         "the key of the project gives the class",
     )
+
+
+@pytest.mark.parametrize("window", [(1280, 720), (1920, 1080)])
+def test_image_and_panel_fit_the_window_side_by_side(
+    projects: Path, page: Page, open_review: Open, window: tuple[int, int]
+):
+    path = projects / f"window{window[0]}.rbcal"
+    plant(path)
+    page.set_viewport_size({"width": window[0], "height": window[1]})
+    canvas = open_review(path.stem).ready()
+    for mode in ("image", "walk"):
+        if mode == "walk":
+            page.keyboard.press("w")
+            page.locator(".walk[data-settled=true]").wait_for()
+        stage, panel, strip = (
+            page.locator(f".st-key-{name}").bounding_box() for name in ("stage", "panel", "queue")
+        )
+        assert strip["x"] + strip["width"] <= stage["x"]
+        assert stage["x"] + stage["width"] <= panel["x"]
+        assert panel["width"] >= 270
+        assert panel["x"] + panel["width"] <= window[0]
+        for box in (stage, strip, panel):
+            assert box["y"] + box["height"] <= window[1] + 1
+        assert stage["height"] > 0.8 * window[1] or stage["width"] > 0.6 * window[0]
+    assert canvas.width == 640

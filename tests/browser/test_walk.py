@@ -148,3 +148,40 @@ def test_the_walk_shows_the_passes_the_classes_and_the_scores_of_a_cell(
     expect(page.locator(".crop .cell")).to_be_visible()
     page.locator(".classes button").nth((cell.label + 1) % 3).click()
     eventually(lambda: "changed" in hows(path, image_id), "a click on a class counts, too")
+
+
+def test_look_alikes_are_kept_side_by_side_and_the_odd_ones_mended(
+    projects: Path, page: Page, open_review: Open
+):
+    path = projects / "tiles.rbcal"
+    image_id, *_ = plant(path, 1, width=1000, height=750, n_cells=130)
+    cells = found(path, image_id)
+    open_review("sheet", 1000).ready()
+    page.keyboard.press("w")
+    walk = Walk(page).ready()
+    walk.press("g")
+    tiles = page.locator(".tile")
+    expect(tiles).to_have_count(12)
+    first = [int(tile.get_attribute("data-id")) for tile in tiles.all()]
+    assert len({cells[number].label for number in first}) == 1
+    wrong, no_cell = first[2], first[5]
+    label = (cells[wrong].label + 1) % 3
+    tiles.nth(2).click()
+    walk.press(str(label + 1))
+    expect(tiles.nth(2)).to_have_attribute("data-done", "true")
+    walk.press("ArrowRight", "ArrowDown", "ArrowRight")  # keys alone do, too: from nowhere, the first
+    expect(page.locator(".tile[aria-pressed=true]")).to_have_attribute("data-id", str(no_cell))
+    walk.press("Delete")
+    expect(tiles).to_have_count(11)
+    walk.press("Enter")
+    kept = set(first) - {wrong, no_cell}
+    how = {row["id"]: row["how"] for row in drafted(path, image_id)}
+    assert {number for number, each in how.items() if each == "kept"} == kept
+    assert how[wrong] == "changed"
+    assert no_cell not in how
+    assert not set(first) & {int(tile.get_attribute("data-id")) for tile in tiles.all()}
+    walk.press("u")  # one undo takes the whole sheet back
+    assert [row["how"] for row in drafted(path, image_id)].count("kept") == 0
+    walk.press("g")
+    expect(tiles).to_have_count(0)
+    expect(page.locator(".crop")).to_be_visible()

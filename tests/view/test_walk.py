@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rbcal.view.shapes import History, Shape
-from rbcal.view.walk import is_spot_check, spot_checks, waiting, walk
+from rbcal.view.walk import is_spot_check, sheet, spot_checks, waiting, walk
 
 CELLS = tuple(
     Shape(k, (20.0 * k, 0, 20.0 * k + 15, 16), 0, detection_id=100 + k, flagged=k < 3) for k in range(6)
@@ -20,6 +20,16 @@ def ids(cells):
 def test_flagged_cells_come_in_the_order_given_and_deleted_ones_do_not():
     assert ids(walk(CELLS, REDS, SPOTS)) == [2, 0, 1]
     assert ids(walk(History(CELLS).remove(0).present, REDS, SPOTS)) == [2, 1]
+
+
+def test_a_sheet_shows_cells_of_one_class_that_wait():
+    cells = [replace(each, label=k % 2) for k, each in enumerate(CELLS)]
+    assert ids(sheet(cells)) == [0, 2, 4]
+    kept = History(tuple(cells)).keep_all([0, 2])
+    assert ids(sheet(kept.present)) == [1, 3, 5]
+    assert sheet([]) == []
+    many = [replace(CELLS[0], id=k) for k in range(30)]
+    assert len(sheet(many)) == 12
 
 
 def test_spot_checks_come_once_the_green_boxes_were_accepted():
