@@ -55,6 +55,9 @@ def show_companion(desk: Desk) -> None:
             "centre": desk.centre,
             "zoom": desk.view.zoom,
             "image": desk.image.id,
+            "picture": desk.sha256,
+            "ticket": desk.view.ticket,
+            "answers": desk.answers,
             "look": desk.view.look,
             "walk": _walk_data(desk, chosen) if walking else None,
             "done": desk.view.done,  # it holds the mouse back until what it asked for is done

@@ -21,6 +21,7 @@ class Desk(Easel):
     """An image under review, and what can be done to it; `do` has the names that the keys go by."""
 
     sheet: list[int] = field(default_factory=list)  # ids of the boxes that the walk shows side by side
+    answers: int = 0  # to buttons; the companion waits for one before it lets go of Save
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -37,18 +38,21 @@ class Desk(Easel):
         """
         said = st.session_state.get(COMPANION) or {}
         asked = said.get("act")
-        for press in (said.get("point"), asked and asked.get("point")):
-            x, y, pressed_at, image_id = press or (0, 0, 0, None)
-            if pressed_at > self.view.pointed:
-                self.view.pointed = pressed_at
-                if image_id == self.image.id:  # else it was meant for an image that is gone
-                    self.select_at(x, y)
-        if not asked or asked["ticket"] <= self.view.ticket:
-            return
-        self.view.ticket = asked["ticket"]
-        if asked["image"] == self.image.id:
-            self.notice = ""
-            self.do(asked["what"], asked.get("value"))
+        if asked and asked["ticket"] > self.view.ticket:
+            self._press(asked.get("point"))
+            self.view.ticket = asked["ticket"]
+            if asked["image"] == self.image.id:
+                self.notice = ""
+                st.session_state.pop("review_error", None)
+                self.do(asked["what"], asked.get("value"))
+        self._press(said.get("point"))  # it may have come after the act, never before the press above
+
+    def _press(self, point: list[Any] | None) -> None:
+        x, y, pressed_at, image_id = point or (0, 0, 0, None)
+        if pressed_at > self.view.pointed:
+            self.view.pointed = pressed_at
+            if image_id == self.image.id:  # else it was meant for an image that is gone
+                self.select_at(x, y)
 
     def do(self, what: str, value: Any = None) -> None:
         """Do one thing that a key or the companion stands for."""
@@ -84,7 +88,7 @@ class Desk(Easel):
             case "sheet":
                 self.toggle_sheet()
             case "choose":
-                self.selected = int(value)
+                self.selected = int(value) if int(value) in self.sheet else None
             case "passes":
                 self.view.passes = not self.view.passes
             case "draw":
@@ -110,7 +114,8 @@ class Desk(Easel):
             return
         if self.view.drawing:
             self.view.label = label
-            target = max((each.id for each in self.present if each.detection_id is None), default=None)
+            drawn = {each.id for each in self.present if each.how == "drawn"} - self.opened_with
+            target = max(drawn, default=None)
         if target is None:
             self.view.label = label
         else:
@@ -162,16 +167,19 @@ class Desk(Easel):
         """Accept every green box at once; a few of them, drawn at random, come back to be checked."""
         before = self.history
         self.change(before.keep_green(), redraw=True)
-        n = sum(a is not b for a, b in zip(before.present, self.present, strict=True))
+        accepted = [b for a, b in zip(before.present, self.present, strict=True) if a is not b]
+        n, hidden = len(accepted), sum(not self._shows(each) for each in accepted)
         self.notice = f"{n} green box{'es' * (n != 1)} accepted." if n else "No green box waits."
+        if hidden and not self.walking:
+            self.notice += f" {hidden} of them were not shown: the view is filtered."
         cells = self.walk_cells()
         spots = [each for each in walk.waiting(cells) if each.detection_id in self.spots]
         if n and spots:
             self.notice += f" {len(spots)} of them, drawn at random, for a look."
-            if not self.walking:
+            if self.view.sheets:
+                self.enter_walk()
+            elif not self.walking:
                 self.walking, self.selected = True, spots[0].id
-            elif self.sheet:
-                self.open_sheet()
 
     def undo(self) -> None:
         """Take the last change back, and point at what it brings back."""
@@ -201,7 +209,7 @@ class Desk(Easel):
         self.change(history, redraw=True)
         if history.find(changed) is not None:
             self.selected = changed
-        if self.walking and (self.selected is None or self.sheet):
+        if self.walking and (self.sheet or self.selected not in [each.id for each in self.walk_cells()]):
             self.enter_walk()
 
     # ---- what is shown -----------------------------------------------------------------------
@@ -324,9 +332,10 @@ def act(what: Callable[..., None] | None, *arguments: Any) -> None:
         desk.listen()
         desk.obey()
         if what is not None:
-            what(*arguments)
             st.session_state.pop("review_error", None)
+            what(*arguments)
     except RbcalError as err:
         st.session_state["review_error"] = str(err)
-    if desk.view.ticket != ticket and desk.serial == before:
+    desk.answers += what is not None
+    if desk.view.ticket != ticket and (desk.serial == before or desk.walking):
         desk.view.done = desk.view.ticket  # it drew nothing anew, so there is no drawing to wait for

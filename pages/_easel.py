@@ -18,7 +18,7 @@ from rbcal.store.classes import CellClass
 from rbcal.store.images import Image
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Ranking
-from rbcal.store.reviews import Draft, Review
+from rbcal.store.reviews import Draft, How, Review
 from rbcal.view import canvas, shapes, walk, words
 from rbcal.view.keys import class_keys
 
@@ -52,6 +52,7 @@ class Easel:
 
     path: Path
     image: Image
+    sha256: str
     picture: bytes
     classes: tuple[CellClass, ...]
     ranking: Ranking | None
@@ -63,7 +64,9 @@ class Easel:
     history: shapes.History
     start: shapes.Shapes  # as the model left them, or the last review
     base_revision: int  # of the review that this one goes on from
-    started_from: int | None  # the ranking whose boxes these were at first
+    drafted_from: int | None = None  # the ranking that the draft began with
+    unknown: frozenset[int] = frozenset()  # ids of reviewed boxes of which nobody knows how they came about
+    green: tuple[int, int] = (0, 0)  # wrong, checked: the model's green boxes so far
     seconds: float = 0.0
     acted_at: float = field(default_factory=time.monotonic)
     walking: bool = False  # the walk takes the place of the canvas
@@ -82,6 +85,7 @@ class Easel:
         self.frame = canvas.Frame.of(self.image.width, self.image.height)
         self.names = [each.name for each in self.classes]
         self.keys = class_keys(self.classes)
+        self.opened_with = frozenset(each.id for each in self.present)
         self.redraw()
 
     @property
@@ -93,6 +97,12 @@ class Easel:
     def present(self) -> shapes.Shapes:
         """The boxes as they are now."""
         return self.history.present
+
+    @property
+    def started_from(self) -> int | None:
+        """The ranking whose boxes these are: the one on the desk if any is of it, else the draft's."""
+        ours = any(each.detection_id in self.cells for each in self.present)
+        return self.ranking.id if self.ranking is not None and ours else self.drafted_from
 
     @property
     def drawn_now(self) -> list[shapes.Shape]:
@@ -145,12 +155,12 @@ class Easel:
             self.selected = None
         if redraw:
             self.redraw()
-        draft = Draft(
-            shapes.to_json(self.present),
-            self.seconds,
-            self.base_revision,
-            self.started_from,
-        )
+        self.keep_draft()
+
+    def keep_draft(self) -> None:
+        """Store the boxes as an unfinished review."""
+        boxes = shapes.to_json(self.present)
+        draft = Draft(boxes, self.seconds, self.base_revision, self.started_from)
         with Project.open(self.path) as project:
             project.reviews.save_draft(self.image.id, draft)
 
@@ -178,30 +188,42 @@ class Easel:
 
     def save(self) -> None:
         """Store the boxes as annotations; returns only when they are on disk."""
-        with Project.open(self.path) as project:
-            # A ranking that came since has dropped the detections of those before it.
-            cells = project.rankings.cells(self.started_from, self.image.id) if self.started_from else []
-            alive = {cell.detection_id for cell in cells}
-            present = self.started_from is not None and (alive or not self.cells)
-            sources = [each.detection_id for each in self.present]
-            checks = walk.spot_checks(self.present, self.spots) if alive else {}
-            try:
+        ranking_id = self.started_from
+        try:
+            with Project.open(self.path) as project, project.transaction():
+                # A ranking that came since has dropped the detections of those before it.
+                cells = project.rankings.cells(ranking_id, self.image.id) if ranking_id else []
+                alive = {cell.detection_id for cell in cells}
+                sources = [each.detection_id if each.detection_id in alive else None for each in self.present]
+                fresh = alive and not self.base_revision
                 project.reviews.save(
                     self.image.id,
                     shapes.to_annotations(self.present),
                     origin="expert",
                     base_revision=self.base_revision,
-                    detection_ids=[each if each in alive else None for each in sources],
-                    how=[each.how for each in self.present],
-                    spot_checks=checks,
-                    ranking_id=self.started_from if present else None,
+                    detection_ids=sources,
+                    how=[self._how(each) for each in self.present],
+                    spot_checks=walk.spot_checks(self.present, self.start, self.spots) if fresh else {},
+                    ranking_id=ranking_id if alive or not self.cells else None,
                     seconds=self.seconds,
                 )
-            except ConflictError:
+        except ConflictError:
+            with Project.open(self.path) as project:
                 self.theirs = project.reviews.current(self.image.id)
-                raise
+            self.keep_draft()  # the other save has dropped it
+            raise
+
+    def _how(self, shape: shapes.Shape) -> How | None:
+        """Return what became of a box; one that was changed, and changed back, was looked at and kept."""
+        was = next((each for each in self.start if each.id == shape.id), None)
+        if was is None or (was.box, was.label) != (shape.box, shape.label):
+            return shape.how
+        if shape.id in self.unknown and shape.how == "kept":
+            return None
+        return "kept" if shape.how == "changed" else shape.how
 
     def keep_mine(self) -> None:
         """Go on from what somebody else saved meanwhile; the next save stores these boxes after it."""
         if self.theirs is not None:
             self.base_revision, self.theirs = self.theirs.revision, None
+            self.keep_draft()

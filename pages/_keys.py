@@ -10,17 +10,19 @@ from rbcal.errors import ProjectError
 from rbcal.store.project import Project
 from rbcal.view.keys import EVERYWHERE, IMAGE, MOUSE, WALK, Sheet, check_keys, class_keys
 
+SHEETS = (
+    (("Everywhere", EVERYWHERE),),
+    (("In the walk", WALK), ("Mouse", MOUSE)),
+    (("On the whole image", IMAGE),),
+)
+
 
 @st.dialog("Keys", width="large")
 def show_keys(desk: Desk) -> None:
     """Show what every key does, and let the user choose those of the classes."""
-    left, right = st.columns(2)
-    with left:
-        _show("Everywhere", EVERYWHERE)
-        _show("Mouse", MOUSE)
-    with right:
-        _show("In the walk", WALK)
-        _show("On the whole image", IMAGE)
+    columns = st.columns(3)
+    for column, sheets in zip(columns, SHEETS, strict=True):
+        column.html("".join(_table(heading, sheet) for heading, sheet in sheets))
     st.markdown("**Class keys of this project**")
     table = pd.DataFrame({"Class": desk.names, "Key": [key.upper() for key in desk.keys]})
     changed = st.data_editor(table, hide_index=True, disabled=["Class"], key="class_keys", width="content")
@@ -37,6 +39,6 @@ def show_keys(desk: Desk) -> None:
         st.rerun()
 
 
-def _show(heading: str, sheet: Sheet) -> None:
-    rows = "\n".join(f"| **{key.replace('|', '')}** | {meaning} |" for key, meaning in sheet)
-    st.markdown(f"**{heading}**\n\n| | |\n|:--|:--|\n{rows}")
+def _table(heading: str, sheet: Sheet) -> str:
+    rows = "".join(f"<tr><td><b>{key}</b></td><td>{meaning}</td></tr>" for key, meaning in sheet)
+    return f"<div class='keys'><h4>{heading}</h4><table>{rows}</table></div>"

@@ -26,6 +26,7 @@ def open_desk(project: Project, image_id: int, view: View) -> Desk:
         project.reviews.draft(image_id),
         project.reviews.current(image_id),
     )
+    sha256 = project.images.digest(image_id)
     classes = project.classes.all()
     ranking = project.rankings.current()
     if review is not None:  # the ranking that it started from, if any
@@ -42,8 +43,8 @@ def open_desk(project: Project, image_id: int, view: View) -> Desk:
         if review is None
         else shapes.from_annotations(review.annotations, review.detection_ids, review.how, flagged)
     )
-    started_from = draft.ranking_id if draft else ranking and ranking.id
-    from_this = started_from == (ranking and ranking.id)
+    drafted_from = draft.ranking_id if draft else ranking and ranking.id
+    from_this = drafted_from == (ranking and ranking.id)
     view.label = min(view.label, max(0, len(classes) - 1))
     if isinstance(view.only, int) and view.only >= len(classes):
         view.only = "all"
@@ -52,7 +53,8 @@ def open_desk(project: Project, image_id: int, view: View) -> Desk:
     return Desk(
         path=project.path,
         image=image,
-        picture=_shown(project, image_id),
+        sha256=sha256,
+        picture=_display(sha256, lambda: project.images.content(image_id)),
         classes=classes,
         ranking=ranking,
         cells={cell.detection_id: cell for cell in cells},
@@ -63,7 +65,9 @@ def open_desk(project: Project, image_id: int, view: View) -> Desk:
         history=shapes.History(shapes.from_json(draft.boxes) if draft else start),
         start=start,
         base_revision=draft.base_revision if draft else image.revision,
-        started_from=started_from,
+        drafted_from=drafted_from,
+        unknown=frozenset(k for k, how in enumerate(review.how) if how is None) if review else frozenset(),
+        green=project.reviews.spot_checks(ranking.model_id) if ranking else (0, 0),
         seconds=draft.seconds if draft else 0.0,
     )
 
@@ -88,29 +92,21 @@ def _spots(ranking: Ranking | None, cells: list[Cell], flagged: set[int]) -> lis
     return [detection for detection in green if walk.is_spot_check(ranking.id, detection)]
 
 
-def _shown(project: Project, image_id: int) -> bytes:
-    """Return a picture as a browser can show it."""
-    return _display(project.images.digest(image_id), lambda: project.images.content(image_id))
-
-
 @st.cache_resource(max_entries=8, show_spinner=False)  # a resource: data would be copied at each look
 def _display(sha256: str, _read: Callable[[], bytes]) -> bytes:
     """Return the copy for the browser of the picture with these bytes; the last few are kept."""
     return pictures.display(_read())
 
 
-def hold_pictures(project: Project, desk: Desk, next_id: int | None) -> None:
-    """Give the browser the picture of the desk, for the walk, and the one after it, so that it comes at once.
+def hold_picture(project: Project, image_id: int | None, name: str) -> None:
+    """Give the browser a picture, for the walk; the next one ahead of its turn, so that it comes at once.
 
     Each message is the same at every run, so Streamlit sends it once.
     """
-    with st.container(key="pictures"):
-        _hold(desk.image.id, desk.picture)
-        if next_id is not None:
-            _hold(next_id, _shown(project, next_id))
-
-
-def _hold(image_id: int, picture: bytes) -> None:
-    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
-    url = f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
-    _picture(key=f"picture_{image_id}", data={"image": image_id, "url": url})
+    with st.container(key=f"picture_{name}"):
+        if image_id is not None:
+            sha256 = project.images.digest(image_id)
+            picture = _display(sha256, lambda: project.images.content(image_id))
+            kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+            url = f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
+            _picture(key=f"held_{name}", data={"sha256": sha256, "url": url})

@@ -10,7 +10,6 @@ import streamlit as st
 
 from pages._canvas import walk_place
 from pages._desk import Desk, act
-from rbcal.store.project import Project
 from rbcal.view import walk
 from rbcal.view.words import green_words, literal
 
@@ -81,8 +80,7 @@ def show_tools(desk: Desk) -> None:
                 type="primary" if desk.view.drawing else "secondary",
                 on_click=act,
                 args=(desk.toggle_drawing,),
-                shortcut="D",
-                help="Edit boxes" if desk.view.drawing else "Draw boxes",
+                help="Edit boxes (D)" if desk.view.drawing else "Draw boxes (D)",
             )
         st.button(
             "",
@@ -144,13 +142,17 @@ def show_view(desk: Desk) -> None:
     }
     if chosen != {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"} | look:
         view.look = chosen
-        st.rerun(scope="fragment")
+        st.rerun()
     if (chips, only) != (view.chips, view.only):
         view.chips = chips
         desk.show_only(only)
-        st.rerun(scope="fragment")
+        st.rerun()
     st.button(
-        "Start over from the model's boxes" if desk.start else "Remove all boxes",
+        "Remove all boxes"
+        if not desk.start
+        else "Start over from the last review"
+        if desk.image.revision
+        else "Start over from the model's boxes",
         on_click=act,
         args=(desk.start_over,),
         disabled=desk.present == desk.start,
@@ -288,10 +290,8 @@ def show_green(desk: Desk) -> None:
         disabled=not n,
         help="About one in twenty of them, drawn at random, comes back for a look.",
     )
-    with Project.open(desk.path) as project:
-        wrong, checked = project.reviews.spot_checks(desk.ranking.model_id) if desk.ranking else (0, 0)
-    if checked:
-        st.caption(literal(green_words(wrong, checked)))
+    if desk.green[1]:
+        st.caption(literal(green_words(*desk.green)))
 
 
 def show_status(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -35,30 +36,40 @@ def following(order: Order, image_id: int) -> int | None:
     return next((each for each, skipped in others if not skipped), others[0][0] if others else None)
 
 
-def go_on(order: Order, image_id: int) -> None:
-    """Open the image after this one; None if it was the last."""
-    st.session_state["wanted_image"] = following(order, image_id)
-
-
-def save(desk: Desk, order: Order) -> None:
+def save(desk: Desk) -> None:
     """Store the boxes, then say so, then open the next image."""
+    if desk is not st.session_state.get("desk"):  # a second press, meant for the image before
+        return
+    following_id = _next(desk)
     desk.save()
     n = len(desk.present)
     st.session_state["saved"] = (
         f"Saved {literal(desk.image.name)}: {n} cell{'s' * (n != 1)}, {duration(desk.seconds)}"
     )
-    go_on(order, desk.image.id)
+    st.session_state["wanted_image"] = following_id
     st.session_state.pop("desk")
 
 
-def skip(desk: Desk, order: Order) -> None:
+def skip(desk: Desk) -> None:
     """Put the image off; its draft stays, and it comes again when the others are done."""
+    if desk is not st.session_state.get("desk"):
+        return
+    following_id = _next(desk)
     if not desk.image.revision:
         with Project.open(desk.path) as project:
             project.rankings.skip(desk.image.id)
-    go_on(order, desk.image.id)
-    if st.session_state["wanted_image"] is None:
+    st.session_state["wanted_image"] = following_id
+    if following_id is None and desk.image.revision:
+        st.session_state.pop("desk")  # nothing waits: the page says what comes next
+    elif following_id is None:
         desk.notice = "There is no other image to review."
+
+
+def _next(desk: Desk) -> int | None:
+    """Return the image after this one in the queue as it is by now; None if it is the last."""
+    with Project.open(desk.path) as project:
+        label = queue_label(desk.view, len(desk.names))
+        return following(project.rankings.order(label) or project.rankings.order(), desk.image.id)
 
 
 def jump(image_id: int) -> None:
@@ -121,25 +132,24 @@ def _thumbnail(project: Project, image_id: int) -> str:
 # ---- the list of all ---------------------------------------------------------------------------------
 
 
-@st.dialog("All images", width="large")
-def show_list(desk: Desk) -> None:
+@st.dialog("All images", width="large", on_dismiss="rerun")
+def show_list(path: Path, view: View, names: Sequence[str]) -> None:
     """Show the whole queue, filtered, and the images that are done; a click on a row opens its image."""
-    view = desk.view
     left, middle, right = st.columns([4, 4, 2], vertical_alignment="bottom")
     kind = left.segmented_control(
         "Images", ["To review", "Skipped", "Reviewed"], default="To review", required=True, key="list_kind"
     )
     if kind == "Reviewed":
-        _show_reviewed(desk, middle.text_input("Name contains", key="list_name"), right)
+        _show_reviewed(path, middle.text_input("Name contains", key="list_name"), right)
         return
     label = middle.selectbox(
         "In which a cell may be",
-        [None, *range(len(desk.names))],
+        [None, *range(len(names))],
         index=0 if view.queue_label is None else view.queue_label + 1,
-        format_func=lambda k: "of any class" if k is None else desk.names[k],
+        format_func=lambda k: "of any class" if k is None else names[k],
         help="Also the class that Save & next stays with.",
     )
-    with Project.open(desk.path) as project:
+    with Project.open(path) as project:
         order = project.rankings.order(label)
         ids = [image_id for image_id, skipped in order if kind == "To review" or skipped]
         ranking = project.rankings.current()
@@ -174,11 +184,10 @@ def ranked_by(model_id: int | None, *, stale: bool) -> str:
     return words + (" Another model serves by now: rank the pool again on the Train page." if stale else "")
 
 
-def _show_reviewed(desk: Desk, name: str, place: DeltaGenerator) -> None:
-    with Project.open(desk.path) as project:
-        done = [each for each in project.reviews.latest(100_000) if name.lower() in each.name.lower()]
-        leaf = _leaf(len(done), place)
-        here = done[leaf * _LISTED :][:_LISTED]
+def _show_reviewed(path: Path, name: str, place: DeltaGenerator) -> None:
+    with Project.open(path) as project:
+        leaf = _leaf(project.reviews.count(name), place)
+        here = project.reviews.latest(_LISTED, leaf * _LISTED, name)
         table = pd.DataFrame(
             {
                 "": [_thumbnail(project, each.image_id) for each in here],
@@ -188,7 +197,7 @@ def _show_reviewed(desk: Desk, name: str, place: DeltaGenerator) -> None:
                 "Saved": [pd.Timestamp(each.created_at) for each in here],
             }
         )
-    if not done:
+    if not here:
         st.info("No image here.")
         return
     _choose(table, [each.image_id for each in here], f"reviewed_{leaf}")

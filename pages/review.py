@@ -7,7 +7,7 @@ from pages._desk import Desk, act
 from pages._easel import CANVAS, View
 from pages._keys import show_keys
 from pages._open import open_project_path
-from pages._opening import hold_pictures, open_desk
+from pages._opening import hold_picture, open_desk
 from pages._panel import show_panel
 from pages._queue import Order, following, queue_label, save, show_list, show_strip, skip
 from rbcal.store.project import Project
@@ -26,7 +26,7 @@ STYLE = """<style>
   .st-key-bar { padding-left: 2.2rem; min-height: 2.6rem; }
   .st-key-bar p, .st-key-chosen p, .st-key-status p { margin: 0; line-height: 1.3; }
   .st-key-stage { gap: 0; }
-  .st-key-pictures { display: none; }
+  .st-key-picture_now, .st-key-picture_next { display: none; }
   .st-key-workplace { flex-wrap: nowrap; }
   .st-key-queue { flex: none; }
   .st-key-bench { min-width: 0; }
@@ -35,9 +35,12 @@ STYLE = """<style>
   .st-key-panel { gap: .5rem; flex: none; height: calc(100vh - 76px) !important; min-height: 560px; }
   .st-key-panel > :has(> .st-key-reds) { flex: 1 1 0; min-height: 120px; }
   .st-key-reds { overflow-y: auto; height: 100%; scrollbar-width: thin; }
-  :is(.st-key-tools, .st-key-steps, .st-key-kinds) { gap: .35rem; }
-  :is(.st-key-tools, .st-key-steps, .st-key-kinds) button { padding: .2rem .55rem; min-height: 2.1rem; }
-  .st-key-view button { padding: .2rem .35rem; }
+  :is(.st-key-tools, .st-key-steps, .st-key-kinds) { gap: .3rem; }
+  :is(.st-key-tools, .st-key-steps, .st-key-kinds) button { padding: .2rem .5rem; min-height: 2.1rem; }
+  .keys { font-size: .85rem; line-height: 1.3; }
+  .keys h4 { font-size: .95rem; padding: .3rem 0; }
+  .keys td { padding: .12rem .6rem .12rem 0; vertical-align: top; }
+  .st-key-tools button { padding: .2rem .38rem; }
   .st-key-palette .stHorizontalBlock { gap: .25rem; }
   .st-key-palette button { padding: 0 .5rem; min-height: 1.7rem; height: 1.7rem; }
   .st-key-palette button p { font-size: .8rem; }
@@ -52,7 +55,7 @@ def forget_other_project() -> None:
     view: View = st.session_state.get("view", View())
     if st.session_state.get("view_of") != PATH:
         view = View(pointed=view.pointed, ticket=view.ticket, done=view.done)
-        for key in ("desk", "wanted_image", "saved", "dialog"):
+        for key in ("desk", "wanted_image", "saved", "dialog", "review_error"):
             st.session_state.pop(key, None)
     st.session_state["view"], st.session_state["view_of"] = view, PATH
 
@@ -69,6 +72,8 @@ def choose_desk(project: Project, order: Order) -> None:
                 desk.redraw()  # the canvas was away with its page; it knows nothing any more
             return
         wanted = desk.image.id
+    if desk is not None and desk.path == PATH and desk.history.past:
+        desk.keep_draft()  # a save elsewhere may have dropped it
     first = following(order, -1) if order else None
     st.session_state["desk"] = open_desk(
         project, first if wanted is None else wanted, st.session_state["view"]
@@ -96,13 +101,13 @@ def show_bar(project: Project, desk: Desk, order: Order) -> None:
             f":small[{why_words(project, desk, ids)}]",
             width="stretch",
         )
-        st.button("Skip", key="skip", on_click=act, args=(skip, desk, order), shortcut="S", help="Later (S)")
+        st.button("Skip", key="skip", on_click=act, args=(skip, desk), shortcut="S", help="Later (S)")
         st.button(
             "Save & next",
             key="save",
             type="primary",
             on_click=act,
-            args=(save, desk, order),
+            args=(save, desk),
             shortcut="Enter",
         )
 
@@ -149,7 +154,7 @@ def show_desk() -> None:
         show_panel(desk)
     match st.session_state.pop("dialog", None):
         case "queue":
-            show_list(desk)
+            show_list(desk.path, desk.view, desk.names)
         case "keys":
             show_keys(desk)
 
@@ -177,14 +182,17 @@ with Project.open(PATH) as project:
         )
         st.page_link("pages/train.py", label="Train with them", icon=":material/model_training:")
         st.page_link("pages/project.py", label="Import more images", icon=":material/folder_open:")
+        if st.button("Reopen an image", icon=":material/history:"):
+            show_list(PATH, st.session_state["view"], classes)
         st.stop()
     choose_desk(project, order)
     desk = st.session_state["desk"]
     st.html(STYLE)
+    hold_picture(project, desk.image.id, "now")
     show_bar(project, desk, order)
     with st.container(horizontal=True, key="workplace", gap="small"):
         with st.container(key="queue", width=104):
             show_strip(project, desk, order)
         with st.container(key="bench", width="stretch"):
             show_desk()
-    hold_pictures(project, desk, following(order, desk.image.id))
+    hold_picture(project, following(order, desk.image.id), "next")

@@ -8,7 +8,8 @@
 const DEBOUNCE_MS = 200;   // of the component: an edit younger than this is not in Python yet
 const ZOOM_STEP = 1.2, ZOOM_MOST = 10, LEAST_PANEL = 300, BOTTOM_GAP = 10;
 const HOLD_MS = 3000;      // what the user does waits for Python's redraw at most this long
-const LEAVE_MS = 1500;     // the next image is there much sooner
+const LEAVE_MS = 1500;     // a second press in this time is a slip
+const LEAVE_MOST_MS = 20_000;   // Python says when an image is left, or not; if it never does
 const CLICK_PX = 4;        // a mouse that moved less did not drag
 const ARROWS = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
 const stages = new WeakMap();
@@ -40,7 +41,8 @@ function focused() {
 
 function typing() {
   const element = focused();
-  return Boolean(element && (/^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName) || element.isContentEditable));
+  if (!element) return false;
+  return /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName) || element.isContentEditable || Boolean(element.closest('[data-testid="stPopoverBody"]'));
 }
 
 class Stage {
@@ -81,6 +83,8 @@ class Stage {
 
   close() {
     clearInterval(this.timer);
+    clearTimeout(this.holdTimer);
+    clearTimeout(this.zoomTimer);
     for (const [target, name, handler, options] of this.listeners) target.removeEventListener(name, handler, options);
   }
 
@@ -179,7 +183,7 @@ class Stage {
     clearTimeout(this.zoomTimer);
     this.zoomTimer = setTimeout(() => {
       this.zoomTimer = null;
-      if (this.pressed) return this.applyZoom();
+      if (this.pressed || performance.now() < this.awaitedUntil || document.querySelector('[role="dialog"]')) return this.applyZoom();
       if (Math.abs(Math.log(this.zoom / (this.data.zoom || 1))) < 0.1 || this.zoom === this.reported) return;
       this.reported = this.zoom;
       this.ask('zoom', this.zoom);
@@ -304,14 +308,14 @@ class Stage {
 
   receive(data, parent) {
     if (data.image !== this.data.image) this.leavingUntil = 0;
-    else if (this.walking && data.mode !== 'walk') this.leavingUntil = performance.now() + LEAVE_MS;
+    else if (data.answers !== this.data.answers || (this.walking && data.mode !== 'walk')) this.leavingUntil = performance.now() + LEAVE_MS;
     this.data = data;
     this.walk.show(data, parent);
-    this.ticket ??= data.done;
+    this.ticket ??= data.ticket;
     if (data.done < this.ticket || !this.awaitedUntil) return;
     this.awaitedUntil = 0;
+    this.sendNudge();   // it was gathered before what is in the queue
     this.play();
-    this.sendNudge();
   }
 
   play() {
@@ -344,7 +348,7 @@ class Stage {
   keydown(event) {
     if (typing() || document.querySelector('[role="dialog"]')) return;
     if (/^(Enter| )$/.test(event.key) && focused()?.tagName === 'BUTTON') return;   // reached with Tab: it is meant
-    const ours = event.isTrusted && (this.unwanted(event) || this.nudge(event) || this.hold(event));
+    const ours = event.isTrusted && (this.unwanted(event) || (!this.queue.length && this.nudge(event)) || this.hold(event));
     if (!ours && !this.key(event)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
@@ -353,6 +357,8 @@ class Stage {
   // Returns whether the key was ours.
   key(event) {
     const key = event.key.toLowerCase();
+    if (this.nudge(event)) return true;
+    if (this.walking && !this.walk.held) return true;   // there is nothing to see yet
     if (event.ctrlKey || event.metaKey) {
       if (key === 'enter') return this.click('.st-key-save button');
       const what = key === 'z' ? (event.shiftKey ? 'redo' : 'undo') : key === 'y' ? 'redo' : null;
@@ -365,7 +371,7 @@ class Stage {
     this.flush();   // whatever this key means to Streamlit comes after the edit before it
     if (event.repeat && !key.startsWith('arrow')) return true;
     if (key === 'v') return this.click('.st-key-view button');
-    const plain = { w: 'walk', a: 'green', u: 'undo', q: 'queue', '?': 'keys', ...(this.walking ? { p: 'passes', g: 'sheet' } : { n: 'next', k: 'keep', f: 'only' }) }[key];
+    const plain = { w: 'walk', a: 'green', u: 'undo', q: 'queue', '?': 'keys', ...(this.walking ? { p: 'passes', g: 'sheet' } : { n: 'next', k: 'keep', f: 'only', d: 'draw' }) }[key];
     if (plain) return this.ask(plain);
     const label = this.data.keys.indexOf(key);
     if (label >= 0) return this.say('label', label);
@@ -408,7 +414,7 @@ class Stage {
     const now = performance.now();
     if (event.repeat || now < this.leavingUntil) return true;
     const leaves = event.key !== 'Enter' || !this.walking || event.ctrlKey;
-    if (leaves) this.leavingUntil = now + LEAVE_MS;
+    if (leaves) this.leavingUntil = now + LEAVE_MOST_MS;
     return false;
   }
 

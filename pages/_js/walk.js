@@ -99,12 +99,7 @@ class Walk {
     if (data.mode !== 'walk') return;
     this.data = data.walk;
     this.drag = null;
-    const held = globalThis.rbcalPictures?.get(data.image);
-    if (held && this.shown !== data.image) {
-      this.picture.setAttribute('href', held.src);
-      this.shown = data.image;
-    }
-    if (!held) setTimeout(() => this.show(this.stage.data, parent), 50);   // it comes with the same run of the page
+    this.showPicture(data.picture);
     this.picture.setAttribute('width', this.data.width);
     this.picture.setAttribute('height', this.data.height);
     setFilter(this.filter, this.picture, data.look);
@@ -123,9 +118,20 @@ class Walk {
     this.show({ ...data, walk: { ...this.data, ...this.data.after, after: null } });
   }
 
-  // Now and then: the window may have another size.
+  // The picture may come a moment after its boxes; until then there is none, and keys wait for it.
+  showPicture(sha256) {
+    const picture = globalThis.rbcalPictures?.get(sha256);
+    this.held = Boolean(picture);
+    if (picture && this.shown === sha256) return;
+    this.shown = picture ? sha256 : null;
+    this.picture.setAttribute('href', picture?.src ?? '');
+    return true;
+  }
+
+  // Now and then: the window may have another size, the picture may have come.
   look(settled) {
-    this.element.dataset.settled = settled;
+    if (!this.held && this.showPicture(this.stage.data.picture)) this.show(this.stage.data);
+    this.element.dataset.settled = settled && this.held;
     this.fit();
   }
 

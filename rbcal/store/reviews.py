@@ -168,14 +168,25 @@ class Reviews:
         """Return the annotations of one review, the current one of its image or an earlier one."""
         return self._cells(review_id)[0]
 
-    def latest(self, limit: int) -> list[Reviewed]:
-        """Return the images that may be trained on and are annotated, the one saved last first."""
+    def count(self, name: str = "") -> int:
+        """Return how many images may be trained on, are annotated, and have `name` in their name."""
+        return int(
+            self._db.value(
+                "SELECT count(DISTINCT image_id) FROM review JOIN image ON image.id = image_id"
+                " WHERE split = 'work' AND instr(lower(name), lower(?))",
+                (name,),
+            )
+        )
+
+    def latest(self, limit: int, offset: int = 0, name: str = "") -> list[Reviewed]:
+        """Return some of the images that :meth:`count` counts, the one saved last first."""
         rows = self._db.rows(
             "SELECT image.id AS image_id, image.name, origin, seconds, created_at,"
             " (SELECT count(*) FROM annotation WHERE review_id = current_review.id) AS n_cells"
             " FROM current_review JOIN image ON image.id = image_id"
-            " WHERE split = 'work' ORDER BY current_review.id DESC LIMIT ?",
-            (limit,),
+            " WHERE split = 'work' AND instr(lower(image.name), lower(?))"
+            " ORDER BY current_review.id DESC LIMIT ? OFFSET ?",
+            (name, limit, offset),
         )
         return [Reviewed(**row) for row in rows]
 

@@ -362,7 +362,12 @@ def m003_review(db: Database) -> None:
         for row in rows:
             touched = row.pop("touched")
             row["how"] = "open" if not touched else "drawn" if row["detection_id"] is None else "changed"
-        db.execute("UPDATE draft SET boxes = ? WHERE image_id = ?", (json.dumps(rows), image_id))
+        sources = [row["detection_id"] for row in rows if row["detection_id"] is not None]
+        db.execute(
+            "UPDATE draft SET boxes = ?, ranking_id = (SELECT ranking_id FROM detection WHERE id = ?)"
+            " WHERE image_id = ?",
+            (json.dumps(rows), min(sources, default=None), image_id),
+        )
     _count_classes_of_the_last_ranking(db)
 
 

@@ -48,12 +48,21 @@ def sheet(cells: Sequence[Shape]) -> list[Shape]:
     return [each for each in left if each.label == left[0].label][:SHEET]
 
 
-def spot_checks(shapes: Sequence[Shape], spots: Collection[int]) -> dict[int, bool]:
-    """Return for each spot check that was made, by its detection, whether the box was wrong.
+def spot_checks(shapes: Sequence[Shape], start: Sequence[Shape], spots: Collection[int]) -> dict[int, bool]:
+    """Return for each spot check of an image, by its detection, whether the box was wrong.
 
-    A box that the expert changed or deleted was wrong, one that was looked at and kept was right; one that
-    nobody looked at says nothing.
+    A box that is elsewhere, of another class or gone was wrong. An image counts whole or not at all: only
+    once the expert has vouched for every green box and answered every check. Else the wrong ones, which are
+    mended where they are seen, would count more often than the right ones.
+
+    Parameters
+    ----------
+    start : sequence of Shape
+        The boxes as the model left them.
     """
-    found = {each.detection_id: each.how for each in shapes}
-    made = {detection: found.get(detection) for detection in spots}  # None: deleted
-    return {detection: how != "kept" for detection, how in made.items() if how not in ("open", "bulk")}
+    unanswered = any(each.how in ("open", "bulk") for each in shapes if each.detection_id in spots)
+    if unanswered or any(each.how == "open" and not each.flagged for each in shapes):
+        return {}
+    now = {each.detection_id: (each.box, each.label) for each in shapes}
+    was = {each.detection_id: (each.box, each.label) for each in start}
+    return {detection: now.get(detection) != was.get(detection) for detection in spots}

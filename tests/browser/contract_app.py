@@ -9,7 +9,8 @@ from rbcal.view.canvas import Frame, Pen, drawing, token_of
 from rbcal.view.shapes import Shape
 
 FRAME = Frame(400, 300, 400, 300)
-CELLS = [Shape(0, (40, 40, 100, 90), 0), Shape(1, (200, 150, 260, 210), 1)]
+BOXES = [(40, 40, 100, 90), (200, 150, 260, 210), (320, 220, 328, 228)]
+CELLS = [Shape(k, box, k % 2) for k, box in enumerate(BOXES)]
 
 serial = st.session_state.setdefault("serial", 1)
 tokens = st.session_state.setdefault("tokens", [])

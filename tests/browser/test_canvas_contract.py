@@ -45,7 +45,7 @@ def press(page: Page, label: str) -> None:
 
 
 def test_it_has_the_parts_that_the_companion_takes_hold_of(canvas: Canvas, page: Page):
-    drawn = (".dc-canvas.lower-canvas", ".upper-canvas")
+    drawn = (".dc-background-canvas", ".dc-canvas.lower-canvas", ".upper-canvas")
     for part in (".dc-root", ".dc-scroll", ".dc-container", ".dc-toolbar", *drawn, ".dc-textarea-host"):
         expect(page.locator(part)).to_have_count(1)
     for label in ("Edit", "Delete selected", SEND):
@@ -59,8 +59,15 @@ def test_identity_class_and_token_survive_a_move(canvas: Canvas, page: Page):
     after = objects(page)
     assert after["box:0"]["top"] == pytest.approx(49, abs=0.5)
     assert after["box:0"]["label"] == "one"
-    assert after.keys() == {"box:0", "box:1", "doc:7:1"}
+    assert after.keys() == {"box:0", "box:1", "box:2", "doc:7:1"}
     assert (after["box:1"]["left"], after["box:1"]["top"]) == (199, 149)
+
+
+def test_padding_lets_a_small_box_be_grabbed_from_beside_it(canvas: Canvas, page: Page):
+    assert objects(page)["box:2"]["left"] == 319
+    canvas.drag((331, 224), (351, 224))  # its right side is at 328
+    eventually(lambda: abs(objects(page)["box:2"]["left"] - 339) < 0.5, "the move arrives")
+    assert objects(page)["box:2"]["scaleX"] == 1
 
 
 def test_left_and_top_are_the_outer_corner_of_the_line(canvas: Canvas, page: Page):
@@ -102,7 +109,7 @@ def test_a_click_while_drawing_leaves_a_tiny_box(canvas: Canvas, page: Page):
 def test_a_selected_box_is_deleted_by_the_button(canvas: Canvas, page: Page):
     canvas.click(70, 65)
     press(page, "Delete selected")
-    eventually(lambda: objects(page).keys() == {"box:1", "doc:7:1"}, "the deletion arrives")
+    eventually(lambda: objects(page).keys() == {"box:1", "box:2", "doc:7:1"}, "the deletion arrives")
 
 
 def test_the_send_button_does_not_wait_for_the_debounce(canvas: Canvas, page: Page):

@@ -156,7 +156,7 @@ def test_look_alikes_are_kept_side_by_side_and_the_odd_ones_mended(
     path = projects / "tiles.rbcal"
     image_id, *_ = plant(path, 1, width=1000, height=750, n_cells=130)
     cells = found(path, image_id)
-    open_review("sheet", 1000).ready()
+    open_review("tiles", 1000).ready()
     page.keyboard.press("w")
     walk = Walk(page).ready()
     walk.press("g")

@@ -38,14 +38,21 @@ def test_spot_checks_come_once_the_green_boxes_were_accepted():
     assert ids(waiting(walk(accepted.keep(0).relabel(4, 1).present, REDS, SPOTS))) == [2, 1, 5]
 
 
-def test_a_spot_check_was_wrong_if_the_box_was_changed_or_deleted_and_counts_only_if_it_was_made():
+def test_a_spot_check_was_wrong_if_the_box_is_another_one_or_gone():
     accepted = History(CELLS).keep_green()
-    assert spot_checks(accepted.present, SPOTS) == {}
-    assert spot_checks(CELLS, SPOTS) == {}
-    assert spot_checks(accepted.keep(4).relabel(5, 1).present, SPOTS) == {104: False, 105: True}
-    assert spot_checks(accepted.remove(4).present, SPOTS) == {104: True}
-    moved = replace(CELLS[4], box=(1.0, 1.0, 9.0, 9.0), how="changed")
-    assert spot_checks((moved, CELLS[5]), SPOTS) == {104: True}
+    assert spot_checks(accepted.keep(4).relabel(5, 1).present, CELLS, SPOTS) == {104: False, 105: True}
+    assert spot_checks(accepted.keep(4).remove(5).present, CELLS, SPOTS) == {104: False, 105: True}
+    slip = accepted.keep(4).relabel(5, 1).relabel(5, 0)
+    assert spot_checks(slip.present, CELLS, SPOTS) == {104: False, 105: False}
+
+
+def test_wrong_spot_checks_do_not_count_more_easily_than_right_ones():
+    mended = History(CELLS).relabel(5, 1)  # on the whole image, and no other green box was vouched for
+    assert spot_checks(mended.present, CELLS, SPOTS) == {}
+    assert (
+        spot_checks(mended.keep_green().present, CELLS, SPOTS) == {}
+    )  # box 4 came back, and was not looked at
+    assert spot_checks(mended.keep_green().keep(4).present, CELLS, SPOTS) == {104: False, 105: True}
 
 
 def test_a_twentieth_of_the_boxes_is_drawn_and_always_the_same_ones():
