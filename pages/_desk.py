@@ -104,11 +104,11 @@ class Desk(Easel):
     def relabel(self, label: int) -> None:
         """Give the box that the expert means a class; while drawing, the last one drawn and those to come."""
         target = self.selected
-        if self.walking and target is None:
-            return  # a sheet, of which no cell is chosen
-        if self.walking and target is not None:
-            order = self.walk_cells()
-            same = (self.history.find(target) or order[0]).label == label
+        if self.walking:
+            if target is None:
+                return  # a sheet, of which no cell is chosen
+            order, chosen = self.walk_cells(), self.history.find(target)
+            same = chosen is not None and chosen.label == label
             self.change(self.history.keep(target) if same else self.history.relabel(target, label))
             self.go_on(order, target)
             return

@@ -66,10 +66,10 @@ def skip(desk: Desk) -> None:
 
 
 def _next(desk: Desk) -> int | None:
-    """Return the image after this one in the queue as it is by now; None if it is the last."""
+    """Return the image after this one in the queue as it is by now, of its class if there is one; or None."""
     with Project.open(desk.path) as project:
-        label = queue_label(desk.view, len(desk.names))
-        return following(project.rankings.order(label) or project.rankings.order(), desk.image.id)
+        orders = (project.rankings.order(each) for each in (queue_label(desk.view, len(desk.names)), None))
+        return next(filter(None, (following(order, desk.image.id) for order in orders)), None)
 
 
 def jump(image_id: int) -> None:
