@@ -187,12 +187,12 @@ def memory() -> None:
     """Print what the server takes while 200 images are saved."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "memory.rbcal"
-        plant(path, 210, width=1000, height=750, n_cells=130, fewer=0)
+        plant(path, 210, n_cells=40, fewer=0)
         with browse(Path(folder)) as (page, address, resident):
             page.goto(f"{address}/review?project=memory")
-            canvas = Canvas(page, 1000).ready()
+            canvas = Canvas(page, 640).ready()
             for number in range(201):
-                if number in (5, 25, 50, 100, 150, 200):
+                if number in (5, 40, 80, 120, 160, 200):
                     heap = page.evaluate("performance.memory.usedJSHeapSize / 2**20")
                     print(
                         f"  {number:3} images: server {resident():.0f} MiB, browser heap {heap:.0f} MiB",
