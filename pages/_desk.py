@@ -96,6 +96,12 @@ class Desk(Easel):
             case "zoom":
                 self.view.zoom = float(value)
                 self.redraw()
+            case "over":
+                self.start_over()
+            case "mine":
+                self.keep_mine()
+            case "theirs":
+                self.take_theirs()
             case "queue" | "keys":
                 st.session_state["dialog"] = what
 
@@ -319,10 +325,12 @@ class Desk(Easel):
         return next((key for key in ids[place:] + ids[:place] if key in waiting), None)
 
 
-def act(what: Callable[..., None] | None, *arguments: Any) -> None:
-    """Run what the expert means by a press, after the edits made before it; None: those edits are all.
+def act(what: str | Callable[..., None] | None, *arguments: Any) -> None:
+    """Do what the expert means by a press, after the edits made before it; None: those edits are all.
 
-    The boundary in app.py does not see callbacks, so an error waits in the session for the panel to show it.
+    `what` is a name that :meth:`Desk.do` knows, or a function of the desk. It is not a method of a desk:
+    Streamlit keeps the callbacks of widgets that are gone, and would keep every desk with them. The boundary
+    in app.py does not see callbacks, so an error waits in the session for the panel to show it.
     """
     desk: Desk | None = st.session_state.get("desk")
     if desk is None:  # saved a moment ago; this is an echo of its canvas, or a second press
@@ -333,7 +341,10 @@ def act(what: Callable[..., None] | None, *arguments: Any) -> None:
         desk.obey()
         if what is not None:
             st.session_state.pop("review_error", None)
-            what(*arguments)
+        if isinstance(what, str):
+            desk.do(what, *arguments)
+        elif what is not None:
+            what(desk, *arguments)
     except RbcalError as err:
         st.session_state["review_error"] = str(err)
     desk.answers += what is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -47,12 +46,12 @@ def show_conflict(desk: Desk) -> None:
     if theirs is None:
         return
     with st.container(horizontal=True, gap="small"):
-        st.button("Keep mine", key="mine", on_click=act, args=(desk.keep_mine,), help="Then save again.")
+        st.button("Keep mine", key="mine", on_click=act, args=("mine",), help="Then save again.")
         st.button(
             f"Show theirs ({len(theirs.annotations)} cells)",
             key="theirs",
             on_click=act,
-            args=(desk.take_theirs,),
+            args=("theirs",),
             help="Undo brings yours back. Save & next stores what you see.",
         )
     st.caption(f"Yours: {len(desk.present)} cells. Theirs: saved {theirs.created_at[:19]} UTC.")
@@ -68,7 +67,7 @@ def show_tools(desk: Desk) -> None:
             icon=":material/crop_free:" if desk.walking else ":material/center_focus_strong:",
             type="primary" if n and not desk.walking and not desk.view.drawing else "secondary",
             on_click=act,
-            args=(desk.toggle_walk,),
+            args=("walk",),
             help="One red cell after another, large (W)",
             disabled=not desk.walk_cells(),
         )
@@ -79,7 +78,7 @@ def show_tools(desk: Desk) -> None:
                 icon=":material/edit:" if desk.view.drawing else ":material/add_box:",
                 type="primary" if desk.view.drawing else "secondary",
                 on_click=act,
-                args=(desk.toggle_drawing,),
+                args=("draw",),
                 help="Edit boxes (D)" if desk.view.drawing else "Draw boxes (D)",
             )
         st.button(
@@ -89,7 +88,7 @@ def show_tools(desk: Desk) -> None:
             help="Undo (U, Ctrl+Z)",
             disabled=not desk.history.past,
             on_click=act,
-            args=(desk.undo,),
+            args=("undo",),
         )
         st.button(
             "",
@@ -98,16 +97,14 @@ def show_tools(desk: Desk) -> None:
             help="Redo (Ctrl+Shift+Z)",
             disabled=not desk.history.future,
             on_click=act,
-            args=(desk.redo,),
+            args=("redo",),
         )
         with (
             st.container(key="view", width="content"),
             st.popover("", icon=":material/tune:", help="View (V)"),
         ):
             show_view(desk)
-        st.button(
-            "", key="help", icon=":material/keyboard:", help="Keys (?)", on_click=act, args=(desk.do, "keys")
-        )
+        st.button("", key="help", icon=":material/keyboard:", help="Keys (?)", on_click=act, args=("keys",))
 
 
 def show_view(desk: Desk) -> None:
@@ -154,7 +151,7 @@ def show_view(desk: Desk) -> None:
         if desk.image.revision
         else "Start over from the model's boxes",
         on_click=act,
-        args=(desk.start_over,),
+        args=("over",),
         disabled=desk.present == desk.start,
         help="Undo takes it back.",
     )
@@ -166,20 +163,20 @@ def show_walk(desk: Desk) -> None:
     where = f"{len(desk.sheet)} cells side by side" if desk.sheet else f"Cell {place} of {total}"
     st.progress((total - waiting) / total if total else 1.0, f"{where} · {waiting} to go")
     with st.container(horizontal=True, gap="small", key="steps"):
-        _do("before", "", "arrow_back", "Left", desk.step, -1)
+        _do("before", "", "arrow_back", "Left", "step", -1)
         keep = "Keep all (Enter)" if desk.sheet else "Keep (Enter)"
-        st.button(keep, key="keep", type="primary", on_click=act, args=(desk.keep,))
-        _do("remove", "Delete", "delete", "Del", desk.remove)
-        _do("after", "", "arrow_forward", "Right", desk.step, 1)
+        st.button(keep, key="keep", type="primary", on_click=act, args=("keep",))
+        _do("remove", "Delete", "delete", "Del", "remove")
+        _do("after", "", "arrow_forward", "Right", "step", 1)
     with st.container(horizontal=True, gap="small", key="kinds"):
         kind = "One by one" if desk.view.sheets else "Side by side"
-        _do("sheet", kind, "grid_view", "Twelve cells of one class at a time (G)", desk.toggle_sheet)
+        _do("sheet", kind, "grid_view", "Twelve cells of one class at a time (G)", "sheet")
         passes = "Hide passes" if desk.view.passes else "Passes"
-        _do("passes", passes, "layers", "Where the passes saw the cell (P)", desk.do, "passes")
+        _do("passes", passes, "layers", "Where the passes saw the cell (P)", "passes")
     st.caption(ON_A_SHEET if desk.sheet else ONE_BY_ONE)
 
 
-def _do(key: str, text: str, icon: str, why: str, what: Callable[..., None], *args: Any) -> None:
+def _do(key: str, text: str, icon: str, why: str, what: str, *args: Any) -> None:
     st.button(text, key=key, icon=f":material/{icon}:", help=why, on_click=act, args=(what, *args))
 
 
@@ -200,14 +197,14 @@ def show_palette(desk: Desk) -> None:
                 index=label,
                 format_func=named.__getitem__,
                 key=key,
-                on_change=lambda: act(desk.relabel, st.session_state[key]),
+                on_change=lambda: act(choose_class, key),
                 label_visibility="collapsed",
             )
             return
         with st.container(horizontal=True, gap=None):
             for k, name in enumerate(named):
                 kind = "primary" if k == label else "secondary"
-                st.button(literal(name), key=f"class_{k}", type=kind, on_click=act, args=(desk.relabel, k))
+                st.button(literal(name), key=f"class_{k}", type=kind, on_click=act, args=("label", k))
 
 
 def show_chosen(desk: Desk) -> None:
@@ -242,7 +239,7 @@ def show_reds(desk: Desk) -> None:
     done = [each.id in desk.seen or each.how != "open" for each in reds]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Red cells** · {sum(done)} of {len(reds)} looked at", width="stretch")
-        st.button("Next (N)", key="next", on_click=act, args=(desk.next_red,), disabled=all(done))
+        st.button("Next (N)", key="next", on_click=act, args=("next",), disabled=all(done))
     table = pd.DataFrame(
         {
             "Class": [
@@ -259,7 +256,7 @@ def show_reds(desk: Desk) -> None:
             hide_index=True,
             height=28 * len(reds) + 38,  # whole: the container scrolls, as high as the window lets it
             row_height=28,
-            on_select=lambda: act(choose_red, desk, key),
+            on_select=lambda: act(choose_red, key),
             selection_mode="single-cell",
             column_config={"Class": st.column_config.TextColumn(width=105)},
         )
@@ -286,7 +283,7 @@ def show_green(desk: Desk) -> None:
         key="green",
         icon=":material/done_all:",
         on_click=act,
-        args=(desk.keep_green,),
+        args=("green",),
         disabled=not n,
         help="About one in twenty of them, drawn at random, comes back for a look.",
     )
@@ -305,6 +302,11 @@ def show_status(desk: Desk) -> None:
         if desk.notice:
             st.markdown(f":blue[{desk.notice}]")
         st.caption(f"{n} cell{'s' * (n != 1)}, {changed} changed{filtered}{kept}{saved}")
+
+
+def choose_class(desk: Desk, key: str) -> None:
+    """Give the box that the expert means the class chosen in a list."""
+    desk.relabel(st.session_state[key])
 
 
 def choose_red(desk: Desk, key: str) -> None:

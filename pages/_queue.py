@@ -36,9 +36,9 @@ def following(order: Order, image_id: int) -> int | None:
     return next((each for each, skipped in others if not skipped), others[0][0] if others else None)
 
 
-def save(desk: Desk) -> None:
-    """Store the boxes, then say so, then open the next image."""
-    if desk is not st.session_state.get("desk"):  # a second press, meant for the image before
+def save(desk: Desk, image_id: int) -> None:
+    """Store the boxes of an image, then say so, then open the next one."""
+    if desk.image.id != image_id:  # a second press, meant for the image before
         return
     following_id = _next(desk)
     desk.save()
@@ -50,9 +50,9 @@ def save(desk: Desk) -> None:
     st.session_state.pop("desk")
 
 
-def skip(desk: Desk) -> None:
-    """Put the image off; its draft stays, and it comes again when the others are done."""
-    if desk is not st.session_state.get("desk"):
+def skip(desk: Desk, image_id: int) -> None:
+    """Put an image off; its draft stays, and it comes again when the others are done."""
+    if desk.image.id != image_id:
         return
     following_id = _next(desk)
     if not desk.image.revision:
@@ -103,7 +103,7 @@ def show_strip(project: Project, desk: Desk, order: Order) -> None:
     )
 
 
-def _open_from_strip() -> None:
+def _open_from_strip(_desk: Desk) -> None:
     asked = (st.session_state.get("strip") or {}).get("open")
     if asked == "all":
         st.session_state["dialog"] = "queue"

@@ -101,13 +101,15 @@ def show_bar(project: Project, desk: Desk, order: Order) -> None:
             f":small[{why_words(project, desk, ids)}]",
             width="stretch",
         )
-        st.button("Skip", key="skip", on_click=act, args=(skip, desk), shortcut="S", help="Later (S)")
+        st.button(
+            "Skip", key="skip", on_click=act, args=(skip, desk.image.id), shortcut="S", help="Later (S)"
+        )
         st.button(
             "Save & next",
             key="save",
             type="primary",
             on_click=act,
-            args=(save, desk),
+            args=(save, desk.image.id),
             shortcut="Enter",
         )
 

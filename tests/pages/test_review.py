@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages._desk import Desk
 from rbcal.boxes import Annotations
 from rbcal.config import ScoringConfig
 from rbcal.store.project import Project
@@ -233,3 +235,15 @@ def test_when_all_is_reviewed_an_image_can_be_reopened(pool):
     assert "Every image is reviewed" in words(at)
     with Project.open(path) as project:
         assert project.reviews.current(images[0]).revision == 1
+
+
+def test_a_desk_that_was_left_is_forgotten(pool):
+    path, _ = pool
+    at = open_review()
+    at.button(key="walk").click().run()
+    at.button(key="walk").click().run()
+    for _ in range(6):
+        at.button(key="skip").click().run()
+    gc.collect()
+    alive = [each for each in gc.get_objects() if isinstance(each, Desk) and each.path == path]
+    assert len(alive) <= 2  # of seven; the run before is still around
