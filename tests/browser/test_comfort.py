@@ -208,6 +208,7 @@ def test_image_and_panel_fit_the_window_side_by_side(
         if mode == "walk":
             page.keyboard.press("w")
             page.locator(".walk[data-settled=true]").wait_for()
+            expect(page.locator("canvas.upper-canvas")).to_have_count(0)
         stage, panel, strip = (
             page.locator(f".st-key-{name}").bounding_box() for name in ("stage", "panel", "queue")
         )
