@@ -245,5 +245,5 @@ def test_a_desk_that_was_left_is_forgotten(pool):
     for _ in range(6):
         at.button(key="skip").click().run()
     gc.collect()
-    alive = [each for each in gc.get_objects() if isinstance(each, Desk) and each.path == path]
+    alive = [each for each in gc.get_objects() if type(each) is Desk and each.path == path]
     assert len(alive) <= 2  # of seven; the run before is still around
