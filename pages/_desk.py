@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages._easel import Easel
 from rbcal.errors import RbcalError
+from rbcal.store.log import Kind
 from rbcal.view import shapes, walk
 
 COMPANION = "companion"
@@ -98,10 +99,12 @@ class Desk(Easel):
                 self.redraw()
             case "over":
                 self.start_over()
-            case "mine":
+            case "mine" if self.theirs is not None:
                 self.keep_mine()
-            case "theirs":
+            case "theirs" if self.theirs is not None:
                 self.take_theirs()
+            case "version":
+                self.restore(int(value))
             case "queue" | "keys":
                 st.session_state["dialog"] = what
 
@@ -189,30 +192,25 @@ class Desk(Easel):
 
     def undo(self) -> None:
         """Take the last change back, and point at what it brings back."""
-        self._turn(self.history.undo())
+        self._turn(self.history.undo(), "undo")
 
     def redo(self) -> None:
         """Repeat the change that was taken back last."""
-        self._turn(self.history.redo())
+        self._turn(self.history.redo(), "redo")
 
     def start_over(self) -> None:
         """Go back to what the model found; an undo brings the edits back."""
-        self._turn(self.history.change(self.start))
+        self._turn(self.history.change(self.start), "edit")
 
     def take_theirs(self) -> None:
-        """Show what somebody else saved meanwhile; an undo brings these boxes back."""
-        theirs = self.theirs
-        if theirs is not None:
-            self.keep_mine()
-            flagged = [key for key, verdict in self.verdicts.items() if verdict.flagged]
-            boxes = shapes.from_annotations(theirs.annotations, theirs.detection_ids, theirs.how, flagged)
-            self.walking, self.sheet = False, []
-            self.change(self.history.change(boxes), redraw=True)
-            self.notice = "These are the boxes that were saved elsewhere. Undo brings yours back."
+        """Show what somebody else did meanwhile; an undo brings these boxes back."""
+        self.walking, self.sheet = False, []
+        self.keep_theirs()
+        self.notice = "These are the boxes of the other window. Undo brings yours back."
 
-    def _turn(self, history: shapes.History) -> None:
+    def _turn(self, history: shapes.History, kind: Kind) -> None:
         changed = history.changed(self.history)
-        self.change(history, redraw=True)
+        self.change(history, redraw=True, kind=kind)
         if history.find(changed) is not None:
             self.selected = changed
         if self.walking and (self.sheet or self.selected not in [each.id for each in self.walk_cells()]):

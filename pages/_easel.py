@@ -1,13 +1,13 @@
 """The open image: its boxes with undo, what the canvas shows of them, and what the project file keeps.
 
-Every fact goes to the project file as soon as it is one: an edit is a draft there. All this lives in
-``st.session_state`` and can be rebuilt from the file at any moment.
+Every act goes to the log of the project file as soon as it is one. All this lives in ``st.session_state``
+and can be rebuilt from the file at any moment, undo and redo with it.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ import streamlit as st
 from rbcal.errors import ConflictError
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Image
+from rbcal.store.log import BoxState, How, Kind, Work
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Ranking
-from rbcal.store.reviews import Draft, How, Review
 from rbcal.view import canvas, shapes, walk, words
 from rbcal.view.keys import class_keys
 
@@ -63,18 +63,20 @@ class Easel:
     view: View
     history: shapes.History
     start: shapes.Shapes  # as the model left them, or the last review
-    base_revision: int  # of the review that this one goes on from
-    drafted_from: int | None = None  # the ranking that the draft began with
-    unknown: frozenset[int] = frozenset()  # ids of reviewed boxes of which nobody knows how they came about
+    version: int = 0  # of the boxes in the log
+    begun: bool = False  # whether the log knows what the expert started from
+    revision: int = 0  # how often the image was reviewed
     green: tuple[int, int] = (0, 0)  # wrong, checked: the model's green boxes so far
-    seconds: float = 0.0
+    seconds: float = 0.0  # of the expert's time since the start
+    logged: float = 0.0  # of them, those that the log has
+    gone: frozenset[int] = frozenset()  # detections that a newer ranking dropped
     acted_at: float = field(default_factory=time.monotonic)
     walking: bool = False  # the walk takes the place of the canvas
     selected: int | None = None  # id of a box
     seen: set[int] = field(default_factory=set)  # ids of boxes that were selected
     centre: bool = False  # bring the selected box into sight
     notice: str = ""  # what just happened, where the boxes do not show it
-    theirs: Review | None = None  # what somebody else saved meanwhile
+    theirs: Work | None = None  # what somebody else did meanwhile
     serial: int = 0
     drawn: shapes.Shapes = ()
     next_id: int = 0  # of the next box that is drawn on the canvas
@@ -97,12 +99,6 @@ class Easel:
     def present(self) -> shapes.Shapes:
         """The boxes as they are now."""
         return self.history.present
-
-    @property
-    def started_from(self) -> int | None:
-        """The ranking whose boxes these are: the one on the desk if any is of it, else the draft's."""
-        ours = any(each.detection_id in self.cells for each in self.present)
-        return self.ranking.id if self.ranking is not None and ours else self.drafted_from
 
     @property
     def drawn_now(self) -> list[shapes.Shape]:
@@ -146,23 +142,70 @@ class Easel:
         if reading.litter:
             self.redraw()
 
-    def change(self, history: shapes.History, *, redraw: bool = False) -> None:
-        """Make a change, and keep it as a draft in the project file."""
+    def change(
+        self,
+        history: shapes.History,
+        *,
+        redraw: bool = False,
+        kind: Kind = "edit",
+        review_id: int | None = None,
+    ) -> None:
+        """Make a change; the log has it when this returns.
+
+        Raises
+        ------
+        ConflictError
+            When somebody else changed this image; then the change is on the desk alone until the expert
+            has chosen.
+        """
         if history is self.history:
             return
+        try:
+            with Project.open(self.path) as project:
+                self._record(project, kind, history.present, review_id)
+        except ConflictError:
+            self._show(history, redraw=redraw)
+            self._see_theirs()
+            raise
+        self._show(history, redraw=redraw)
+
+    def _show(self, history: shapes.History, *, redraw: bool) -> None:
         self.history = history
         if history.find(self.selected) is None:
             self.selected = None
         if redraw:
             self.redraw()
-        self.keep_draft()
 
-    def keep_draft(self) -> None:
-        """Store the boxes as an unfinished review."""
-        boxes = shapes.to_json(self.present)
-        draft = Draft(boxes, self.seconds, self.base_revision, self.started_from)
-        with Project.open(self.path) as project:
-            project.reviews.save_draft(self.image.id, draft)
+    def _record(self, project: Project, kind: Kind, now: shapes.Shapes, review_id: int | None = None) -> None:
+        """Log an act, and before the first one what the expert started from."""
+        with project.transaction():
+            version = self._begin(project)
+            version = project.log.record(
+                self.image.id,
+                kind,
+                self._boxes(now),
+                version=version,
+                seconds=self.seconds - self.logged,
+                review_id=review_id,
+            )
+        self.version, self.begun, self.logged = version, True, self.seconds
+
+    def _begin(self, project: Project) -> int:
+        """Log what the expert starts from, unless it is there, and return the version of it."""
+        if self.begun:
+            return self.version
+        ranking_id = None if self.ranking is None else self.ranking.id
+        there = project.rankings.cells(ranking_id, self.image.id) if ranking_id else []
+        self.gone = frozenset(self.cells) - {cell.detection_id for cell in there}
+        return project.log.record(
+            self.image.id, "begin", self._boxes(self.start), version=self.version, ranking_id=ranking_id
+        )
+
+    def _boxes(self, now: shapes.Shapes) -> dict[int, BoxState]:
+        return {
+            number: replace(state, detection_id=None) if state.detection_id in self.gone else state
+            for number, state in shapes.to_boxes(now).items()
+        }
 
     def select(self, shape_id: int | None, *, centre: bool = False) -> None:
         """Point at a box."""
@@ -188,42 +231,65 @@ class Easel:
 
     def save(self) -> None:
         """Store the boxes as annotations; returns only when they are on disk."""
-        ranking_id = self.started_from
+        now = tuple(replace(each, how=self._how(each)) for each in self.present)
         try:
             with Project.open(self.path) as project, project.transaction():
-                # A ranking that came since has dropped the detections of those before it.
-                cells = project.rankings.cells(ranking_id, self.image.id) if ranking_id else []
-                alive = {cell.detection_id for cell in cells}
-                sources = [each.detection_id if each.detection_id in alive else None for each in self.present]
-                fresh = alive and not self.base_revision
-                project.reviews.save(
+                version = self._begin(project)
+                project.reviews.save_boxes(
                     self.image.id,
-                    shapes.to_annotations(self.present),
+                    self._boxes(now),
                     origin="expert",
-                    base_revision=self.base_revision,
-                    detection_ids=sources,
-                    how=[self._how(each) for each in self.present],
-                    spot_checks=walk.spot_checks(self.present, self.start, self.spots) if fresh else {},
-                    ranking_id=ranking_id if alive or not self.cells else None,
-                    seconds=self.seconds,
+                    version=version,
+                    spot_checks={} if self.gone else walk.spot_checks(self.present, self.start, self.spots),
+                    ranking_id=None if self.ranking is None else self.ranking.id,
+                    seconds=self.seconds - self.logged,
                 )
         except ConflictError:
-            with Project.open(self.path) as project:
-                self.theirs = project.reviews.current(self.image.id)
-            self.keep_draft()  # the other save has dropped it
+            self._see_theirs()
             raise
 
     def _how(self, shape: shapes.Shape) -> How | None:
         """Return what became of a box; one that was changed, and changed back, was looked at and kept."""
         was = next((each for each in self.start if each.id == shape.id), None)
-        if was is None or (was.box, was.label) != (shape.box, shape.label):
-            return shape.how
-        if shape.id in self.unknown and shape.how == "kept":
-            return None
-        return "kept" if shape.how == "changed" else shape.how
+        back = was is not None and (was.box, was.label) == (shape.box, shape.label)
+        return "kept" if back and shape.how == "changed" else shape.how
+
+    def restore(self, review_id: int) -> None:
+        """Put the boxes of an earlier review on the desk; an undo takes them away again."""
+        with Project.open(self.path) as project:
+            boxes = shapes.from_boxes(project.log.reviewed(review_id), self.flagged)
+        self.change(self.history.change(boxes), redraw=True, kind="restore", review_id=review_id)
+
+    @property
+    def flagged(self) -> set[int]:
+        """The detections that are red while nobody has dealt with them."""
+        return {key for key, verdict in self.verdicts.items() if verdict.flagged}
+
+    # ---- somebody else was faster ------------------------------------------------------------
+
+    def _see_theirs(self) -> None:
+        with Project.open(self.path) as project:
+            self.theirs = project.log.work(self.image.id)
 
     def keep_mine(self) -> None:
-        """Go on from what somebody else saved meanwhile; the next save stores these boxes after it."""
-        if self.theirs is not None:
-            self.base_revision, self.theirs = self.theirs.revision, None
-            self.keep_draft()
+        """Put these boxes after what somebody else did meanwhile; an undo shows theirs."""
+        self._settle(theirs_last=False)
+
+    def keep_theirs(self) -> None:
+        """Put what somebody else did meanwhile after these boxes; an undo brings these back."""
+        self._settle(theirs_last=True)
+
+    def _settle(self, *, theirs_last: bool) -> None:
+        with Project.open(self.path) as project, project.transaction():
+            theirs = project.log.work(self.image.id)  # by now
+            self.version, self.begun = theirs.version, True
+            self._record(project, "edit", self.present)
+            if theirs_last:
+                self._record(project, "edit", shapes.from_boxes(theirs.boxes, self.flagged))
+            work, self.revision = project.log.work(self.image.id), project.reviews.revision(self.image.id)
+        self.theirs = None
+        self.start = shapes.from_boxes(work.start, self.flagged)
+        self.history = shapes.replay(work, self.flagged)
+        if self.revision:
+            self.spots = []  # they are for the first review alone
+        self.redraw()

@@ -20,17 +20,14 @@ _picture = st.components.v2.component("rbcal.picture", js=_JS.read_text("utf-8")
 
 
 def open_desk(project: Project, image_id: int, view: View) -> Desk:
-    """Return the desk with one image on it: its draft, else its last review, else the model's boxes."""
-    image, draft, review = (
-        project.images.get(image_id),
-        project.reviews.draft(image_id),
-        project.reviews.current(image_id),
-    )
+    """Return the desk with one image on it: unfinished work, else its last review, else the model's boxes."""
+    image, work = project.images.get(image_id), project.log.work(image_id)
     sha256 = project.images.digest(image_id)
     classes = project.classes.all()
     ranking = project.rankings.current()
-    if review is not None:  # the ranking that it started from, if any
-        ranking = None if review.ranking_id is None else project.rankings.get(review.ranking_id)
+    begun = bool(image.revision) or work.boxes != work.start
+    if begun or (work.version and work.ranking_id == (ranking and ranking.id)):
+        begun, ranking = True, None if work.ranking_id is None else project.rankings.get(work.ranking_id)
     cells = project.rankings.cells(ranking.id, image_id) if ranking else []
     found = (
         words.verdicts(cells, project.classes.names(), project.classes.rare_labels(), ranking.config)
@@ -38,17 +35,15 @@ def open_desk(project: Project, image_id: int, view: View) -> Desk:
         else []
     )
     flagged = {verdict.detection_id for verdict in found if verdict.flagged}
-    start = (
-        _model_boxes(canvas.Frame.of(image.width, image.height), cells, flagged)
-        if review is None
-        else shapes.from_annotations(review.annotations, review.detection_ids, review.how, flagged)
-    )
-    drafted_from = draft.ranking_id if draft else ranking and ranking.id
-    from_this = drafted_from == (ranking and ranking.id)
+    if begun:
+        start, history = shapes.from_boxes(work.start, flagged), shapes.replay(work, flagged)
+    else:
+        start = _model_boxes(canvas.Frame.of(image.width, image.height), cells, flagged)
+        history = shapes.History(start)
     view.label = min(view.label, max(0, len(classes) - 1))
     if isinstance(view.only, int) and view.only >= len(classes):
         view.only = "all"
-    if ranking is None and not (draft.boxes if draft else start):
+    if ranking is None and not history.present:
         view.drawing = True  # there is nothing else to do
     return Desk(
         path=project.path,
@@ -60,15 +55,16 @@ def open_desk(project: Project, image_id: int, view: View) -> Desk:
         cells={cell.detection_id: cell for cell in cells},
         verdicts={verdict.detection_id: verdict for verdict in found},
         reds=[cells[k].detection_id for k in words.most_uncertain_first(cells, found)],
-        spots=_spots(ranking, cells, flagged) if review is None and from_this else [],
+        spots=[] if image.revision else _spots(ranking, cells, flagged),
         view=view,
-        history=shapes.History(shapes.from_json(draft.boxes) if draft else start),
+        history=history,
         start=start,
-        base_revision=draft.base_revision if draft else image.revision,
-        drafted_from=drafted_from,
-        unknown=frozenset(k for k, how in enumerate(review.how) if how is None) if review else frozenset(),
+        version=work.version,
+        begun=begun,
+        revision=image.revision,
         green=project.reviews.spot_checks(ranking.model_id) if ranking else (0, 0),
-        seconds=draft.seconds if draft else 0.0,
+        seconds=work.seconds,
+        logged=work.seconds,
     )
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages._canvas import walk_place
 from pages._desk import Desk, act
+from rbcal.store.log import Work
 from rbcal.view import walk
 from rbcal.view.words import green_words, literal
 
@@ -41,20 +42,29 @@ def show_panel(desk: Desk) -> None:
 
 
 def show_conflict(desk: Desk) -> None:
-    """Let the expert choose between these boxes and those that somebody else saved meanwhile."""
+    """Let the expert choose between these boxes and what somebody else did meanwhile."""
     theirs = desk.theirs
     if theirs is None:
         return
     with st.container(horizontal=True, gap="small"):
-        st.button("Keep mine", key="mine", on_click=act, args=("mine",), help="Then save again.")
+        st.button("Keep mine", key="mine", on_click=act, args=("mine",), help="Undo shows theirs.")
         st.button(
-            f"Show theirs ({len(theirs.annotations)} cells)",
+            f"Show theirs ({len(theirs.boxes)} cells)",
             key="theirs",
             on_click=act,
             args=("theirs",),
             help="Undo brings yours back. Save & next stores what you see.",
         )
-    st.caption(f"Yours: {len(desk.present)} cells. Theirs: saved {theirs.created_at[:19]} UTC.")
+    st.caption(f"Yours: {len(desk.present)} cells, not stored yet. Theirs: {literal(theirs_words(theirs))}.")
+
+
+def theirs_words(theirs: Work) -> str:
+    """Say who changed the image meanwhile, and when."""
+    last = theirs.last
+    if last is None:
+        return "as the model left them"
+    did = "saved" if last.kind == "save" else "imported" if last.kind == "import" else "changed"
+    return f"{did} {last.at[:19].replace('T', ' ')} UTC{f' by {last.who}' if last.who else ''}"
 
 
 def show_tools(desk: Desk) -> None:
@@ -230,9 +240,6 @@ def show_reds(desk: Desk) -> None:
     if not desk.cells:
         st.info(empty_words(desk))
         return
-    if any(each.detection_id not in (None, *desk.verdicts) for each in desk.present):
-        st.info("This draft began with the boxes of an earlier model; red is what that one was unsure of.")
-        return
     if not reds:
         st.info("No red cell: the model is sure of every box. Look over them, then save.")
         return
@@ -266,7 +273,7 @@ def empty_words(desk: Desk) -> str:
     """Say what to do with an image that comes without boxes."""
     draw = "Drag a box around each cell" if desk.view.drawing else "Press D and drag a box around each cell"
     how = f"{draw}; the class stays until you press another key. An image without cells is saved, too."
-    if desk.base_revision:
+    if desk.revision:
         return "These are the boxes that were saved. Change what is wrong, and save again."
     if desk.ranking is None:
         return f"No model yet: this image is annotated from nothing. {how}"
@@ -294,7 +301,7 @@ def show_green(desk: Desk) -> None:
 def show_status(desk: Desk) -> None:
     """Say how many boxes there are, what happened last, and that nothing of them can be lost."""
     n, changed = len(desk.present), sum(each.touched for each in desk.present)
-    kept = " · draft kept" if desk.history.past else ""
+    kept = " · stored, not saved yet" if desk.history.past else ""
     hidden = n - len(desk.drawn_now) if not desk.walking else 0
     filtered = f" · {hidden} not shown" if hidden else ""
     saved = f"  \n:green[✓ {st.session_state['saved']}]" if "saved" in st.session_state else ""

@@ -72,8 +72,8 @@ def choose_desk(project: Project, order: Order) -> None:
                 desk.redraw()  # the canvas was away with its page; it knows nothing any more
             return
         wanted = desk.image.id
-    if desk is not None and desk.path == PATH and desk.history.past:
-        desk.keep_draft()  # a save elsewhere may have dropped it
+    if desk is not None and desk.path == PATH and desk.theirs is not None:
+        desk.keep_theirs()  # the expert went on without a choice; both are in the log
     first = following(order, -1) if order else None
     st.session_state["desk"] = open_desk(
         project, first if wanted is None else wanted, st.session_state["view"]

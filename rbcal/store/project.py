@@ -15,6 +15,7 @@ from rbcal.store.database import Database, application_id, now
 from rbcal.store.evaluations import Evaluations
 from rbcal.store.images import Images
 from rbcal.store.jobs import Jobs
+from rbcal.store.log import Log
 from rbcal.store.models import Models
 from rbcal.store.rankings import Rankings
 from rbcal.store.reviews import Reviews
@@ -22,6 +23,7 @@ from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations
 from rbcal.store.snapshots import Snapshots
 
 SUFFIX = ".rbcal"
+_LONGEST_NAME = 300
 
 
 def projects_folder() -> Path:
@@ -55,6 +57,7 @@ class Project:
         self.path = database.path
         self.classes = Classes(database)
         self.images = Images(database)
+        self.log = Log(database)
         self.reviews = Reviews(database)
         self.models = Models(database)
         self.snapshots = Snapshots(database)
@@ -82,7 +85,9 @@ class Project:
             with database.transaction():
                 _migrate(database)
                 database.write(f"PRAGMA application_id = {APPLICATION_ID}")
-                database.write("INSERT INTO project VALUES (1, ?, ?)", (path.stem, now()))
+                database.write(
+                    "INSERT INTO project (id, name, created_at) VALUES (1, ?, ?)", (path.stem, now())
+                )
                 project = cls(database)
                 project.classes.add(classes, rare=rare)
             database.rows("PRAGMA wal_checkpoint(TRUNCATE)")  # the header is in the file itself from now on
@@ -117,6 +122,17 @@ class Project:
     def name(self) -> str:
         """The project's name, as shown."""
         return str(self._database.value("SELECT name FROM project"))
+
+    @property
+    def expert(self) -> str:
+        """The name that signs every act; empty while nobody gave one."""
+        return str(self._database.value("SELECT expert FROM project"))
+
+    def sign(self, name: str) -> None:
+        """Let this name sign every act from now on."""
+        if len(name) > _LONGEST_NAME:
+            raise ProjectError(f"A name has at most {_LONGEST_NAME} characters, but got {len(name)}.")
+        self._database.write("UPDATE project SET expert = ?", (name.strip(),))
 
     def close(self) -> None:
         """Close the file."""

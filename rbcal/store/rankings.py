@@ -149,12 +149,12 @@ class Rankings:
         return ScoringConfig.from_json(json.loads(config))
 
     def finish(self, ranking_id: int) -> None:
-        """Make a ranking count, and drop the older detections in images that nobody has reviewed since."""
+        """Make a ranking count, and drop the older detections in images that nobody has worked on."""
         with self._db.transaction():
             self._db.write("UPDATE ranking SET finished_at = ? WHERE id = ?", (now(), ranking_id))
             self._db.write(
                 "DELETE FROM detection WHERE ranking_id < ?"
-                " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = detection.image_id)",
+                " AND NOT EXISTS (SELECT 1 FROM act WHERE act.image_id = detection.image_id)",
                 (ranking_id,),
             )
 

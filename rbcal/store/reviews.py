@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from rbcal.boxes import Annotations
 from rbcal.errors import ConflictError
 from rbcal.store.database import Database, now
+from rbcal.store.log import Boxes, BoxState, How, Log
 
 Origin = Literal["import", "expert"]
-How = Literal["open", "kept", "bulk", "changed", "drawn"]
-"""What the expert did with a box: nothing, looked and kept it, accepted it with all green ones, ..."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +35,6 @@ class Review:
 
 
 @dataclass(frozen=True)
-class Draft:
-    """An unfinished review: boxes as the Review page wrote them, and the seconds spent so far.
-
-    `base_revision` is that of the review it started from, 0 for an image that was not annotated; `ranking_id`
-    is the ranking whose boxes it started from, if any.
-    """
-
-    boxes: list[dict[str, Any]]
-    seconds: float
-    base_revision: int = 0
-    ranking_id: int | None = None
-
-
-@dataclass(frozen=True)
 class Reviewed:
     """An image that has annotations, and when it got the last ones."""
 
@@ -64,10 +47,11 @@ class Reviewed:
 
 
 class Reviews:
-    """The annotations of one project, and the drafts of those to come."""
+    """The annotations of one project."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._log = Log(database)
 
     def save(
         self,
@@ -78,26 +62,21 @@ class Reviews:
         base_revision: int,
         detection_ids: Sequence[int | None] | None = None,
         how: Sequence[How | None] | None = None,
-        spot_checks: Mapping[int, bool] | None = None,
         ranking_id: int | None = None,
         seconds: float = 0.0,
     ) -> int:
-        """Store the annotations of an image as a new revision, drop its draft, and return the revision.
-
-        An image that was put off leaves that list.
+        """Store the annotations of an image as a new revision, all of them as new boxes, and return it.
 
         Parameters
         ----------
         base_revision : int
-            The revision that the expert started from; 0 for an image that was not annotated.
+            The revision that they take the place of; 0 for an image that was not annotated.
         detection_ids : M ids or None, optional
             The detection that each box came from.
         how : M Hows or None, optional
             What the expert did with each box.
-        spot_checks : {detection id: wrong}, optional
-            Green boxes that came back at random, and whether the expert changed or deleted them.
-        seconds : float
-            Time the expert spent.
+        ranking_id, seconds
+            As in :meth:`save_boxes`.
 
         Raises
         ------
@@ -105,43 +84,95 @@ class Reviews:
             When somebody saved this image since; nothing is written.
         """
         nothing = [None] * len(annotations)
-        sources = nothing if detection_ids is None else list(detection_ids)
-        acts = nothing if how is None else list(how)
-        try:
-            with self._db.transaction():
-                review_id = self._db.write(
-                    "INSERT INTO review (image_id, revision, origin, ranking_id, seconds, created_at)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (image_id, base_revision + 1, origin, ranking_id, seconds, now()),
+        cells = zip(
+            annotations.boxes.tolist(),
+            annotations.labels.tolist(),
+            nothing if how is None else how,
+            nothing if detection_ids is None else detection_ids,
+            strict=True,
+        )
+        states = [BoxState((x1, y1, x2, y2), *rest) for (x1, y1, x2, y2), *rest in cells]
+        with self._db.transaction():
+            if self.revision(image_id) != base_revision:
+                raise ConflictError(
+                    "This image was saved elsewhere since you opened it. Nothing was overwritten; "
+                    "open the image again to see both."
                 )
-                self._db.write_many(
-                    "INSERT INTO annotation (review_id, class_id, x1, y1, x2, y2, detection_id, how)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [
-                        (review_id, label, *box, source, act)
-                        for box, label, source, act in zip(
-                            annotations.boxes.tolist(),
-                            annotations.labels.tolist(),
-                            sources,
-                            acts,
-                            strict=True,
-                        )
-                    ],
-                )
-                self._db.write_many(
-                    "INSERT INTO spot_check VALUES (?, ?, ?)",
-                    [(review_id, detection, wrong) for detection, wrong in (spot_checks or {}).items()],
-                )
-                self.discard_draft(image_id)
-                self._db.write("DELETE FROM skipped WHERE image_id = ?", (image_id,))
-        except sqlite3.IntegrityError as err:
-            if "review.revision" not in str(err):
-                raise
-            raise ConflictError(
-                "This image was saved elsewhere since you opened it. Nothing was overwritten; "
-                "open the image again to see both."
-            ) from err
-        return base_revision + 1
+            version = self._log.version(image_id)
+            first = self._log.next_number(image_id) if version else 0
+            return self.save_boxes(
+                image_id,
+                dict(enumerate(states, start=first)),
+                origin=origin,
+                version=version,
+                ranking_id=ranking_id,
+                seconds=seconds,
+            )
+
+    def save_boxes(
+        self,
+        image_id: int,
+        boxes: Boxes,
+        *,
+        origin: Origin,
+        version: int,
+        spot_checks: Mapping[int, bool] | None = None,
+        ranking_id: int | None = None,
+        seconds: float = 0.0,
+    ) -> int:
+        """Store the boxes of an image as its annotations, and return the revision.
+
+        The log gets the act; an image that was put off leaves that list.
+
+        Parameters
+        ----------
+        version : int
+            Of the boxes, in the log, that the saver saw last.
+        spot_checks : {detection id: wrong}, optional
+            Green boxes that came back at random, and whether the expert changed or deleted them.
+        ranking_id : int, optional
+            Whose boxes the expert started from.
+        seconds : float
+            Time the expert spent since that version; the review gets that since the one before.
+
+        Raises
+        ------
+        ConflictError
+            When somebody changed this image since; nothing is written.
+        """
+        with self._db.transaction():
+            revision = self.revision(image_id) + 1
+            before = self._log.work(image_id).seconds if version else 0.0
+            review_id = self._db.write(
+                "INSERT INTO review (image_id, revision, origin, ranking_id, seconds, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (image_id, revision, origin, ranking_id, before + seconds, now()),
+            )
+            self._log.record(
+                image_id,
+                "import" if origin == "import" else "save",
+                boxes,
+                version=version,
+                seconds=seconds,
+                review_id=review_id,
+            )
+            self._db.write_many(
+                "INSERT INTO annotation (review_id, class_id, x1, y1, x2, y2, detection_id, how)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(review_id, each.label, *each.box, each.detection_id, each.how) for each in boxes.values()],
+            )
+            self._db.write_many(
+                "INSERT INTO spot_check VALUES (?, ?, ?)",
+                [(review_id, detection, wrong) for detection, wrong in (spot_checks or {}).items()],
+            )
+            self._db.write("DELETE FROM skipped WHERE image_id = ?", (image_id,))
+        return revision
+
+    def revision(self, image_id: int) -> int:
+        """Return the number of the last review of an image; 0: it is not annotated."""
+        return int(
+            self._db.value("SELECT coalesce(max(revision), 0) FROM review WHERE image_id = ?", (image_id,))
+        )
 
     def current(self, image_id: int) -> Review | None:
         """Return the annotations that hold for an image, or None while it has none."""
@@ -225,29 +256,3 @@ class Reviews:
     def expert_seconds(self) -> float:
         """Return the time that all reviews took together."""
         return float(self._db.value("SELECT total(seconds) FROM review WHERE origin = 'expert'"))
-
-    def save_draft(self, image_id: int, draft: Draft) -> None:
-        """Keep an unfinished review; the last one wins."""
-        self._db.write(
-            "INSERT OR REPLACE INTO draft (image_id, boxes, seconds, base_revision, ranking_id, updated_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                image_id,
-                json.dumps(draft.boxes),
-                draft.seconds,
-                draft.base_revision,
-                draft.ranking_id,
-                now(),
-            ),
-        )
-
-    def draft(self, image_id: int) -> Draft | None:
-        """Return the unfinished review of an image, or None."""
-        row = self._db.row(
-            "SELECT boxes, seconds, base_revision, ranking_id FROM draft WHERE image_id = ?", (image_id,)
-        )
-        return None if row is None else Draft(**{**row, "boxes": json.loads(row["boxes"])})
-
-    def discard_draft(self, image_id: int) -> None:
-        """Forget the unfinished review of an image."""
-        self._db.write("DELETE FROM draft WHERE image_id = ?", (image_id,))

@@ -386,7 +386,125 @@ def _count_classes_of_the_last_ranking(db: Database) -> None:
         db.execute("INSERT INTO class_score VALUES (?, ?, ?, ?)", (last[0], image_id, label, n_cells))
 
 
-USER_VERSION = 3  # the number of migrations; in the header of every project file
+_FOURTH = """
+-- Who sits at the screen: signs every act from now on.
+ALTER TABLE project ADD COLUMN expert TEXT NOT NULL DEFAULT '' CHECK (length(expert) <= 300);
+
+-- Which page or channel of its file an image is; empty: the first page as it is.
+ALTER TABLE image ADD COLUMN layer TEXT NOT NULL DEFAULT '';
+
+-- The log. An act is what one undo takes back; acts on an image are numbered 1, 2, 3, ... without a gap, so
+-- two that were made side by side cannot both be stored. Nothing here ever changes or goes.
+CREATE TABLE act (
+  id         INTEGER PRIMARY KEY,                              -- in the order of time
+  image_id   INTEGER NOT NULL REFERENCES image (id),
+  version    INTEGER NOT NULL CHECK (version >= 1),            -- of the boxes of the image
+  kind       TEXT NOT NULL CHECK (kind IN
+    ('import',                                                 -- boxes came from a file, and are a review
+     'begin',                                                  -- the expert starts from a ranking's boxes
+     'edit', 'undo', 'redo',
+     'restore',                                                -- an edit: back to an earlier review
+     'save')),                                                 -- the boxes became a review
+  who        TEXT NOT NULL,
+  at         TEXT NOT NULL,
+  seconds    REAL NOT NULL CHECK (seconds >= 0),               -- of the expert's time since the act before
+  ranking_id INTEGER REFERENCES ranking (id),                  -- begin: whose boxes
+  review_id  INTEGER REFERENCES review (id),                   -- import, save: it became; restore: it was
+  UNIQUE (image_id, version)
+) STRICT;
+CREATE INDEX act_by_review ON act (review_id) WHERE review_id IS NOT NULL;
+
+-- What an act did to one box: how it was and how it is; no class before: it is new; none after: it is gone.
+CREATE TABLE event (
+  image_id  INTEGER NOT NULL,
+  version   INTEGER NOT NULL,
+  box       INTEGER NOT NULL,                                  -- 0, 1, 2, ... on its image
+  x1_before REAL, y1_before REAL, x2_before REAL, y2_before REAL,
+  class_before     INTEGER REFERENCES class (id),
+  how_before       TEXT,                                       -- as in annotation
+  detection_before INTEGER,                                    -- the model's box it came from, if any
+  x1_after REAL, y1_after REAL, x2_after REAL, y2_after REAL,
+  class_after      INTEGER REFERENCES class (id),
+  how_after        TEXT CHECK (how_after IN ('open', 'kept', 'bulk', 'changed', 'drawn')),
+  detection_after  INTEGER REFERENCES detection (id),
+  PRIMARY KEY (image_id, version, box),
+  FOREIGN KEY (image_id, version) REFERENCES act (image_id, version),
+  CHECK (class_before IS NOT NULL OR class_after IS NOT NULL),
+  CHECK ((class_after IS NULL) = (x1_after IS NULL)),
+  CHECK (0 <= x1_after AND x1_after < x2_after AND 0 <= y1_after AND y1_after < y2_after)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX event_by_detection ON event (detection_after) WHERE detection_after IS NOT NULL;
+
+CREATE TRIGGER act_is_history BEFORE UPDATE ON act
+BEGIN SELECT RAISE (ABORT, 'the log is history and never changes'); END;
+CREATE TRIGGER act_stays BEFORE DELETE ON act
+BEGIN SELECT RAISE (ABORT, 'the log is history and never goes'); END;
+CREATE TRIGGER event_is_history BEFORE UPDATE ON event
+BEGIN SELECT RAISE (ABORT, 'the log is history and never changes'); END;
+CREATE TRIGGER event_stays BEFORE DELETE ON event
+BEGIN SELECT RAISE (ABORT, 'the log is history and never goes'); END;
+
+-- Reviews of before the log: each takes the boxes of the one before away and puts its own.
+INSERT INTO act (image_id, version, kind, who, at, seconds, ranking_id, review_id)
+  SELECT image_id, revision, iif(origin = 'import', 'import', 'save'), '', created_at, seconds, ranking_id, id
+  FROM review ORDER BY id;
+WITH numbered AS (
+  SELECT annotation.*, image_id, revision,
+         row_number() OVER (PARTITION BY image_id ORDER BY annotation.id) - 1 AS box
+  FROM annotation JOIN review ON review.id = review_id)
+INSERT INTO event
+  SELECT image_id, revision, box, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+         x1, y1, x2, y2, class_id, how, detection_id FROM numbered
+  UNION ALL
+  SELECT image_id, revision + 1, box, x1, y1, x2, y2, class_id, how, detection_id,
+         NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM numbered
+  WHERE EXISTS (SELECT 1 FROM review AS next
+                WHERE next.image_id = numbered.image_id AND next.revision = numbered.revision + 1);
+"""
+
+
+@migrations()
+def m004_log(db: Database) -> None:
+    """Add the log of every act, from which reviews and unfinished work follow; drafts become part of it."""
+    for statement in _statements(_FOURTH):
+        db.execute(statement)
+    for draft in db.execute("SELECT image_id, boxes, seconds, updated_at, ranking_id FROM draft").fetchall():
+        _log_draft(db, *draft)
+    db.execute("DROP TABLE draft")
+
+
+def _log_draft(
+    db: Database, image_id: int, boxes: str, seconds: float, at: str, ranking_id: int | None
+) -> None:
+    """Log a draft as an edit: after the last review, or after a beginning with no box at all."""
+    version, first = db.execute(
+        "SELECT (SELECT coalesce(max(version), 0) FROM act WHERE image_id = :image),"
+        " (SELECT coalesce(max(box) + 1, 0) FROM event WHERE image_id = :image)",
+        {"image": image_id},
+    ).fetchone()
+    act = (
+        "INSERT INTO act (image_id, version, kind, who, at, seconds, ranking_id)"
+        " VALUES (?, ?, ?, '', ?, ?, ?)"
+    )
+    if not version:
+        version = 1
+        db.execute(act, (image_id, version, "begin", at, 0, ranking_id))
+    db.execute(act, (image_id, version + 1, "edit", at, seconds, None))
+    db.execute(
+        "INSERT INTO event SELECT image_id, :next, box, x1_after, y1_after, x2_after, y2_after, class_after,"
+        " how_after, detection_after, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+        " FROM event WHERE image_id = :image AND version = :last AND class_after IS NOT NULL",
+        {"image": image_id, "last": version, "next": version + 1},
+    )
+    for number, row in enumerate(json.loads(boxes), start=first):
+        db.execute(
+            "INSERT INTO event VALUES (?, ?, ?, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ?, ?, ?, ?, ?, ?,"
+            " (SELECT id FROM detection WHERE id = ?))",
+            (image_id, version + 1, number, *row["box"], row["label"], row["how"], row["detection_id"]),
+        )
+
+
+USER_VERSION = 4  # the number of migrations; in the header of every project file
 
 
 def _statements(script: str) -> list[str]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from rbcal.boxes import Annotations
-from rbcal.store.reviews import How
+from rbcal.store.log import Boxes, BoxState, How, Work
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in image pixels
 _STEPS = 200  # of undo; more than anybody takes back on one image
@@ -18,7 +16,7 @@ class Shape:
     """A box on the canvas, in image pixels.
 
     `id` is unique on its image. `how` says what the expert did with it: an "open" box is drawn red if it is
-    `flagged`, else green; one that was dealt with is blue.
+    `flagged`, else green; one that was dealt with is blue. None: it was imported.
     """
 
     id: int
@@ -26,7 +24,7 @@ class Shape:
     label: int
     detection_id: int | None = None
     flagged: bool = False
-    how: How = "open"
+    how: How | None = "open"
 
     @property
     def touched(self) -> bool:
@@ -156,55 +154,38 @@ def neighbour(shapes: Sequence[Shape], start: Shape | None, right: int, down: in
     return nearest if nearest is not None and distance(nearest) < float("inf") else None
 
 
-def to_annotations(shapes: Sequence[Shape]) -> Annotations:
-    """Return the boxes as annotations, in the same order."""
-    if not shapes:
-        return Annotations.empty()
-    return Annotations([shape.box for shape in shapes], [shape.label for shape in shapes])  # type: ignore[arg-type]
+def to_boxes(shapes: Sequence[Shape]) -> dict[int, BoxState]:
+    """Return the boxes as the log keeps them, by number."""
+    return {each.id: BoxState(each.box, each.label, each.how, each.detection_id) for each in shapes}
 
 
-def from_annotations(
-    annotations: Annotations,
-    detection_ids: Sequence[int | None],
-    hows: Sequence[How | None],
-    flagged: Collection[int] = (),
-) -> Shapes:
-    """Return stored annotations as boxes on the canvas; what was imported counts as kept.
-
-    `flagged` are the detections that are red while nobody has dealt with them.
-    """
-    return tuple(
-        Shape(number, box, label, detection_id, detection_id in flagged, how or "kept")
-        for number, (box, label, detection_id, how) in enumerate(
-            zip(
-                map(tuple, annotations.boxes.tolist()),
-                annotations.labels.tolist(),
-                detection_ids,
-                hows,
-                strict=True,
-            )
-        )
-    )
+def from_boxes(boxes: Boxes, flagged: Collection[int] = ()) -> Shapes:
+    """Return boxes of the log as boxes on the canvas; `flagged` are detections that are red while open."""
+    return tuple(_shape(number, state, flagged) for number, state in boxes.items())
 
 
-def to_json(shapes: Sequence[Shape]) -> list[dict[str, Any]]:
-    """Return the boxes as a draft keeps them."""
-    return [
-        {
-            "id": shape.id,
-            "box": list(shape.box),
-            "label": shape.label,
-            "detection_id": shape.detection_id,
-            "flagged": shape.flagged,
-            "how": shape.how,
-        }
-        for shape in shapes
-    ]
+def replay(work: Work, flagged: Collection[int] = ()) -> History:
+    """Return the history of unfinished work as it was when its last act was made: undo goes on from there."""
+    shapes = {each.id: each for each in from_boxes(work.start, flagged)}
+    history = History(tuple(shapes.values()))
+    for act in work.acts:
+        for event in act.events:
+            if event.after is None:
+                del shapes[event.box]
+            else:
+                shapes[event.box] = _shape(event.box, event.after, flagged)
+        after = tuple(shapes[number] for number in sorted(shapes))
+        match act.kind:
+            case "undo":
+                history = history.undo()
+            case "redo":
+                history = history.redo()
+        history = history.change(after)  # no change where the history turned to these very boxes
+    return history
 
 
-def from_json(rows: Sequence[dict[str, Any]]) -> Shapes:
-    """Return the boxes that :func:`to_json` wrote."""
-    return tuple(Shape(**{**row, "box": tuple(row["box"])}) for row in rows)
+def _shape(number: int, state: BoxState, flagged: Collection[int]) -> Shape:
+    return Shape(number, state.box, state.label, state.detection_id, state.detection_id in flagged, state.how)
 
 
 def middle(box: Box) -> tuple[float, float]:

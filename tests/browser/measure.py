@@ -170,7 +170,7 @@ def _walk_acts(page: Page, path: Path) -> tuple[list[float], list[float]]:
 def _drafts(path: Path) -> Iterator[Callable[[], list]]:
     """Yield a function that returns when each draft was stored."""
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    yield lambda: connection.execute("SELECT updated_at FROM draft").fetchall()
+    yield lambda: connection.execute("SELECT max(id) FROM act").fetchall()
     connection.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,10 @@ def reviewed(path: Path, image_id: int) -> Review | None:
 
 
 def drafted(path: Path, image_id: int) -> list[dict]:
+    """Return the boxes of an image that are stored, and not saved yet; none where nobody edited it since."""
     with Project.open(path) as project:
-        draft = project.reviews.draft(image_id)
-        return draft.boxes if draft else []
+        work = project.log.work(image_id)
+    return [{"id": number, **asdict(state)} for number, state in work.boxes.items()] if work.acts else []
 
 
 def centre(cell: Cell) -> tuple[float, float]:

@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 from pages._desk import Desk
 from rbcal.boxes import Annotations
 from rbcal.config import ScoringConfig
+from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.store.rankings import Score
-from rbcal.store.reviews import Draft
 from rbcal.view import shapes
 from tests.browser.driver import plant
 
@@ -52,33 +52,64 @@ def test_save_stores_the_boxes_with_the_detections_that_they_came_from(pool):
     assert review.origin == "expert"
 
 
-def test_a_save_elsewhere_is_told_and_the_draft_kept(pool):
+def test_a_save_elsewhere_is_told_and_both_go_into_the_log(pool):
     path, (image_id, _) = pool
     at = open_review()
+    mine = at.session_state["desk"].present
     with Project.open(path) as project:
-        project.reviews.save_draft(image_id, Draft([], 1.0))
-        project.reviews.save(
-            image_id, Annotations.empty(), origin="expert", base_revision=0
-        )  # drops the draft
+        project.sign("Ann")
+        project.reviews.save(image_id, Annotations.empty(), origin="expert", base_revision=0)
     at.button(key="save").click().run()
-    assert "saved elsewhere" in words(at)
+    assert "changed elsewhere" in words(at)
+    assert "saved" in words(at)
+    assert "by Ann" in words(at)
     assert "Saved 000" not in words(at)
     with Project.open(path) as project:
-        mine = shapes.from_json(project.reviews.draft(image_id).boxes)
-        assert mine == at.session_state["desk"].present
         assert project.reviews.current(image_id).revision == 1
     at.button(key="mine").click().run()
+    assert at.session_state["desk"].history.undo().present == ()  # theirs
     at.button(key="save").click().run()
     with Project.open(path) as project:
         assert len(project.reviews.current(image_id).annotations) == len(mine)
         assert project.reviews.current(image_id).revision == 2
 
 
-def test_a_draft_goes_before_the_boxes_of_the_model(pool):
+def test_an_edit_elsewhere_is_told_at_the_next_edit_here(pool):
     path, (image_id, _) = pool
-    mine = (shapes.Shape(0, (10, 10, 30, 30), 2, how="drawn"),)
+    at = open_review()
     with Project.open(path) as project:
-        project.reviews.save_draft(image_id, Draft(shapes.to_json(mine), 50.0))
+        project.log.record(image_id, "begin", {0: BoxState((10, 10, 30, 30), 2, "drawn")}, version=0)
+    relabel(at, 0)
+    assert "changed elsewhere" in words(at)
+    desk = at.session_state["desk"]
+    mine = desk.present
+    at.button(key="theirs").click().run()
+    assert [each.box for each in at.session_state["desk"].present] == [(10, 10, 30, 30)]
+    at.button(key="undo").click().run()
+    with Project.open(path) as project:
+        assert shapes.from_boxes(project.log.work(image_id).boxes, desk.flagged) == mine
+
+
+def test_who_leaves_without_a_choice_finds_both_in_the_log(pool):
+    path, (image_id, other) = pool
+    at = open_review()
+    with Project.open(path) as project:
+        project.log.record(image_id, "begin", {}, version=0)
+    label = relabel(at, 0)
+    at.session_state["wanted_image"] = other
+    at.run()
+    with Project.open(path) as project:
+        *_, mine, theirs = project.log.acts(image_id)
+        assert project.log.boxes(image_id, mine.version)[0].label == label
+        assert project.log.boxes(image_id, theirs.version) == {}
+
+
+def test_unfinished_work_goes_before_the_boxes_of_the_model(pool):
+    path, (image_id, _) = pool
+    with Project.open(path) as project:
+        version = project.log.record(image_id, "begin", {}, version=0)
+        mine = {0: BoxState((10, 10, 30, 30), 2, "drawn")}
+        project.log.record(image_id, "edit", mine, version=version, seconds=50)
     at = open_review()
     assert "1 cell, 1 changed" in words(at)
     at.button(key="save").click().run()
@@ -88,31 +119,53 @@ def test_a_draft_goes_before_the_boxes_of_the_model(pool):
     assert review.seconds >= 50
 
 
-def test_a_draft_outlives_the_ranking_that_it_began_with(pool):
+def test_unfinished_work_keeps_the_ranking_that_it_began_with(pool):
     path, images = pool
-    with Project.open(path) as project:
-        model_id, config = project.models.serving().id, ScoringConfig()
-        old = project.rankings.cells(project.rankings.current().id, images[0])[0]
-        mine = (shapes.Shape(0, tuple(old.box.tolist()), old.label, old.detection_id, how="changed"),)
-        project.reviews.save_draft(images[0], Draft(shapes.to_json(mine), 1.0))
-        newer = project.rankings.begin(model_id, config)
-        for image_id in images:
-            project.rankings.add(newer, image_id, Score(0, 0, 0, 0, 0, 0), [])
-        project.rankings.finish(newer)
     at = open_review()
+    relabel(at, 0)
+    with Project.open(path) as project:
+        older = project.rankings.current().id
+        rank_empty(project, images)
+    at = open_review()
+    assert at.session_state["desk"].ranking.id == older
     at.button(key="save").click().run()
     assert not at.exception
     with Project.open(path) as project:
-        assert project.reviews.current(images[0]).detection_ids == (None,)
+        assert None not in project.reviews.current(images[0]).detection_ids
+
+
+def test_an_edit_of_boxes_whose_ranking_is_gone_is_stored_without_it(pool):
+    path, images = pool
+    at = open_review()
+    with Project.open(path) as project:
+        rank_empty(project, images)  # drops the detections: nobody has worked on them
+    at.session_state["desk"].select(0)
+    at.session_state["desk"].remove()
+    with Project.open(path) as project:
+        assert {state.detection_id for state in project.log.boxes(images[0]).values()} == {None}
+
+
+def relabel(at, number):
+    """Give a box another class, and return it."""
+    desk = at.session_state["desk"]
+    desk.select(number)
+    label = (desk.history.find(number).label + 1) % 3
+    at.button(key=f"class_{label}").click().run()
+    return label
+
+
+def rank_empty(project, images):
+    """Rank the pool anew with a model that finds nothing."""
+    ranking_id = project.rankings.begin(project.models.serving().id, ScoringConfig())
+    for image_id in images:
+        project.rankings.add(ranking_id, image_id, Score(0, 0, 0, 0, 0, 0), [])
+    project.rankings.finish(ranking_id)
 
 
 def test_an_image_in_which_nothing_was_found_has_its_own_words(pool):
     path, images = pool
     with Project.open(path) as project:
-        ranking_id = project.rankings.begin(project.models.serving().id, ScoringConfig())
-        for image_id in images:
-            project.rankings.add(ranking_id, image_id, Score(0, 0, 0, 0, 0, 0), [])
-        project.rankings.finish(ranking_id)
+        rank_empty(project, images)
     assert "The model found nothing here" in words(open_review())
 
 
@@ -120,14 +173,21 @@ def test_relabelling_and_undo_are_drafted_at_once(pool):
     path, (image_id, _) = pool
     at = open_review()
     desk = at.session_state["desk"]
-    desk.select(0)
-    label = (desk.present[0].label + 1) % 3
-    at.button(key=f"class_{label}").click().run()
+    label = relabel(at, 0)
     with Project.open(path) as project:
-        assert shapes.from_json(project.reviews.draft(image_id).boxes)[0].label == label
+        assert project.log.boxes(image_id)[0].label == label
     at.button(key="undo").click().run()
     with Project.open(path) as project:
-        assert shapes.from_json(project.reviews.draft(image_id).boxes) == desk.start
+        assert shapes.from_boxes(project.log.boxes(image_id), desk.flagged) == desk.start
+
+
+def test_undo_and_redo_outlive_a_restart(pool):
+    at = open_review()
+    desk = at.session_state["desk"]
+    for number in (0, 1, 2):
+        relabel(at, number)
+    at.button(key="undo").click().run()
+    assert open_review().session_state["desk"].history == desk.history
 
 
 def reopen(at, image_id):

@@ -143,7 +143,9 @@ def test_a_project_of_format_1_is_brought_up_to_date_and_its_newest_model_serves
         serving = project.models.serving()
         assert (serving.id, serving.parent_id, serving.kept_step) == (2, None, None)
         assert project.snapshots.current() is None
-        assert [row["how"] for row in project.reviews.draft(1).boxes] == ["drawn", "open"]
+        work = project.log.work(1)
+        assert [state.how for state in work.boxes.values()] == ["drawn", "open"]
+        assert (work.version, work.seconds) == (2, 2.5)
         assert [(label, project.rankings.order(label)) for label in (0, 1)] == [(0, [(1, False)]), (1, [])]
         assert project._database.value("SELECT n_cells FROM class_score") == 1  # above the threshold
         assert project.rankings.cells(1, 1)[0].passes is None

@@ -17,8 +17,8 @@ from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ConflictError, JobError, ProjectError
 from rbcal.metrics import Comparison, Difference, Evaluation
 from rbcal.store import database
+from rbcal.store.log import BoxState
 from rbcal.store.rankings import Cell, Score
-from rbcal.store.reviews import Draft
 from tests.conftest import add_image
 
 ONE_CELL = Annotations([[1, 2, 3, 4]], [0])
@@ -138,21 +138,16 @@ def test_an_image_without_cells_is_annotated_too(project):
     assert len(project.reviews.current(image_id).annotations) == 0
 
 
-def test_a_save_that_fails_keeps_the_draft(project):
+def test_a_save_that_fails_leaves_the_unfinished_work(project):
     image_id, _ = add_image(project, 1)
-    project.reviews.save_draft(image_id, Draft([{"x": 1}], 3.0))
-    unknown_class = Annotations([[1, 2, 3, 4]], [99])
+    version = project.log.record(image_id, "begin", {0: BoxState((1, 2, 3, 4), 0)}, version=0, seconds=3)
+    work = project.log.work(image_id)
     with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
-        project.reviews.save(image_id, unknown_class, origin="expert", base_revision=0)
-    assert project.reviews.draft(image_id) == Draft([{"x": 1}], 3.0)
+        project.reviews.save_boxes(
+            image_id, {0: BoxState((1, 2, 3, 4), 99)}, origin="expert", version=version
+        )
+    assert project.log.work(image_id) == work
     assert project.reviews.current(image_id) is None
-
-
-def test_a_save_takes_the_place_of_the_draft(project):
-    image_id, _ = add_image(project, 1)
-    project.reviews.save_draft(image_id, Draft([], 3.0))
-    project.reviews.save(image_id, ONE_CELL, origin="expert", base_revision=0)
-    assert project.reviews.draft(image_id) is None
 
 
 corners, sides = st.floats(0, 1e4, width=32), st.floats(0.125, 1e3, width=32)
@@ -179,12 +174,11 @@ def test_what_became_of_each_box_and_of_each_spot_check_is_kept(ranked):
     project.rankings.finish(ranking_id)
     for image_id, wrong in ((first, False), (second, True)):
         [source] = project.rankings.cells(ranking_id, image_id)
-        project.reviews.save(
+        project.reviews.save_boxes(
             image_id,
-            ONE_CELL,
+            {0: BoxState((1, 2, 3, 4), 0, "kept")},
             origin="expert",
-            base_revision=0,
-            how=["kept"],
+            version=0,
             spot_checks={source.detection_id: wrong},
             ranking_id=ranking_id,
         )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,8 +51,9 @@ def test_a_class_that_is_the_same_is_no_change():
     assert history.relabel(1, CELLS[1].label) is history
 
 
-def test_boxes_come_back_from_a_draft_as_they_were():
-    assert shapes.from_json(json.loads(json.dumps(shapes.to_json(CELLS)))) == CELLS
+def test_boxes_come_back_from_the_log_as_they_were():
+    flagged = tuple(replace(each, flagged=each.id == 1) for each in CELLS)
+    assert shapes.from_boxes(shapes.to_boxes(flagged), flagged={101}) == flagged
 
 
 def test_a_click_finds_the_smallest_box_around_it():
@@ -62,21 +61,6 @@ def test_a_click_finds_the_smallest_box_around_it():
     assert shapes.shape_at([*CELLS, large], 25, 5) == CELLS[1]
     assert shapes.shape_at([*CELLS, large], 50, 50) == large
     assert shapes.shape_at(CELLS, 500, 500) is None
-
-
-def test_annotations_keep_the_detection_that_each_box_came_from():
-    drawn = Shape(4, (1, 2, 3, 4), 2, how="drawn")
-    annotations = shapes.to_annotations([*CELLS, drawn])
-    np.testing.assert_array_equal(annotations.boxes[4], [1, 2, 3, 4])
-    assert annotations.labels.tolist() == [0, 1, 2, 0, 2]
-    assert len(shapes.to_annotations([])) == 0
-
-
-def test_stored_annotations_come_back_as_boxes_with_their_past():
-    annotations = shapes.to_annotations(CELLS[:2])
-    kept, drawn = shapes.from_annotations(annotations, [100, None], [None, "drawn"])
-    assert (kept.box, kept.label, kept.detection_id, kept.how) == (CELLS[0].box, 0, 100, "kept")
-    assert (drawn.detection_id, drawn.how) == (None, "drawn")
 
 
 def test_a_bulk_accept_takes_every_green_box_that_nobody_dealt_with_and_no_red_one():

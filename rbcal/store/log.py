@@ -1,0 +1,229 @@
+"""The log: every act on the boxes of an image. Reviews and unfinished work follow from it.
+
+An image has versions of its boxes, one an act: 1, 2, 3, ... Whoever makes an act says which version it comes
+after, so an act of a stale tab, or of another process, is refused and never lost in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from rbcal.errors import ConflictError
+from rbcal.store.database import Database, Row, now
+
+Kind = Literal["import", "begin", "edit", "undo", "redo", "restore", "save"]
+How = Literal["open", "kept", "bulk", "changed", "drawn"]
+"""What the expert did with a box: nothing, looked and kept it, accepted it with all green ones, ..."""
+
+_ORIGINS = ("import", "begin", "save")  # acts that the expert goes on from, and undo does not go beyond
+_SIDES = ("x1", "y1", "x2", "y2")
+_STATE = (*_SIDES, "class", "how", "detection")
+
+
+@dataclass(frozen=True)
+class BoxState:
+    """A box at one moment: ``x1, y1, x2, y2`` in image pixels, its label, and where it came from.
+
+    `how` is None for a box that was imported, or reviewed before this was kept; `detection_id` is None for
+    one that no model found.
+    """
+
+    box: tuple[float, float, float, float]
+    label: int
+    how: How | None = None
+    detection_id: int | None = None
+
+
+Boxes = Mapping[int, BoxState]  # by number; a box keeps its number for as long as it lives
+
+
+@dataclass(frozen=True)
+class Event:
+    """What an act did to one box; None before: it is new, None after: it is gone."""
+
+    box: int
+    before: BoxState | None
+    after: BoxState | None
+
+
+@dataclass(frozen=True)
+class Act:
+    """What one undo takes back: a version of an image's boxes, and what changed from the one before."""
+
+    image_id: int
+    version: int
+    kind: Kind
+    who: str
+    at: str
+    seconds: float
+    ranking_id: int | None
+    review_id: int | None
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The boxes of an image as somebody began with them, and every act since.
+
+    `start` are those of the last review, or of the ranking `ranking_id` where there is none, as the act
+    `origin` put them there; it is None for an image on which nobody has worked.
+    """
+
+    origin: Act | None
+    start: Boxes
+    ranking_id: int | None
+    acts: tuple[Act, ...]
+
+    @property
+    def last(self) -> Act | None:
+        """The last act; None where nobody has worked."""
+        return self.acts[-1] if self.acts else self.origin
+
+    @property
+    def version(self) -> int:
+        """The last version."""
+        return self.last.version if self.last else 0
+
+    @property
+    def seconds(self) -> float:
+        """The expert's time since the start."""
+        return sum(act.seconds for act in self.acts)
+
+    @property
+    def boxes(self) -> Boxes:
+        """The boxes as they are now."""
+        return after(self.start, self.acts)
+
+
+class Log:
+    """The log of one project."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def record(
+        self,
+        image_id: int,
+        kind: Kind,
+        boxes: Boxes,
+        *,
+        version: int,
+        seconds: float = 0.0,
+        ranking_id: int | None = None,
+        review_id: int | None = None,
+    ) -> int:
+        """Append an act after which the boxes are `boxes`, and return its version.
+
+        Parameters
+        ----------
+        version : int
+            The version that it comes after.
+        seconds : float
+            Of the expert's time since that version.
+
+        Raises
+        ------
+        ConflictError
+            When another act came first; nothing is written.
+        """
+        with self._db.transaction():
+            if self.version(image_id) != version:
+                raise ConflictError(
+                    "This image was changed elsewhere since you opened it: in another tab, or by another "
+                    "program. Your boxes are still here. Choose which go on."
+                )
+            was = self.boxes(image_id) if version else {}
+            self._db.write(
+                "INSERT INTO act (image_id, version, kind, who, at, seconds, ranking_id, review_id)"
+                " VALUES (?, ?, ?, (SELECT expert FROM project), ?, ?, ?, ?)",
+                (image_id, version + 1, kind, now(), seconds, ranking_id, review_id),
+            )
+            changed = sorted(k for k in was.keys() | boxes.keys() if was.get(k) != boxes.get(k))
+            self._db.write_many(
+                f"INSERT INTO event VALUES ({', '.join('?' * (3 + 2 * len(_STATE)))})",  # noqa: S608  no names
+                [(image_id, version + 1, k, *_columns(was.get(k)), *_columns(boxes.get(k))) for k in changed],
+            )
+        return version + 1
+
+    def version(self, image_id: int) -> int:
+        """Return the last version of an image's boxes; 0: nobody has worked on it."""
+        return int(
+            self._db.value("SELECT coalesce(max(version), 0) FROM act WHERE image_id = ?", (image_id,))
+        )
+
+    def next_number(self, image_id: int) -> int:
+        """Return a number that no box of an image ever had."""
+        highest = self._db.value("SELECT max(box) FROM event WHERE image_id = ?", (image_id,))
+        return 0 if highest is None else int(highest) + 1
+
+    def boxes(self, image_id: int, version: int | None = None) -> dict[int, BoxState]:
+        """Return the boxes of an image as of one version; by default as they are now."""
+        return after({}, self.acts(image_id, version))
+
+    def work(self, image_id: int) -> Work:
+        """Return what there is of an image since its last review."""
+        acts = self.acts(image_id)
+        version = max((act.version for act in acts if act.kind in _ORIGINS), default=0)
+        origin = acts[version - 1] if version else None
+        ranking_id = None if origin is None else origin.ranking_id or self._ranking_of(origin.review_id)
+        return Work(origin, after({}, acts[:version]), ranking_id, tuple(acts[version:]))
+
+    def reviewed(self, review_id: int) -> dict[int, BoxState]:
+        """Return the boxes of an image as of one of its reviews."""
+        row = self._db.row(
+            "SELECT image_id, version FROM act WHERE review_id = ? AND kind IN ('import', 'save')",
+            (review_id,),
+        )
+        if row is None:
+            raise KeyError(review_id)
+        return self.boxes(row["image_id"], row["version"])
+
+    def _ranking_of(self, review_id: int | None) -> int | None:
+        return self._db.value("SELECT ranking_id FROM review WHERE id = ?", (review_id,))
+
+    def acts(self, image_id: int, until: int | None = None) -> list[Act]:
+        """Return the acts on an image, the oldest first; `until` is the last version of interest."""
+        some = (image_id, 2**62 if until is None else until)
+        events: dict[int, list[Event]] = {}
+        for row in self._db.rows(
+            "SELECT * FROM event WHERE image_id = ? AND version <= ? ORDER BY version, box", some
+        ):
+            event = Event(row["box"], _state(row, "before"), _state(row, "after"))
+            events.setdefault(row["version"], []).append(event)
+        rows = self._db.rows("SELECT * FROM act WHERE image_id = ? AND version <= ? ORDER BY version", some)
+        return [_act(row, tuple(events.get(row["version"], ()))) for row in rows]
+
+    def images(self) -> Iterator[int]:
+        """Yield every image that has acts."""
+        for row in self._db.rows("SELECT DISTINCT image_id FROM act ORDER BY image_id"):
+            yield row["image_id"]
+
+
+def after(boxes: Boxes, acts: tuple[Act, ...] | list[Act]) -> dict[int, BoxState]:
+    """Return boxes as they are after some acts, by number."""
+    now_ = dict(boxes)
+    for act in acts:
+        for event in act.events:
+            if event.after is None:
+                now_.pop(event.box, None)
+            else:
+                now_[event.box] = event.after
+    return dict(sorted(now_.items()))
+
+
+def _columns(state: BoxState | None) -> tuple[object, ...]:
+    if state is None:
+        return (None,) * len(_STATE)
+    return (*state.box, state.label, state.how, state.detection_id)
+
+
+def _state(row: Row, when: str) -> BoxState | None:
+    x1, y1, x2, y2, label, how, detection = (row[f"{name}_{when}"] for name in _STATE)
+    return None if label is None else BoxState((x1, y1, x2, y2), label, how, detection)
+
+
+def _act(row: Row, events: tuple[Event, ...]) -> Act:
+    fields = {key: value for key, value in row.items() if key != "id"}
+    return Act(**fields, events=events)
