@@ -104,7 +104,7 @@ class Desk(Easel):
             case "theirs" if self.theirs is not None:
                 self.take_theirs()
             case "version":
-                self.restore(int(value))
+                self.show_version(int(value))
             case "queue" | "keys":
                 st.session_state["dialog"] = what
 
@@ -201,6 +201,16 @@ class Desk(Easel):
     def start_over(self) -> None:
         """Go back to what the model found; an undo brings the edits back."""
         self._turn(self.history.change(self.start), "edit")
+
+    def show_version(self, review_id: int) -> None:
+        """Show the boxes of an earlier review; an undo goes back."""
+        before = self.history
+        self.walking, self.sheet = False, []
+        self.restore(review_id)
+        same = self.history is before
+        self.notice = "These boxes are those of that version." + (
+            "" if same else " Save makes them the newest."
+        )
 
     def take_theirs(self) -> None:
         """Show what somebody else did meanwhile; an undo brings these boxes back."""

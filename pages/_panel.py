@@ -10,8 +10,9 @@ import streamlit as st
 from pages._canvas import walk_place
 from pages._desk import Desk, act
 from rbcal.store.log import Work
+from rbcal.store.project import Project
 from rbcal.view import walk
-from rbcal.view.words import green_words, literal
+from rbcal.view.words import green_words, literal, signed, version_words
 
 ONE_BY_ONE = (
     "A class key says what it is and goes on. **Enter**: the model is right. **Del**: no cell. "
@@ -64,7 +65,7 @@ def theirs_words(theirs: Work) -> str:
     if last is None:
         return "as the model left them"
     did = "saved" if last.kind == "save" else "imported" if last.kind == "import" else "changed"
-    return f"{did} {last.at[:19].replace('T', ' ')} UTC{f' by {last.who}' if last.who else ''}"
+    return f"{did} {signed(last.at, last.who)}"
 
 
 def show_tools(desk: Desk) -> None:
@@ -114,7 +115,27 @@ def show_tools(desk: Desk) -> None:
             st.popover("", icon=":material/tune:", help="View (V)"),
         ):
             show_view(desk)
+        if desk.revision:
+            with st.popover("", icon=":material/history:", help="Earlier versions of this image"):
+                show_versions(desk)
         st.button("", key="help", icon=":material/keyboard:", help="Keys (?)", on_click=act, args=("keys",))
+
+
+def show_versions(desk: Desk) -> None:
+    """Show every review of the image; a click brings its boxes back."""
+    st.caption(
+        "A click shows the boxes of that time. *Save & next* makes them the newest version; undo goes back."
+    )
+    with Project.open(desk.path) as project:
+        versions = project.reviews.versions(desk.image.id)
+    for each in versions:
+        st.button(
+            literal(version_words(each)),
+            key=f"version_{each.revision}",
+            on_click=act,
+            args=("version", each.review_id),
+            width="stretch",
+        )
 
 
 def show_view(desk: Desk) -> None:

@@ -8,6 +8,7 @@
      +-- ImageError       a picture cannot be decoded
      +-- ProjectError     a project file, or what is asked of it, is not valid
      |    +-- ConflictError   somebody else changed the same thing first
+     |    +-- DamagedError    a project file is not what was written
      +-- DetectorError    a detector cannot be built or loaded
      +-- TrainingError    training cannot start or go on
      |    +-- DivergedError   the loss is no longer a number; what was learnt before is kept
@@ -42,6 +43,10 @@ class ProjectError(RbcalError):
 
 class ConflictError(ProjectError):
     """Somebody else changed the same thing first; nothing was written."""
+
+
+class DamagedError(ProjectError):
+    """A project file is not what was written to it; it was left as it is."""
 
 
 class DetectorError(RbcalError):

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database as SqliteUtils
 
-from rbcal.errors import ProjectError
+from rbcal.errors import DamagedError, ProjectError
 
 Row = dict[str, Any]
 Parameters = Sequence[Any] | dict[str, Any]
 CHUNK_BYTES = 8 * 2**20  # far below SQLite's limit of 1 GB a value; VGG-16 takes 70 of them
+_LONGEST_VALUE = 10**9  # bytes, one picture; what SQLite itself allows
 _BUSY_SECONDS = 20  # how long a writer waits for another; a transaction of ours takes well under 1 s
+RESTORE = (
+    "Nothing was written to it. Restore a backup: on the Project page, or with: rbcal restore. "
+    "What is lost is said by: rbcal verify."
+)
 _ADVICE = {
     "disk is full": "The disk is full. Nothing of this step was saved; free some space and try again.",
     "readonly": "The project file is read-only. Nothing was saved; check the rights of the file and folder.",
     "locked": "Another program holds the project file. Nothing was saved; close it and try again.",
-    "malformed": "The project file is damaged. Restore a backup copy of it.",
-    "not a database": "The project file is damaged. Restore a backup copy of it.",
+    "malformed": f"The project file is damaged. {RESTORE}",
+    "not a database": f"The project file is damaged. {RESTORE}",
     "unable to open": "The project file cannot be opened. Check that its folder exists and is writable.",
 }
 
@@ -37,13 +44,9 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _advice(path):
-            # Autocommit: a transaction begins where we say so. A connection stays with one thread at a time.
-            connection = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            self.sqlite_utils = SqliteUtils(connection, execute_plugins=False)
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        with advice(path):
+            self.sqlite_utils = SqliteUtils(_connect(path, "mode=rw"), execute_plugins=False)
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
                 self.sqlite_utils.execute(f"PRAGMA {pragma}").fetchall()
 
     def close(self) -> None:
@@ -52,7 +55,7 @@ class Database:
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Return all rows of a query, each as a dict."""
-        with _advice(self.path):
+        with advice(self.path):
             return list(self.sqlite_utils.query(sql, parameters))
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
@@ -66,12 +69,12 @@ class Database:
 
     def write(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement and return the id of the row it inserted."""
-        with _advice(self.path):
+        with advice(self.path):
             return self.sqlite_utils.execute(sql, parameters).lastrowid or 0
 
     def write_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement for each row."""
-        with _advice(self.path):
+        with advice(self.path):
             self.sqlite_utils.conn.executemany(sql, rows)
 
     def write_chunks(self, table: str, owner_id: int, content: bytes) -> None:
@@ -95,7 +98,7 @@ class Database:
         if self.sqlite_utils.conn.in_transaction:
             yield
             return
-        with _advice(self.path):
+        with advice(self.path):
             self.sqlite_utils.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -105,27 +108,88 @@ class Database:
                 raise
 
 
-def application_id(path: Path) -> int | None:
-    """Return whose file this is, asked through a connection that cannot write; None: not a database."""
-    with _advice(path):
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", timeout=_BUSY_SECONDS, uri=True)
-        try:
-            return int(connection.execute("PRAGMA application_id").fetchone()[0])
-        except sqlite3.DatabaseError as err:
-            if "not a database" in str(err):
-                return None
-            raise
-        finally:
-            connection.close()
+@dataclass(frozen=True)
+class Header:
+    """What a database file says it is. `schema` is that of :func:`schema_of`."""
+
+    application_id: int
+    user_version: int
+    is_whole: bool  # as long as it says
+    schema: frozenset[tuple[str, str, str | None]]
+
+
+def read_header(path: Path) -> Header | None:
+    """Return what a file says it is, asked through a connection that cannot write; None: not a database."""
+    try:
+        with advice(path), reading(path) as connection:
+            return _header(connection, path)
+    except ProjectError as err:
+        if "not a database" in str(err.__cause__):
+            return None
+        raise
+
+
+def _header(connection: sqlite3.Connection, path: Path) -> Header:
+    names = ("application_id", "user_version", "page_count", "page_size")
+    ours, version, pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+    log = path.with_name(path.name + "-wal")  # while there is one, the file may be short
+    is_whole = path.stat().st_size >= pages * size or (log.exists() and log.stat().st_size > 0)
+    return Header(ours, version, is_whole, schema_of(connection))
+
+
+def schema_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str | None]]:
+    """Return (type, name, SQL) of all that a database is made of; what libraries keep there is left out."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT GLOB '*sqlite_*'")
+    return frozenset(rows.fetchall())
 
 
 @contextmanager
-def _advice(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a connection that cannot write, to a file that nobody vouches for.
+
+    A file in a folder in which nobody may write is read as it lies there, if no other program is at it.
+    """
+    connection = _connect(path, "mode=ro")
+    try:
+        try:
+            connection.execute("PRAGMA schema_version")
+        except sqlite3.OperationalError:
+            if path.with_name(path.name + "-wal").exists():
+                raise
+            connection.close()
+            connection = _connect(path, "mode=ro&immutable=1")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _connect(path: Path, how: str) -> sqlite3.Connection:
+    """Open a connection on which a file cannot do more than hold rows: decisions/010."""
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?{how}",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,  # autocommit: a transaction begins where we say so
+        check_same_thread=False,  # a connection stays with one thread at a time
+    )
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 4)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+    for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    return connection
+
+
+@contextmanager
+def advice(path: Path) -> Iterator[None]:
     """Turn what SQLite says about files and disks into what the user can do."""
     try:
         yield
     except (sqlite3.OperationalError, sqlite3.DatabaseError) as err:
         for clue, advice in _ADVICE.items():
             if clue in str(err):
-                raise ProjectError(f"{path.name}: {advice}") from err
+                kind = DamagedError if advice.endswith(RESTORE) else ProjectError
+                raise kind(f"{path.name}: {advice}") from err
         raise

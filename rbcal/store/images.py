@@ -98,6 +98,13 @@ class Images:
             raise KeyError(image_id)
         return _image(row)
 
+    def named(self, name: str) -> list[Image]:
+        """Return the images of that name; where there is none, the one of that number."""
+        rows = self._db.rows(f"{_SELECT} WHERE image.name = ? ORDER BY image.id", (name,))
+        if not rows and name.isdecimal():
+            rows = self._db.rows(f"{_SELECT} WHERE image.id = CAST(? AS INTEGER)", (name,))
+        return [_image(row) for row in rows]
+
     def content(self, image_id: int) -> bytes:
         """Return the bytes of the file as it was imported."""
         return bytes(self._db.value("SELECT content FROM image_content WHERE image_id = ?", (image_id,)))

@@ -6,9 +6,9 @@ after, so an act of a stale tab, or of another process, is refused and never los
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from rbcal.errors import ConflictError
 from rbcal.store.database import Database, Row, now
@@ -185,20 +185,20 @@ class Log:
 
     def acts(self, image_id: int, until: int | None = None) -> list[Act]:
         """Return the acts on an image, the oldest first; `until` is the last version of interest."""
-        some = (image_id, 2**62 if until is None else until)
-        events: dict[int, list[Event]] = {}
-        for row in self._db.rows(
-            "SELECT * FROM event WHERE image_id = ? AND version <= ? ORDER BY version, box", some
-        ):
-            event = Event(row["box"], _state(row, "before"), _state(row, "after"))
-            events.setdefault(row["version"], []).append(event)
-        rows = self._db.rows("SELECT * FROM act WHERE image_id = ? AND version <= ? ORDER BY version", some)
-        return [_act(row, tuple(events.get(row["version"], ()))) for row in rows]
+        return read_acts(self._db.rows, image_id, until)
 
-    def images(self) -> Iterator[int]:
-        """Yield every image that has acts."""
-        for row in self._db.rows("SELECT DISTINCT image_id FROM act ORDER BY image_id"):
-            yield row["image_id"]
+
+def read_acts(
+    rows: Callable[[str, Sequence[Any]], list[Row]], image_id: int, until: int | None = None
+) -> list[Act]:
+    """Return the acts on an image, the oldest first, through a function that runs a query."""
+    some = (image_id, 2**62 if until is None else until)
+    events: dict[int, list[Event]] = {}
+    for row in rows("SELECT * FROM event WHERE image_id = ? AND version <= ? ORDER BY version, box", some):
+        event = Event(row["box"], _state(row, "before"), _state(row, "after"))
+        events.setdefault(row["version"], []).append(event)
+    acts = rows("SELECT * FROM act WHERE image_id = ? AND version <= ? ORDER BY version", some)
+    return [_act(row, tuple(events.get(row["version"], ()))) for row in acts]
 
 
 def after(boxes: Boxes, acts: tuple[Act, ...] | list[Act]) -> dict[int, BoxState]:

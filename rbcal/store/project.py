@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rbcal.errors import ProjectError
+from rbcal.errors import DamagedError, ProjectError
+from rbcal.store import backups
 from rbcal.store.classes import Classes
-from rbcal.store.database import Database, application_id, now
+from rbcal.store.database import RESTORE, Database, Header, now, read_header
 from rbcal.store.evaluations import Evaluations
 from rbcal.store.images import Images
 from rbcal.store.jobs import Jobs
@@ -19,7 +20,7 @@ from rbcal.store.log import Log
 from rbcal.store.models import Models
 from rbcal.store.rankings import Rankings
 from rbcal.store.reviews import Reviews
-from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations
+from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations, schema_of_version
 from rbcal.store.snapshots import Snapshots
 
 SUFFIX = ".rbcal"
@@ -99,17 +100,18 @@ class Project:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Return the project in the file `path`; a file that is not ours is refused and left as it is."""
-        _check_is_ours(path)
+        """Return the project in the file `path`; one of an older format is backed up and brought up to date.
+
+        Raises
+        ------
+        ProjectError
+            When the file is not ours, newer, or damaged. It is left byte for byte as it was.
+        """
+        header = check(path)
+        if header.user_version < USER_VERSION:
+            backups.keep(path, f"before-format-{USER_VERSION}")
         database = Database(path)
-        version = database.value("PRAGMA user_version")
-        if version > USER_VERSION:
-            database.close()
-            raise ProjectError(
-                f"{path.name} was written by a newer rbcal: format {version}, not {USER_VERSION}. "
-                "Update rbcal to open it."
-            )
-        if version < USER_VERSION:
+        if header.user_version < USER_VERSION:
             with database.transaction():
                 _migrate(database)
         return cls(database)
@@ -152,14 +154,30 @@ def _migrate(database: Database) -> None:
     database.write(f"PRAGMA user_version = {USER_VERSION}")
 
 
-def _check_is_ours(path: Path) -> None:
-    """Refuse a file that is not one of ours, without a write to it.
+def check(path: Path) -> Header:
+    """Return what a file says it is, if it is a project that this rbcal can open; nothing is written to it.
 
     It is asked through SQLite, never read as a plain file: on POSIX, closing any descriptor of a file drops
     the locks that other connections of this process hold on it, and then another process may delete the log
     that they are writing to (docs/decisions/005).
+
+    Raises
+    ------
+    ProjectError
+        When there is no file, or it is not ours, newer, damaged, or altered.
     """
     if not path.is_file():
         raise ProjectError(f"There is no project {path}. Create it with: rbcal init {path}")
-    if application_id(path) != APPLICATION_ID:
+    header = read_header(path)
+    if header is None or header.application_id != APPLICATION_ID:
         raise ProjectError(f"{path.name} is not an rbcal project. It was left as it is.")
+    if header.user_version > USER_VERSION:
+        raise ProjectError(
+            f"{path.name} was written by a newer rbcal: format {header.user_version}, not {USER_VERSION}. "
+            "Update rbcal to open it."
+        )
+    if not header.is_whole:
+        raise DamagedError(f"{path.name} is shorter than it should be: its end is missing. {RESTORE}")
+    if header.schema != schema_of_version(header.user_version):
+        raise DamagedError(f"{path.name} is damaged: its tables are not those of an rbcal project. {RESTORE}")
+    return header

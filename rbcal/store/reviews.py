@@ -35,6 +35,19 @@ class Review:
 
 
 @dataclass(frozen=True)
+class Version:
+    """One of the reviews of an image: who saved it, when, and how many cells it has."""
+
+    review_id: int
+    revision: int
+    origin: Origin
+    who: str
+    created_at: str
+    seconds: float
+    n_cells: int
+
+
+@dataclass(frozen=True)
 class Reviewed:
     """An image that has annotations, and when it got the last ones."""
 
@@ -168,6 +181,15 @@ class Reviews:
             self._db.write("DELETE FROM skipped WHERE image_id = ?", (image_id,))
         return revision
 
+    def revert(self, image_id: int, review_id: int) -> int:
+        """Store the boxes of an earlier review as the newest one, and return its revision."""
+        with self._db.transaction():
+            boxes = self._log.reviewed(review_id)
+            version = self._log.record(
+                image_id, "restore", boxes, version=self._log.version(image_id), review_id=review_id
+            )
+            return self.save_boxes(image_id, boxes, origin="expert", version=version)
+
     def revision(self, image_id: int) -> int:
         """Return the number of the last review of an image; 0: it is not annotated."""
         return int(
@@ -194,6 +216,17 @@ class Reviews:
             detection_ids,
             how,
         )
+
+    def versions(self, image_id: int) -> list[Version]:
+        """Return the reviews of an image, the newest first."""
+        rows = self._db.rows(
+            "SELECT review.id AS review_id, revision, origin, who, created_at, review.seconds,"
+            " (SELECT count(*) FROM annotation WHERE annotation.review_id = review.id) AS n_cells"
+            " FROM review JOIN act ON act.review_id = review.id AND kind IN ('import', 'save')"
+            " WHERE review.image_id = ? ORDER BY revision DESC",
+            (image_id,),
+        )
+        return [Version(**row) for row in rows]
 
     def annotations(self, review_id: int) -> Annotations:
         """Return the annotations of one review, the current one of its image or an earlier one."""

@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
+from functools import cache
 
 import numpy as np
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
+
+from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
 migrations = Migrations("rbcal")
@@ -505,6 +508,19 @@ def _log_draft(
 
 
 USER_VERSION = 4  # the number of migrations; in the header of every project file
+
+
+@cache
+def schema_of_version(version: int) -> frozenset[tuple[str, str, str | None]]:
+    """Return what a project file of one format is made of: (type, name, SQL) of each table, index, ..."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        db = Database(connection, execute_plugins=False)
+        later = [each.name for each in migrations.pending(db)][version:]
+        migrations.apply(db, stop_before=later[0] if later else None)
+        return schema_of(connection)
+    finally:
+        connection.close()
 
 
 def _statements(script: str) -> list[str]:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from rbcal.config import ScoringConfig
 from rbcal.metrics import wilson
 from rbcal.scoring.relevance import CellScores, flags
 from rbcal.store.rankings import Cell, Score
+from rbcal.store.reviews import Version
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
 _SIGNS = re.compile(r"([:<>~=-])")
@@ -186,3 +188,20 @@ def _reasons(
 
 def _cells(n: int) -> str:
     return "1 cell" if n == 1 else f"{n} cells"
+
+
+def signed(at: str, who: str) -> str:
+    """Return when, on the clock of this PC, and by whom something was done.
+
+    >>> signed("2026-11-03T14:02:33.120+00:00", "Ann").endswith(" by Ann")
+    True
+    """
+    moment = datetime.fromisoformat(at).astimezone().strftime("%d %b %Y %H:%M")
+    return f"{moment} by {who}" if who else moment
+
+
+def version_words(version: Version) -> str:
+    """Say in one line what a version of an image's annotations is."""
+    did = "imported" if version.origin == "import" else "saved"
+    cells = f"{version.n_cells} cell{'s' * (version.n_cells != 1)}"
+    return f"Version {version.revision}: {cells}, {did} {signed(version.created_at, version.who)}"

@@ -9,6 +9,7 @@ from rbcal.boxes import Annotations, Detections, Passes
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import DivergedError, JobCancelledError, ProjectError
 from rbcal.scoring.relevance import CellScores, flags, relevance, score_cells
+from rbcal.store import backups
 from rbcal.store.models import Model
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Score
@@ -61,6 +62,7 @@ def score(project: Project, config: ScoringConfig, tell: Reporter) -> int:
 
 
 def _train(project: Project, plan: Plan, tell: Reporter) -> int:
+    _back_up(project, tell)
     taught = teaching.teach(project, plan, tell)
     plan = taught.plan
     if taught.diverged and not taught.kept_step:
@@ -92,6 +94,17 @@ def _train(project: Project, plan: Plan, tell: Reporter) -> int:
     for pruned in project.models.prune():
         tell.log(f"The weights of model {pruned} were dropped; its figures stay")
     return model_id
+
+
+def _back_up(project: Project, tell: Reporter) -> None:
+    """Keep a copy of what the expert did in this round; a full disk does not stop the training."""
+    tell.stage("Backing up the project")
+    try:
+        kept = backups.keep(project.path, "before-training")
+    except ProjectError as err:
+        tell.log(f"No backup: {err}")
+    else:
+        tell.log(f"The project is backed up: {kept.name}")
 
 
 def _admit(project: Project, model_id: int, detector: Detector, tell: Reporter) -> None:

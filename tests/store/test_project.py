@@ -84,6 +84,7 @@ def test_a_read_only_file_is_said_so(project):
 
 
 def test_an_unknown_sqlite_error_is_not_hidden(tmp_path):
+    (tmp_path / "x.db").touch()
     database = Database(tmp_path / "x.db")
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         database.rows("SELECT * FROM nowhere")

@@ -1,0 +1,140 @@
+"""Copies of a project file: whole and consistent even while others write, thinned by age, and put back.
+
+They lie in the folder ``backups`` beside the project file, and each is a project file itself.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rbcal.errors import DamagedError, ProjectError
+from rbcal.store.database import advice, reading
+
+ASKED = "asked-for"  # why a copy was made: the user asked for it, so it is never thinned
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+_NAME = re.compile(r"(?P<stem>.+)--(?P<stamp>\d{8}T\d{12}Z)--(?P<why>[a-z0-9-]+)\.rbcal")
+_NEWEST = 3  # copies that stay whatever their age
+_DAYS, _WEEKS = 7, 8  # so long one copy a day stays, and then one a week
+_MARGIN = 1.05  # of the disk space that a copy takes
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A copy of a project file: when it was made (UTC) and why."""
+
+    path: Path
+    made_at: datetime
+    why: str
+    n_bytes: int
+
+
+def folder(project: Path) -> Path:
+    """Return where the backups of a project are kept."""
+    return project.parent / "backups"
+
+
+def listing(project: Path) -> list[Backup]:
+    """Return the backups of a project, the newest first."""
+    found = []
+    for path in folder(project).glob("*.rbcal"):
+        match = _NAME.fullmatch(path.name)
+        if match and match["stem"] == project.stem:
+            made_at = datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC)
+            found.append(Backup(path, made_at, match["why"], path.stat().st_size))
+    return sorted(found, key=lambda each: each.made_at, reverse=True)
+
+
+def keep(project: Path, why: str) -> Path:
+    """Copy a project into its folder of backups, thin the copies there, and return the new one.
+
+    Raises
+    ------
+    ProjectError
+        When the disk has no room, or the project is damaged; no copy is left then.
+    """
+    name = f"{project.stem}--{datetime.now(UTC).strftime(_STAMP)}--{why}.rbcal"
+    target = folder(project) / name
+    copy(project, target)
+    for backup in superfluous(listing(project), datetime.now(UTC)):
+        backup.path.unlink(missing_ok=True)
+    return target
+
+
+def superfluous(found: Iterable[Backup], now: datetime) -> list[Backup]:
+    """Return the backups that age has made superfluous.
+
+    The last three stay, the newest of each of the last 7 days and of each of the last 8 weeks, the one
+    before each change of the format, and every one that the user asked for.
+    """
+    newest_first = sorted(found, key=lambda each: each.made_at, reverse=True)
+    kept = {each.path for each in newest_first[:_NEWEST]}
+    seen: set[tuple[str, object]] = set()
+    for each in newest_first:
+        age = now - each.made_at
+        spans = [
+            ("day", each.made_at.date()) if age <= timedelta(days=_DAYS) else None,
+            ("week", each.made_at.isocalendar()[:2]) if age <= timedelta(weeks=_WEEKS) else None,
+            ("format", each.why) if each.why.startswith("before-format") else None,
+        ]
+        new = {span for span in spans if span} - seen
+        if new or each.why == ASKED:
+            kept.add(each.path)
+        seen |= new
+    return [each for each in newest_first if each.path not in kept]
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a project file as it is at one moment, through SQLite's backup API, and check the copy.
+
+    Raises
+    ------
+    ProjectError
+        When `target` is there already, cannot be written, or has no room, or `source` is damaged.
+    """
+    if target.exists():
+        raise ProjectError(f"{target} exists already. Choose another name.")
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _check_room(source, target.parent)
+        part.unlink(missing_ok=True)
+        _copy_into(source, part)
+        part.rename(target)
+    except OSError as err:
+        raise ProjectError(f"{target} cannot be written: {err.strerror}. Choose another folder.") from err
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def put_back(backup: Path, project: Path) -> None:
+    """Overwrite the content of a project file with that of a backup, all of it or nothing."""
+    _copy_into(backup, project)
+
+
+def _copy_into(source: Path, target: Path) -> None:
+    with advice(source), reading(source) as origin, advice(target):
+        copied = sqlite3.connect(target, timeout=20)
+        try:
+            origin.backup(copied)
+            problem = copied.execute("PRAGMA quick_check(1)").fetchone()[0]
+        finally:
+            copied.close()
+    if problem != "ok":
+        raise DamagedError(
+            f"{source.name} is damaged ({problem}), so no copy of it was made. Find out with: rbcal verify"
+        )
+
+
+def _check_room(source: Path, where: Path) -> None:
+    needed, free = int(source.stat().st_size * _MARGIN), shutil.disk_usage(where).free
+    if free < needed:
+        raise ProjectError(
+            f"A backup of {source.name} needs {needed / 1e6:,.0f} MB in {where}, but only "
+            f"{free / 1e6:,.0f} MB are free. Free some space."
+        )
