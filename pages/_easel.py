@@ -203,7 +203,7 @@ class Easel:
 
     def _boxes(self, now: shapes.Shapes) -> dict[int, BoxState]:
         return {
-            number: replace(state, detection_id=None) if state.detection_id in self.gone else state
+            number: state._replace(detection_id=None) if state.detection_id in self.gone else state
             for number, state in shapes.to_boxes(now).items()
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
 from rbcal.errors import ProjectError
 from rbcal.store import backups
 from rbcal.store.images import Image
+from rbcal.store.log import Act
 from rbcal.store.project import Project
 from rbcal.store.verification import verify as verify_file
 from rbcal.view.words import signed, version_words
@@ -106,7 +107,7 @@ def log(project: ProjectArgument, image: ImageArgument, as_json: JsonOption = Fa
     with Project.open(project) as opened:
         acts, names = opened.log.acts(_image(opened, image).id), opened.classes.names()
     if as_json:
-        print_json({"classes": names, "acts": [asdict(act) for act in acts]})
+        print_json({"classes": names, "acts": [_act(act) for act in acts]})
         return
     for act in acts:
         n = len(act.events)
@@ -142,6 +143,14 @@ def revert(
             raise ProjectError(f"{target.name} has no version {version}; it has {len(every)}.")
         revision = opened.reviews.revert(target.id, every[version].review_id)
     typer.echo(f"{target.name}: version {revision} is version {version} again.")
+
+
+def _act(act: Act) -> dict[str, Any]:
+    events = [
+        {"box": box, "before": before and before._asdict(), "after": after and after._asdict()}
+        for box, before, after in act.events
+    ]
+    return {**asdict(act), "events": events}
 
 
 def _image(project: Project, name: str) -> Image:

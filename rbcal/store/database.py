@@ -58,6 +58,11 @@ class Database:
         with advice(self.path):
             return list(self.sqlite_utils.query(sql, parameters))
 
+    def tuples(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a query as tuples: for many rows, of which each costs."""
+        with advice(self.path):
+            return self.sqlite_utils.conn.execute(sql, parameters).fetchall()
+
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         """Return the first row of a query, or None."""
         return next(iter(self.rows(sql, parameters)), None)

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rbcal.errors import ConflictError
-from rbcal.store.database import Database, Row, now
+from rbcal.store.database import Database, now
 
 Kind = Literal["import", "begin", "edit", "undo", "redo", "restore", "save"]
 How = Literal["open", "kept", "bulk", "changed", "drawn"]
 """What the expert did with a box: nothing, looked and kept it, accepted it with all green ones, ..."""
 
 _ORIGINS = ("import", "begin", "save")  # acts that the expert goes on from, and undo does not go beyond
-_SIDES = ("x1", "y1", "x2", "y2")
-_STATE = (*_SIDES, "class", "how", "detection")
+_STATE = ("x1", "y1", "x2", "y2", "class", "how", "detection")
+_BEFORE, _AFTER = (", ".join(f"{name}_{when}" for name in _STATE) for when in ("before", "after"))
 
 
-@dataclass(frozen=True)
-class BoxState:
+class BoxState(NamedTuple):  # a dataclass would cost more than the row that it comes from
     """A box at one moment: ``x1, y1, x2, y2`` in image pixels, its label, and where it came from.
 
     `how` is None for a box that was imported, or reviewed before this was kept; `detection_id` is None for
@@ -39,8 +38,7 @@ class BoxState:
 Boxes = Mapping[int, BoxState]  # by number; a box keeps its number for as long as it lives
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """What an act did to one box; None before: it is new, None after: it is gone."""
 
     box: int
@@ -185,20 +183,28 @@ class Log:
 
     def acts(self, image_id: int, until: int | None = None) -> list[Act]:
         """Return the acts on an image, the oldest first; `until` is the last version of interest."""
-        return read_acts(self._db.rows, image_id, until)
+        return read_acts(self._db.tuples, image_id, until)
 
 
 def read_acts(
-    rows: Callable[[str, Sequence[Any]], list[Row]], image_id: int, until: int | None = None
+    rows: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], image_id: int, until: int | None = None
 ) -> list[Act]:
     """Return the acts on an image, the oldest first, through a function that runs a query."""
     some = (image_id, 2**62 if until is None else until)
     events: dict[int, list[Event]] = {}
-    for row in rows("SELECT * FROM event WHERE image_id = ? AND version <= ? ORDER BY version, box", some):
-        event = Event(row["box"], _state(row, "before"), _state(row, "after"))
-        events.setdefault(row["version"], []).append(event)
-    acts = rows("SELECT * FROM act WHERE image_id = ? AND version <= ? ORDER BY version", some)
-    return [_act(row, tuple(events.get(row["version"], ()))) for row in acts]
+    for version, box, *states in rows(
+        f"SELECT version, box, {_BEFORE}, {_AFTER} FROM event"  # noqa: S608  our names
+        " WHERE image_id = ? AND version <= ? ORDER BY version, box",
+        some,
+    ):
+        event = Event(box, _state(*states[:7]), _state(*states[7:]))
+        events.setdefault(version, []).append(event)
+    acts = rows(
+        "SELECT image_id, version, kind, who, at, seconds, ranking_id, review_id FROM act"
+        " WHERE image_id = ? AND version <= ? ORDER BY version",
+        some,
+    )
+    return [Act(*act, events=tuple(events.get(act[1], ()))) for act in acts]  # type: ignore[misc]
 
 
 def after(boxes: Boxes, acts: tuple[Act, ...] | list[Act]) -> dict[int, BoxState]:
@@ -219,11 +225,7 @@ def _columns(state: BoxState | None) -> tuple[object, ...]:
     return (*state.box, state.label, state.how, state.detection_id)
 
 
-def _state(row: Row, when: str) -> BoxState | None:
-    x1, y1, x2, y2, label, how, detection = (row[f"{name}_{when}"] for name in _STATE)
-    return None if label is None else BoxState((x1, y1, x2, y2), label, how, detection)
-
-
-def _act(row: Row, events: tuple[Event, ...]) -> Act:
-    fields = {key: value for key, value in row.items() if key != "id"}
-    return Act(**fields, events=events)
+def _state(
+    x1: float, y1: float, x2: float, y2: float, label: int | None, how: How | None, detection_id: int | None
+) -> BoxState | None:
+    return None if label is None else BoxState((x1, y1, x2, y2), label, how, detection_id)

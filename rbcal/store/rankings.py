@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -242,23 +242,27 @@ class Rankings:
 
     def cells(self, ranking_id: int, image_id: int) -> list[Cell]:
         """Return the cells found in one image; a class younger than the model has probability 0."""
-        n_columns = 1 + int(self._db.value("SELECT count(*) FROM class"))
-        rows = self._db.rows(
-            "SELECT * FROM detection WHERE ranking_id = ? AND image_id = ? ORDER BY id",
+        rows = self._db.tuples(
+            "SELECT id, u_d, u_c, u_r, x1, y1, x2, y2, probs, passes FROM detection"
+            " WHERE ranking_id = ? AND image_id = ? ORDER BY id",
             (ranking_id, image_id),
         )
+        if not rows:
+            return []
+        *scores, x1, y1, x2, y2, probs, passes = zip(*rows, strict=True)
+        boxes = np.array([x1, y1, x2, y2], np.float32).T
         return [
-            Cell(
-                detection_id=row["id"],
-                box=np.array([row["x1"], row["y1"], row["x2"], row["y2"]], np.float32),
-                u_d=row["u_d"],
-                u_c=row["u_c"],
-                u_r=row["u_r"],
-                probs=_widened(np.frombuffer(row["probs"], "<f4"), n_columns),
-                passes=_passes(row),
+            Cell(*each)
+            for each in zip(
+                scores[0], boxes, *scores[1:], self._widened(probs), _unpacked(passes, boxes), strict=True
             )
-            for row in rows
         ]
+
+    def _widened(self, probs: Sequence[bytes]) -> Floats:
+        """Return the distributions (N, C + 1) of one image, wide enough for classes that came later."""
+        stored = np.frombuffer(b"".join(probs), "<f4").reshape(len(probs), -1)
+        n_columns = 1 + int(self._db.value("SELECT count(*) FROM class"))
+        return np.pad(stored, ((0, 0), (0, max(0, n_columns - stored.shape[1]))))
 
     def history(self) -> list[PoolState]:
         """Return what each finished ranking found in the pool of its time, the oldest first."""
@@ -284,15 +288,14 @@ class Rankings:
         )
 
 
-def _widened(probs: Floats, n_columns: int) -> Floats:
-    return np.pad(probs, (0, max(0, n_columns - len(probs))))
-
-
-def _passes(row: Row) -> Floats | None:
-    if row["passes"] is None:
-        return None
-    shifts = np.frombuffer(row["passes"], "<f2").astype(np.float32).reshape(-1, 4)
-    return shifts + np.array([row["x1"], row["y1"], row["x2"], row["y2"]], np.float32)
+def _unpacked(passes: Sequence[bytes | None], boxes: Floats) -> Iterator[Floats | None]:
+    """Return, for each cell of an image, its boxes in the passes (T, 4); None where they were not kept."""
+    kept = np.array([each is not None for each in passes])
+    if not kept.any():
+        return iter([None] * len(passes))
+    shifts = np.frombuffer(b"".join(filter(None, passes)), "<f2").reshape(int(kept.sum()), -1, 4)
+    seen = iter(shifts.astype(np.float32) + boxes[kept, None])
+    return (next(seen) if each else None for each in kept)
 
 
 def _score(row: Row) -> Score | None:

@@ -265,18 +265,15 @@ class Reviews:
         return (row["wrong"], row["n"]) if row else (0, 0)
 
     def _cells(self, review_id: int) -> tuple[Annotations, tuple[int | None, ...], tuple[How | None, ...]]:
-        cells = self._db.rows(
+        cells = self._db.tuples(
             "SELECT x1, y1, x2, y2, class_id, detection_id, how FROM annotation WHERE review_id = ?"
             " ORDER BY id",
             (review_id,),
         )
-        boxes = np.array([[c["x1"], c["y1"], c["x2"], c["y2"]] for c in cells], np.float32).reshape(-1, 4)
-        labels = np.array([c["class_id"] for c in cells], np.int64)
-        return (
-            Annotations(boxes, labels),
-            tuple(c["detection_id"] for c in cells),
-            tuple(c["how"] for c in cells),
-        )
+        if not cells:
+            return Annotations.empty(), (), ()
+        *sides, labels, detection_ids, how = zip(*cells, strict=True)
+        return Annotations(np.array(sides, np.float32).T, np.array(labels)), detection_ids, how
 
     def cells_per_class(self) -> Mapping[int, int]:
         """Return the number of annotated cells of each label, the test set left out."""

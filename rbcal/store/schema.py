@@ -438,6 +438,10 @@ CREATE TABLE event (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX event_by_detection ON event (detection_after) WHERE detection_after IS NOT NULL;
 
+-- The cells of each class are counted from the index alone.
+DROP INDEX annotation_by_review;
+CREATE INDEX annotation_by_review ON annotation (review_id, class_id);
+
 CREATE TRIGGER act_is_history BEFORE UPDATE ON act
 BEGIN SELECT RAISE (ABORT, 'the log is history and never changes'); END;
 CREATE TRIGGER act_stays BEFORE DELETE ON act

@@ -16,7 +16,7 @@ from typing import Any
 from safetensors import SafetensorError, deserialize
 
 from rbcal.errors import ProjectError
-from rbcal.store.database import Row, advice, reading, schema_of
+from rbcal.store.database import advice, reading, schema_of
 from rbcal.store.log import BoxState, after, read_acts
 from rbcal.store.schema import APPLICATION_ID, USER_VERSION, schema_of_version
 
@@ -274,13 +274,8 @@ def _noting(check: Check) -> Iterator[None]:
         check.problems.append(str(err))
 
 
-def _rows(connection: sqlite3.Connection) -> Callable[[str, Sequence[Any]], list[Row]]:
-    def rows(sql: str, parameters: Sequence[Any]) -> list[Row]:
-        cursor = connection.execute(sql, parameters)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
-
-    return rows
+def _rows(connection: sqlite3.Connection) -> Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]:
+    return lambda sql, parameters: connection.execute(sql, parameters).fetchall()
 
 
 def _one(connection: sqlite3.Connection, sql: str, number: int) -> tuple[Any, ...]:

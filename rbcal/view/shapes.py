@@ -185,7 +185,8 @@ def replay(work: Work, flagged: Collection[int] = ()) -> History:
 
 
 def _shape(number: int, state: BoxState, flagged: Collection[int]) -> Shape:
-    return Shape(number, state.box, state.label, state.detection_id, state.detection_id in flagged, state.how)
+    box, label, how, detection_id = state
+    return Shape(number, box, label, detection_id, detection_id in flagged, how)
 
 
 def middle(box: Box) -> tuple[float, float]:

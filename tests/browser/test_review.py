@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ def drafted(path: Path, image_id: int) -> list[dict]:
     """Return the boxes of an image that are stored, and not saved yet; none where nobody edited it since."""
     with Project.open(path) as project:
         work = project.log.work(image_id)
-    return [{"id": number, **asdict(state)} for number, state in work.boxes.items()] if work.acts else []
+    return [{"id": number, **state._asdict()} for number, state in work.boxes.items()] if work.acts else []
 
 
 def centre(cell: Cell) -> tuple[float, float]:
