@@ -49,7 +49,7 @@ def open_desk(project: Project, image_id: int, view: View) -> Desk:
         path=project.path,
         image=image,
         sha256=sha256,
-        picture=_display(sha256, lambda: project.images.content(image_id)),
+        picture=_display(sha256, image.layer, lambda: project.images.content(image_id)),
         classes=classes,
         ranking=ranking,
         cells={cell.detection_id: cell for cell in cells},
@@ -89,9 +89,9 @@ def _spots(ranking: Ranking | None, cells: list[Cell], flagged: set[int]) -> lis
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)  # a resource: data would be copied at each look
-def _display(sha256: str, _read: Callable[[], bytes]) -> bytes:
+def _display(sha256: str, layer: str, _read: Callable[[], bytes]) -> bytes:
     """Return the copy for the browser of the picture with these bytes; the last few are kept."""
-    return pictures.display(_read())
+    return pictures.display(_read(), layer)
 
 
 def hold_picture(project: Project, image_id: int | None, name: str) -> None:
@@ -101,8 +101,8 @@ def hold_picture(project: Project, image_id: int | None, name: str) -> None:
     """
     with st.container(key=f"picture_{name}"):
         if image_id is not None:
-            sha256 = project.images.digest(image_id)
-            picture = _display(sha256, lambda: project.images.content(image_id))
+            sha256, layer = project.images.digest(image_id), project.images.get(image_id).layer
+            picture = _display(sha256, layer, lambda: project.images.content(image_id))
             kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
             url = f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
             _picture(key=f"held_{name}", data={"sha256": sha256, "url": url})

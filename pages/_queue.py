@@ -124,7 +124,8 @@ def _lines(entry: QueueEntry) -> list[str]:
 def _thumbnail(project: Project, image_id: int) -> str:
     small = project.images.thumbnail(image_id)
     if small is None:
-        small = pictures.thumbnail(project.images.content(image_id))
+        layer = project.images.get(image_id).layer
+        small = pictures.thumbnail(project.images.content(image_id), layer=layer)
         project.images.keep_thumbnail(image_id, small)
     return "data:image/jpeg;base64," + base64.b64encode(small).decode("ascii")
 

@@ -11,7 +11,7 @@ from rbcal.store.database import Database, Row, now
 Split = Literal["work", "test"]
 
 _SELECT = """
-SELECT image.id, image.name, width, height, image_group.name AS group_name, image.split,
+SELECT image.id, image.name, width, height, layer, image_group.name AS group_name, image.split,
        current_review.id AS review_id, current_review.revision,
        (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id) AS n_cells
 FROM image JOIN image_group ON image_group.id = image.group_id
@@ -23,13 +23,14 @@ LEFT JOIN current_review ON current_review.image_id = image.id
 class Image:
     """An image and how far its annotation is.
 
-    Width and height are pixels; `revision` is 0 and `review_id` None while it is not annotated.
+    Width and height are pixels; `layer` says which picture of its file it is; `revision` is 0 and `review_id` None while it is not annotated.
     """
 
     id: int
     name: str
     width: int
     height: int
+    layer: str
     group: str
     split: Split
     review_id: int | None
@@ -67,8 +68,27 @@ class Images:
             "INSERT INTO image_group (name, split) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, split)
         )
 
-    def add(self, content: bytes, *, name: str, width: int, height: int, group: str, split: Split) -> int:
+    def add(
+        self,
+        content: bytes,
+        *,
+        name: str,
+        width: int,
+        height: int,
+        group: str,
+        split: Split,
+        layer: str = "",
+    ) -> int:
         """Store an image and return its id. A group that exists keeps the side of the test set it is on.
+
+        Parameters
+        ----------
+        content : bytes
+            The file as it is; it is never changed.
+        width, height : int
+            Of the picture as shown, in pixels.
+        layer : str
+            Which picture of its file is meant, in the words of :class:`rbcal.formats.stacks.Layer`.
 
         Raises
         ------
@@ -79,9 +99,9 @@ class Images:
             self.add_group(group, split)
             group_id = self._db.value("SELECT id FROM image_group WHERE name = ?", (group,))
             image_id = self._db.write(
-                "INSERT INTO image (sha256, name, width, height, group_id, split, added_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (digest(content), name, width, height, group_id, split, now()),
+                "INSERT INTO image (sha256, name, width, height, group_id, split, added_at, layer)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (digest(content), name, width, height, group_id, split, now(), layer),
             )
             self._db.write("INSERT INTO image_content VALUES (?, ?)", (image_id, content))
         return image_id
@@ -177,6 +197,7 @@ def _image(row: Row) -> Image:
         name=row["name"],
         width=row["width"],
         height=row["height"],
+        layer=row["layer"],
         group=row["group_name"],
         split=row["split"],
         review_id=row["review_id"],

@@ -13,6 +13,7 @@ import numpy as np
 from rbcal.boxes import Annotations
 from rbcal.errors import FormatError, ImageError, ProjectError
 from rbcal.formats import coco, pictures
+from rbcal.formats.stacks import Layer
 from rbcal.store.images import Image, Split, digest
 from rbcal.store.project import Project
 
@@ -68,6 +69,7 @@ def import_images(
     test_fraction: float = 0.0,
     seed: int = 0,
     group: str | None = None,
+    layer: str = "",
     track: Callable[[Sequence[coco.CocoImage]], Iterable[coco.CocoImage]] = iter,
 ) -> ImportReport:
     """Import pictures and boxes, each image in a transaction of its own, and return what was done.
@@ -88,6 +90,8 @@ def import_images(
     group : str, optional
         Slide or patient of the images for which the annotation file names none. Without it, a subfolder
         is a group, and an image that lies in none is a group of its own.
+    layer : str
+        Which page or channel of each file is meant, in the words of :class:`rbcal.formats.stacks.Layer`.
     track : callable, optional
         Wraps the images on their way, to show progress.
 
@@ -98,6 +102,7 @@ def import_images(
     ProjectError
         When the draws that were asked for are not possible; nothing is imported then.
     """
+    Layer.parse(layer)
     report = ImportReport(complaints=list(annotations.complaints) if annotations else [])
     candidates = _candidates(project, source, annotations, group, report, track)
     test_groups = _draw_test_groups(candidates, project.images.group_splits(), test_fraction, seed, report)
@@ -110,7 +115,7 @@ def import_images(
     for image in track([each.image for each in candidates]):
         candidate = by_name[image.file_name]
         split: Split = "test" if candidate.group in test_groups else "work"
-        _import_one(project, candidate, split, candidate.sha256 in keep, report)
+        _import_one(project, candidate, split, candidate.sha256 in keep, layer, report)
     return report
 
 
@@ -228,7 +233,12 @@ def _add_classes(project: Project, annotations: coco.CocoFile | None) -> tuple[s
 
 
 def _import_one(
-    project: Project, candidate: _Candidate, split: Split, keep_boxes: bool, report: ImportReport
+    project: Project,
+    candidate: _Candidate,
+    split: Split,
+    keep_boxes: bool,
+    layer: str,
+    report: ImportReport,
 ) -> None:
     image, known = candidate.image, candidate.known
     if known is not None:
@@ -239,7 +249,7 @@ def _import_one(
         return
     content = candidate.read()
     try:
-        height, width = pictures.decode(content).shape[:2]
+        height, width = pictures.decode(content, layer).shape[:2]
     except ImageError as err:
         report.complaints.append(f"{image.file_name}: {err}; it was skipped")
         return
@@ -258,6 +268,7 @@ def _import_one(
             height=height,
             group=candidate.group,
             split=split,
+            layer=layer,
         )
         _save(project, image_id, split, annotations, report)
     report.added += 1

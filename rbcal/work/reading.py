@@ -27,7 +27,8 @@ class Samples(Sequence[tuple[Pixels, Annotations]]):
         return len(self._images)
 
     def __getitem__(self, index: int) -> tuple[Pixels, Annotations]:  # type: ignore[override]  # no slices
-        return decode(self._project.images.content(self._images[index].id)), self.annotations[index]
+        image = self._images[index]
+        return decode(self._project.images.content(image.id), image.layer), self.annotations[index]
 
 
 def annotations_of(project: Project, image: Image) -> Annotations:
@@ -40,7 +41,7 @@ def pictures(path: Path, images: Sequence[Image]) -> Iterator[tuple[Image, Pixel
     with Project.open(path) as reader, ThreadPoolExecutor(1, thread_name_prefix="rbcal-pictures") as thread:
 
         def read(image: Image) -> Pixels:
-            return decode(reader.images.content(image.id))
+            return decode(reader.images.content(image.id), image.layer)
 
         ahead: deque[tuple[Image, Future[Pixels]]] = deque()
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -135,3 +137,144 @@ def test_flipped_bytes_give_pixels_or_a_sentence():
         except ImageError:
             refused += 1
     assert 0 < refused < 300
+
+
+# stacks
+
+
+def stack(samples: np.ndarray, **options: object) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, samples, **options)
+    return file.getvalue()
+
+
+PAGES = np.stack([np.full((40, 60), value, np.uint8) for value in (10, 200, 30)])
+PAGES[0, 5, 7] = 250
+
+
+@pytest.mark.parametrize(("layer", "value"), [("", 10), ("page=1", 10), ("page=2", 200), ("page=3", 30)])
+def test_a_page_of_a_stack_can_be_chosen(layer, value):
+    content = stack(PAGES, photometric="minisblack")
+    assert pictures.layers(content) == pictures.Extent(3, 1, 40, 60)
+    assert pictures.decode(content, layer)[0, 0].tolist() == [value] * 3
+
+
+def test_the_maximum_over_the_pages_can_be_chosen():
+    projected = pictures.decode(stack(PAGES, photometric="minisblack"), "max")
+    assert projected[0, 0, 0] == 200
+    assert projected[5, 7, 0] == 250
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"imagej": True, "metadata": {"axes": "ZCYX"}},
+        {"ome": True, "metadata": {"axes": "ZCYX"}, "photometric": "minisblack"},
+    ],
+)
+def test_a_channel_of_a_hyperstack_can_be_chosen(options):
+    planes = np.arange(12, dtype=np.uint16).reshape(3, 4, 1, 1) * 100 + np.arange(60, dtype=np.uint16)
+    content = stack(np.ascontiguousarray(np.broadcast_to(planes, (3, 4, 40, 60))), **options)
+    extent = pictures.layers(content)
+    assert (extent.pages, extent.channels) == (3, 4)
+    with pictures.stacks.Stack(content) as opened:
+        assert opened.read(pictures.Layer.parse("page=2,channel=3"))[0, 0] == 600
+        assert opened.read(pictures.Layer.parse("max,channel=4"))[0, 1] == 1101
+        assert opened.read(pictures.Layer())[0, 0] == 0
+    assert pictures.decode(content, "max,channel=2").shape == (40, 60, 3)
+
+
+def test_a_channel_of_a_colour_picture_is_grey():
+    for content in (encode(Image.fromarray(PIXELS), "PNG"), stack(PIXELS, photometric="rgb")):
+        assert np.array_equal(pictures.decode(content, "channel=2"), np.repeat(PIXELS[..., 1:2], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [("page=4", "3 pages, so there is no page 4"), ("channel=2", "no channel 2"), ("x", "A layer is")],
+)
+def test_a_layer_that_is_not_there_is_said_so(layer, words):
+    with pytest.raises(ImageError, match=words):
+        pictures.decode(stack(PAGES, photometric="minisblack"), layer)
+
+
+def test_five_channels_that_pillow_does_not_know_show_the_first():
+    content = stack(
+        np.stack([PAGES[k % 3] for k in range(5)]), photometric="minisblack", planarconfig="separate"
+    )
+    assert pictures.decode(content)[0, 0].tolist() == [10] * 3
+
+
+# depth
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_16_bit_colour_png_keeps_its_depth(channels):
+    deep = np.dstack([PIXELS.astype(np.uint16) * 16, np.full((40, 60), 65535, np.uint16)])[..., :channels]
+    content = imagecodecs.png_encode(np.ascontiguousarray(deep))
+    decoded = pictures.decode(content)
+    assert (decoded.min(), decoded.max()) == (0, 255)
+    assert np.corrcoef(decoded.ravel(), PIXELS.ravel())[0, 1] > 0.99
+    assert pictures.display(content) != content
+
+
+def test_what_is_no_number_is_black():
+    values = np.linspace(-5, 5, 2400, dtype=np.float32).reshape(40, 60)
+    values[3, 4], values[0, 0] = np.nan, np.inf
+    decoded = pictures.decode(stack(values))
+    assert decoded[3, 4].tolist() == [0, 0, 0]
+    assert decoded[-1, -1, 0] == 255
+    assert decoded[20, 0, 0] in range(120, 136)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_deep_pictures_are_turned_upright_as_shallow_ones_are(orientation):
+    shallow = encode(Image.fromarray(PIXELS), "TIFF", tiffinfo={274: orientation})
+    deep = stack(
+        PIXELS.astype(np.uint16) * 257, photometric="rgb", extratags=[(274, 3, 1, orientation, True)]
+    )
+    expected = pictures.decode(shallow)
+    assert pictures.decode(deep).shape == expected.shape
+    assert np.abs(pictures.decode(deep).astype(int) - expected).mean() < 40
+    assert np.corrcoef(pictures.decode(deep).ravel(), expected.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "packbits", "jpeg"])
+def test_compressed_stacks_are_read(compression):
+    pages = np.stack([PIXELS] * 2)
+    content = stack(pages, photometric="rgb", compression=compression)
+    assert np.abs(pictures.decode(content, "page=2").astype(int) - PIXELS).mean() < 12
+
+
+# hostile
+
+
+@pytest.mark.parametrize("size", [(100_000, 1), (1, 100_000)])
+def test_a_picture_that_is_all_length_has_a_thumbnail(size):
+    content = encode(Image.new("RGB", size), "PNG")
+    assert pictures.decode(content).shape[:2] == size[::-1]
+    with Image.open(io.BytesIO(pictures.thumbnail(content))) as small:
+        assert min(small.size) >= 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [stack(PAGES, photometric="minisblack"), stack(PAGES.astype(np.uint16), photometric="minisblack")],
+)
+def test_damaged_stacks_give_pixels_or_a_sentence(content):
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        damaged = bytearray(content)
+        for place in rng.integers(0, 400, 3):
+            damaged[place] ^= 1 << int(rng.integers(8))
+        for layer in ("", "page=2", "max"):
+            with contextlib.suppress(ImageError):
+                assert pictures.decode(bytes(damaged), layer).dtype == np.uint8
+
+
+def test_a_thumbnail_of_a_jpeg_is_upright():
+    exif = Image.Exif()
+    exif[274] = 6
+    content = encode(Image.new("RGB", (600, 300)), "JPEG", exif=exif)
+    with Image.open(io.BytesIO(pictures.thumbnail(content))) as small:
+        assert small.size == (80, 160)
