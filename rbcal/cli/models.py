@@ -16,7 +16,6 @@ from rbcal.metrics import Evaluation
 from rbcal.store.project import Project
 from rbcal.view.bench import bench_table
 from rbcal.view.models import PRUNING_RULE, origin
-from rbcal.work import exporting
 
 
 @app.command()
@@ -138,27 +137,6 @@ def serve(
     with Project.open(project) as opened:
         opened.models.promote(model, "expert")
     typer.echo(f"Model {model} serves now. Rank the pool with it: rbcal score {project}")
-
-
-@app.command()
-def export(
-    project: ProjectArgument,
-    folder: Annotated[Path, typer.Argument(file_okay=False, help="Where to write it.")],
-    model: Annotated[
-        int | None, typer.Option(help="The number of a model; default: the serving one.")
-    ] = None,
-    onnx: Annotated[
-        bool, typer.Option("--onnx", help="Write an ONNX graph, too, for pictures of the usual size.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Write a model as safetensors and JSON, to be used without the project: see docs/use_model.py."""
-    with Project.open(project) as opened:
-        description = exporting.export_model(opened, folder, model, onnx=onnx)
-    if as_json:
-        print_json(description)
-    else:
-        typer.echo(f"Model {description['model']} is in {folder}.")
 
 
 @app.command()

@@ -12,7 +12,7 @@ import typer
 from tqdm import tqdm
 
 from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
-from rbcal.formats import coco
+from rbcal.formats import coco, files, labels
 from rbcal.store.classes import RBC7, RBC7_RARE
 from rbcal.store.project import Project
 from rbcal.work import importing, jobs
@@ -41,10 +41,20 @@ def init(
 @app.command(name="import")
 def import_(
     project: ProjectArgument,
-    images: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder of the pictures.")],
+    images: Annotated[Path, typer.Option(exists=True, help="Folder or zip archive of the pictures.")],
     coco_file: Annotated[
         Path | None, typer.Option("--coco", exists=True, dir_okay=False, help="COCO JSON with the boxes.")
     ] = None,
+    labels_path: Annotated[
+        Path | None,
+        typer.Option("--labels", exists=True, help="File, folder or zip archive with the boxes, any format."),
+    ] = None,
+    format_: Annotated[
+        labels.Format, typer.Option("--format", help="Of the labels; auto: as they look.")
+    ] = "auto",
+    layer: Annotated[
+        str, typer.Option(help="Of stacks: page=3, channel=2, max (over the pages), or max,channel=2.")
+    ] = "",
     seed_images: Annotated[
         int | None, typer.Option(min=0, help="Only that many images keep their boxes; default: all.")
     ] = None,
@@ -56,11 +66,20 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Import pictures and boxes. What cannot be used is named, one by one, and skipped."""
+    if coco_file is not None and labels_path is not None:
+        raise typer.BadParameter("give --coco or --labels, not both.")
+    source = files.located(images)
+    annotations = None
+    if coco_file is not None:
+        annotations = coco.read(coco_file.read_bytes())
+    elif labels_path is not None:
+        annotations = importing.read_labels(files.located(labels_path), source, format_)
     with Project.open(project) as opened:
         report = importing.import_images(
             opened,
-            importing.folder(images),
-            annotations=None if coco_file is None else coco.read(coco_file.read_bytes()),
+            source,
+            annotations=annotations,
+            layer=layer,
             seed_images=seed_images,
             test_fraction=test_fraction,
             seed=seed,

@@ -1,48 +1,24 @@
-"""COCO object detection files: JSON text in, boxes and complaints out.
+"""COCO object detection files: JSON text in, boxes and complaints out, and back.
 
-Format: https://cocodataset.org/#format-data. A box is ``[x, y, width, height]`` in pixels.
+Format: https://cocodataset.org/#format-data. A box is ``[x, y, width, height]`` in pixels. What the format
+has no word for is written as further fields of an image, which other programs ignore: `group`, `split`,
+`annotated`, `title`.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rbcal.errors import FormatError
+from rbcal.formats.dataset import Box, Dataset, LabelledImage, corners, size
 
-Box = tuple[float, float, float, float]
 _GROUP_KEYS = ("group", "slide", "patient")
 
 
-@dataclass(frozen=True)
-class CocoImage:
-    """An image of the file: its boxes as ``x1, y1, x2, y2``, its class names, its group or None.
-
-    Width and height are 0 where the file does not say.
-    """
-
-    file_name: str
-    width: int
-    height: int
-    group: str | None
-    boxes: list[Box] = field(default_factory=list)
-    classes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class CocoFile:
-    """What a COCO file holds: images, class names in its own order, and what could not be used and why."""
-
-    images: tuple[CocoImage, ...]
-    classes: tuple[str, ...]
-    complaints: tuple[str, ...]
-
-
-def read(text: str | bytes) -> CocoFile:
+def read(text: str | bytes) -> Dataset:
     """Return the content of a COCO file; each box that cannot be used is skipped and named in `complaints`.
 
     Raises
@@ -50,20 +26,13 @@ def read(text: str | bytes) -> CocoFile:
     FormatError
         When the text is not JSON, or not laid out as COCO says.
     """
-    document = _parse(text)
+    document = parse_json(text)
+    check_layout(document)
     names = {
         _get(row, "id", "a category"): str(_get(row, "name", "a category")) for row in document["categories"]
     }
-    images = {}
+    images = {_get(row, "id", "an image"): _image(row) for row in document["images"]}
     complaints = []
-    for row in document["images"]:
-        image = CocoImage(
-            file_name=str(_get(row, "file_name", "an image")).replace("\\", "/"),
-            width=_size(row.get("width")),
-            height=_size(row.get("height")),
-            group=next((str(row[key]) for key in _GROUP_KEYS if row.get(key) not in (None, "")), None),
-        )
-        images[_get(row, "id", "an image")] = image
     used: Counter[str] = Counter()
     for row in document["annotations"]:
         owner, category = images.get(_key(row, "image_id")), names.get(_key(row, "category_id"))
@@ -84,14 +53,69 @@ def read(text: str | bytes) -> CocoFile:
             used[category] += 1
     parents = {row.get("supercategory") for row in document["categories"]}
     classes = [name for name in names.values() if used[name] or name not in parents]
-    return CocoFile(tuple(images.values()), tuple(dict.fromkeys(classes)), tuple(complaints))
+    return Dataset(tuple(images.values()), tuple(dict.fromkeys(classes)), tuple(complaints))
 
 
-def _parse(text: str | bytes) -> Mapping[str, list[dict[str, Any]]]:
+def write(
+    images: Callable[[], Iterable[tuple[int, LabelledImage]]],
+    classes: Sequence[str],
+    rare: Iterable[str] = (),
+) -> Iterator[str]:
+    """Yield a COCO file piece by piece.
+
+    A category has the id label + 1, whether it is used or not, so that it means the same in every export.
+
+    Parameters
+    ----------
+    images : callable
+        Gives the images anew, each with its id; they are gone through twice.
+    classes : sequence of str
+        The class of each label.
+    rare : iterable of str
+        Those of them that are rare.
+    """
+    marked = set(rare)
+    labels = {name: label for label, name in enumerate(classes)}
+    categories = [
+        {"id": label + 1, "name": name, "supercategory": "cell", **({"rare": True} if name in marked else {})}
+        for name, label in labels.items()
+    ]
+    yield '{"info": {"description": "exported by rbcal"},\n'
+    yield f'"categories": {json.dumps(categories)},\n"images": ['
+    for place, (image_id, image) in enumerate(images()):
+        yield (",\n" if place else "\n") + json.dumps(_image_row(image_id, image))
+    yield '],\n"annotations": ['
+    n = 0
+    for image_id, image in images():
+        for (x1, y1, x2, y2), name in zip(image.boxes, image.classes, strict=True):
+            row = {
+                "id": (n := n + 1),
+                "image_id": image_id,
+                "category_id": labels[name] + 1,
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "area": (x2 - x1) * (y2 - y1),
+                "iscrowd": 0,
+            }
+            yield (",\n" if n > 1 else "\n") + json.dumps(row)
+    yield "]}\n"
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what a JSON text says.
+
+    Raises
+    ------
+    FormatError
+        When it is not JSON.
+    """
     try:
-        document = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as err:
         raise FormatError(f"The annotation file is not JSON: {err}.") from err
+
+
+def check_layout(document: Any) -> None:
+    """Raise FormatError unless a JSON document is laid out as a COCO file."""
     for key in ("images", "annotations", "categories"):
         rows = document.get(key) if isinstance(document, dict) else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -99,7 +123,30 @@ def _parse(text: str | bytes) -> Mapping[str, list[dict[str, Any]]]:
                 f"A COCO file is an object with lists of objects 'images', 'annotations' and 'categories'; "
                 f"here {key!r} is missing or is something else."
             )
-    return document
+
+
+def _image(row: Mapping[str, Any]) -> LabelledImage:
+    split, annotated, title = (row.get(key) for key in ("split", "annotated", "title"))
+    return LabelledImage(
+        file_name=str(_get(row, "file_name", "an image")).replace("\\", "/"),
+        width=size(row.get("width")),
+        height=size(row.get("height")),
+        group=next((str(row[key]) for key in _GROUP_KEYS if row.get(key) not in (None, "")), None),
+        split=split if split in ("work", "test") else None,
+        annotated=annotated if isinstance(annotated, bool) else None,
+        title=title if isinstance(title, str) else None,
+    )
+
+
+def _image_row(image_id: int, image: LabelledImage) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": image_id,
+        "file_name": image.file_name,
+        "width": image.width,
+        "height": image.height,
+    }
+    further = {key: getattr(image, key) for key in ("group", "split", "annotated", "title")}
+    return row | {key: value for key, value in further.items() if value is not None}
 
 
 def _get(row: Mapping[str, Any], key: str, what: str) -> Any:
@@ -114,17 +161,11 @@ def _key(row: Mapping[str, Any], name: str) -> str | int | None:
     return value if isinstance(value, str | int) else None
 
 
-def _size(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) and math.isfinite(value) and value > 0 else 0
-
-
 def _box(bbox: Any) -> Box | str:
     """Return the corners of a COCO box, or what is wrong with it."""
     if not isinstance(bbox, list) or len(bbox) != 4:
         return f"a box is [x, y, width, height], but got {str(bbox)[:60]}"
-    if not all(isinstance(side, int | float) and math.isfinite(side) for side in bbox):
+    if not all(isinstance(side, int | float) for side in bbox):
         return f"a box has four finite numbers, but got {str(bbox)[:60]}"
-    x, y, width, height = map(float, bbox)
-    if width <= 0 or height <= 0:
-        return f"its area is zero ({width:g} x {height:g})"
-    return x, y, x + width, y + height
+    x, y, width, height = bbox
+    return corners([x, y, x + width, y + height])

@@ -92,7 +92,38 @@ def layers(content: bytes) -> Extent:
         with _words_for_damage():
             return stacks.extent(content)
     with _opened(content) as picture:
-        return Extent(1, 1 if picture.mode in ("1", "L", "I", "I;16", "F") else 3, *picture.size[::-1])
+        width, height = picture.size
+        if picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8):
+            width, height = height, width
+        return Extent(1, 1 if picture.mode in ("1", "L", "I", "I;16", "F") else 3, height, width)
+
+
+def suffix(content: bytes) -> str:
+    r"""Return the usual ending of a picture's file name, as its first bytes say; empty where they do not.
+
+    >>> suffix(b"\xff\xd8\xff\xe0"), suffix(b"what?")
+    ('.jpg', '')
+    """
+    kinds = {
+        _JPEG: ".jpg",
+        b"\x89PNG": ".png",
+        b"BM": ".bmp",
+        b"RIFF": ".webp",
+        **dict.fromkeys(_TIFF, ".tif"),
+    }
+    return next((ending for begins, ending in kinds.items() if content.startswith(begins)), "")
+
+
+def size(content: bytes) -> tuple[int, int]:
+    """Return the width and height of the picture of :func:`decode`, without a look at its pixels.
+
+    Raises
+    ------
+    ImageError
+        As :func:`decode`.
+    """
+    extent = layers(content)
+    return extent.width, extent.height
 
 
 def display(content: bytes, layer: str = "") -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rbcal.errors import ImageError
 
+_LYING = (5, 6, 7, 8)  # orientations in which width is height
 Samples = NDArray[np.generic]
 _LAYER = re.compile(r"(?:(?P<page>max|page=\d{1,6}),?)?(?:channel=(?P<channel>\d{1,6}))?")
 
@@ -54,7 +55,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Extent:
-    """How many pages and channels a file has, and the size of each picture in pixels."""
+    """How many pages and channels a file has, and the size of each picture, upright, in pixels."""
 
     pages: int
     channels: int
@@ -104,7 +105,7 @@ class Stack:
             looked_at = samples if looked_at is None else np.maximum(looked_at, samples)
         if looked_at is None:
             raise ImageError("it has no page")
-        return upright(looked_at, self._orientation())
+        return upright(looked_at, self.orientation)
 
     def _page(self, page: int, channel: int | None) -> Samples:
         at: dict[str, int] = {}
@@ -132,7 +133,9 @@ class Stack:
             raise ImageError(f"page {key + 1} of it is missing")
         return page.asarray()
 
-    def _orientation(self) -> int:
+    @property
+    def orientation(self) -> int:
+        """How the pictures lie: 1 to 8, as EXIF says it."""
         tag = self._frame.tags.get(274)
         return int(tag.value) if tag is not None else 1
 
@@ -140,12 +143,13 @@ class Stack:
 def extent(content: bytes) -> Extent:
     """Return how many pages and channels a TIFF has."""
     with Stack(content) as stack:
-        return stack.extent
+        pages, channels, height, width = astuple(stack.extent)
+        return Extent(pages, channels, *((width, height) if stack.orientation in _LYING else (height, width)))
 
 
 def upright(samples: Samples, orientation: int) -> Samples:
     """Return samples (H, W) or (H, W, 3) turned as the EXIF orientation 1 to 8 says."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in _LYING:
         samples = samples.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         samples = samples[::-1]

@@ -112,6 +112,19 @@ class Database:
                 self.sqlite_utils.rollback()
                 raise
 
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """All reads inside see the file as it is now, whatever others write meanwhile; nobody has to wait."""
+        if self.sqlite_utils.conn.in_transaction:
+            yield
+            return
+        with advice(self.path):
+            self.sqlite_utils.execute("BEGIN DEFERRED")
+            try:
+                yield
+            finally:
+                self.sqlite_utils.rollback()
+
 
 @dataclass(frozen=True)
 class Header:

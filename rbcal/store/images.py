@@ -23,7 +23,8 @@ LEFT JOIN current_review ON current_review.image_id = image.id
 class Image:
     """An image and how far its annotation is.
 
-    Width and height are pixels; `layer` says which picture of its file it is; `revision` is 0 and `review_id` None while it is not annotated.
+    Width and height are pixels; `layer` says which picture of its file it is; `revision` is 0 and
+    `review_id` None while it is not annotated.
     """
 
     id: int
@@ -140,6 +141,10 @@ class Images:
     def keep_thumbnail(self, image_id: int, content: bytes) -> None:
         """Store a small copy of an image."""
         self._db.write("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", (image_id, content))
+
+    def all(self) -> list[Image]:
+        """Return every image, in the order of import."""
+        return self._where("TRUE")
 
     def pool(self) -> list[Image]:
         """Return the images that wait for annotation, in the order of import."""

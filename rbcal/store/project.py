@@ -120,6 +120,10 @@ class Project:
         """Return a context in which all writes happen, or none."""
         return self._database.transaction()
 
+    def moment(self) -> AbstractContextManager[None]:
+        """Return a context in which all reads see the project as it is now."""
+        return self._database.moment()
+
     @property
     def name(self) -> str:
         """The project's name, as shown."""

@@ -6,33 +6,42 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from rbcal.boxes import Annotations
 from rbcal.errors import FormatError, ImageError, ProjectError
-from rbcal.formats import coco, pictures
+from rbcal.formats import labels, pictures
+from rbcal.formats.dataset import Dataset, LabelledImage
+from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
 from rbcal.store.images import Image, Split, digest
 from rbcal.store.project import Project
-
-Pictures = Mapping[str, Callable[[], bytes]]  # name, folders separated by "/" -> reads the file's bytes
 
 _LONGEST_NAME = 300
 _MAY_STICK_OUT = 1.0  # pixels beyond the border that are rounding, not a mistake
 
 
-def folder(path: Path) -> dict[str, Callable[[], bytes]]:
-    """Return the pictures in a folder on this PC and its subfolders."""
-    if not path.is_dir():
-        raise FormatError(f"There is no folder {path}. Check its path.")
-    files = (file for file in sorted(path.rglob("*")) if not file.name.startswith("."))
-    return {
-        file.relative_to(path).as_posix(): file.read_bytes
-        for file in files
-        if file.suffix.lower() in pictures.SUFFIXES and file.is_file()
-    }
+def _only_pictures(files: Files) -> dict[str, Callable[[], bytes]]:
+    """Return those of some files that may be pictures, by their names."""
+    return {name: read for name, read in files.items() if name.lower().endswith(pictures.SUFFIXES)}
+
+
+def _only_labels(files: Files) -> dict[str, Callable[[], bytes]]:
+    """Return those of some files that may be annotation files, by their names."""
+    return {name: read for name, read in files.items() if name.lower().endswith(labels.SUFFIXES)}
+
+
+def read_labels(files: Files, source: Files, format_: labels.Format = "auto") -> Dataset:
+    """Return what annotation files say about pictures; other files among both are left alone.
+
+    Raises
+    ------
+    FormatError
+        As :func:`rbcal.formats.labels.read`.
+    """
+    return labels.read(_only_labels(files), _only_pictures(source), pictures.size, format_)
 
 
 @dataclass
@@ -53,7 +62,7 @@ class ImportReport:
 class _Candidate:
     """An image on its way in: what the annotation file says, its bytes by digest, and its group."""
 
-    image: coco.CocoImage
+    image: LabelledImage
     read: Callable[[], bytes]
     sha256: str
     known: Image | None
@@ -62,15 +71,15 @@ class _Candidate:
 
 def import_images(
     project: Project,
-    source: Pictures,
+    source: Files,
     *,
-    annotations: coco.CocoFile | None = None,
+    annotations: Dataset | None = None,
     seed_images: int | None = None,
     test_fraction: float = 0.0,
     seed: int = 0,
     group: str | None = None,
     layer: str = "",
-    track: Callable[[Sequence[coco.CocoImage]], Iterable[coco.CocoImage]] = iter,
+    track: Callable[[Sequence[LabelledImage]], Iterable[LabelledImage]] = iter,
 ) -> ImportReport:
     """Import pictures and boxes, each image in a transaction of its own, and return what was done.
 
@@ -104,7 +113,7 @@ def import_images(
     """
     Layer.parse(layer)
     report = ImportReport(complaints=list(annotations.complaints) if annotations else [])
-    candidates = _candidates(project, source, annotations, group, report, track)
+    candidates = _candidates(project, _only_pictures(source), annotations, group, report, track)
     test_groups = _draw_test_groups(candidates, project.images.group_splits(), test_fraction, seed, report)
     keep = _draw_annotated(candidates, test_groups, seed_images, seed)
     with project.transaction():
@@ -121,16 +130,16 @@ def import_images(
 
 def _candidates(
     project: Project,
-    source: Pictures,
-    annotations: coco.CocoFile | None,
+    source: Files,
+    annotations: Dataset | None,
     group: str | None,
     report: ImportReport,
-    track: Callable[[Sequence[coco.CocoImage]], Iterable[coco.CocoImage]],
+    track: Callable[[Sequence[LabelledImage]], Iterable[LabelledImage]],
 ) -> list[_Candidate]:
     """Pair what the annotation file names with the pictures that are there; each picture once."""
     tails = Counter(PurePosixPath(name).name for name in source)
     by_tail = {PurePosixPath(name).name: name for name in source if tails[PurePosixPath(name).name] == 1}
-    located: dict[str, coco.CocoImage] = {}
+    located: dict[str, LabelledImage] = {}
     for image in annotations.images if annotations else ():
         name = image.file_name if image.file_name in source else by_tail.get(_tail(image.file_name))
         if name is None:
@@ -139,7 +148,7 @@ def _candidates(
             report.complaints.append(f"{image.file_name}: the annotation file names this picture twice")
         else:
             located[name] = image
-    unlisted = {name: coco.CocoImage(name, 0, 0, None) for name in source if name not in located}
+    unlisted = {name: LabelledImage(name) for name in source if name not in located}
     located |= unlisted
     if not located:
         raise FormatError(f"There is no picture to import. rbcal reads {', '.join(pictures.SUFFIXES)} files.")
@@ -153,6 +162,9 @@ def _candidates(
             sha256 = digest(read())
         except OSError as err:
             report.complaints.append(f"{image.file_name}: it cannot be read ({err.strerror})")
+            continue
+        except FormatError as err:
+            report.complaints.append(str(err))
             continue
         twin = first_with.setdefault(sha256, image.file_name)
         if twin != image.file_name:
@@ -168,7 +180,7 @@ def _tail(name: str) -> str:
     return PurePosixPath(name).name
 
 
-def _group_of(name: str, image: coco.CocoImage, fallback: str | None, sha256: str) -> str:
+def _group_of(name: str, image: LabelledImage, fallback: str | None, sha256: str) -> str:
     """Return slide or patient: the file's word, the user's, the subfolder, or the image alone."""
     parent = PurePosixPath(name).parent.as_posix()
     alone = f"{_tail(name)[-_LONGEST_NAME:]} ({sha256[:8]})"
@@ -182,17 +194,25 @@ def _draw_test_groups(
     seed: int,
     report: ImportReport,
 ) -> set[str]:
-    """Return the frozen test groups: those of before, else a draw among the new groups with boxes."""
+    """Return the frozen test groups: those of before, those that the files name, else a draw."""
     if not 0 <= fraction < 1:
         raise ProjectError(f"The test fraction F must lie in 0 <= F < 1, but got {fraction:g}.")
     frozen = {name for name, split in splits.items() if split == "test"}
+    named = {each.group for each in candidates if each.image.split == "test"} - splits.keys()
+    if named and not frozen:
+        report.complaints += [
+            f"{each.image.file_name}: it is in the test set, with the rest of its group {each.group}"
+            for each in candidates
+            if each.group in named and each.image.split != "test"
+        ]
+        return named
     if frozen and fraction:
         report.complaints.append(
             f"the test set was drawn at set-up ({len(frozen)} groups) and stays as it is"
         )
     if frozen or not fraction:
         return frozen
-    eligible = sorted({each.group for each in candidates if each.image.boxes} - splits.keys())
+    eligible = sorted({each.group for each in candidates if each.image.is_annotated} - splits.keys())
     if len(eligible) < 2:
         raise ProjectError(
             "A test set is drawn by group (slide or patient), so it needs at least 2 new groups with boxes; "
@@ -207,7 +227,7 @@ def _draw_annotated(
 ) -> set[str]:
     """Return the digests of the images that keep their boxes: all test images, and the seed set."""
     annotated = sorted(
-        (each.image.file_name, each.sha256, each.group) for each in candidates if each.image.boxes
+        (each.image.file_name, each.sha256, each.group) for each in candidates if each.image.is_annotated
     )
     test = {sha256 for _, sha256, group in annotated if group in test_groups}
     work = [sha256 for _, sha256, group in annotated if group not in test_groups]
@@ -221,7 +241,7 @@ def _draw_annotated(
     return test.union(random.Random(f"seed {seed}").sample(work, seed_images))
 
 
-def _add_classes(project: Project, annotations: coco.CocoFile | None) -> tuple[str, ...]:
+def _add_classes(project: Project, annotations: Dataset | None) -> tuple[str, ...]:
     """Add the classes that the project lacks: all of them to a project without any, else those with boxes."""
     if annotations is None:
         return ()
@@ -263,7 +283,7 @@ def _import_one(
     with project.transaction():
         image_id = project.images.add(
             content,
-            name=image.file_name[-_LONGEST_NAME:],
+            name=(image.title or image.file_name)[-_LONGEST_NAME:],
             width=width,
             height=height,
             group=candidate.group,
@@ -276,7 +296,7 @@ def _import_one(
 
 
 def _annotations(
-    project: Project, image: coco.CocoImage, width: int, height: int, report: ImportReport
+    project: Project, image: LabelledImage, width: int, height: int, report: ImportReport
 ) -> Annotations | None:
     """Return the boxes of an image, clipped at its border, or None if none can be used."""
     if image.width and image.height and (image.width, image.height) != (width, height):
@@ -300,7 +320,7 @@ def _annotations(
             report.complaints.append(
                 f"{image.file_name}: box {shown} sticks out of the picture; it was clipped"
             )
-    if not inside.any():
+    if not inside.any() and image.boxes:
         return None
     return Annotations(clipped[inside], np.array([labels[name] for name in image.classes], np.int64)[inside])
 

@@ -12,9 +12,10 @@ from PIL import Image
 from rbcal.config import TrainConfig
 from rbcal.errors import FormatError, ProjectError
 from rbcal.formats import coco
+from rbcal.formats.files import folder
 from rbcal.metrics import Evaluation
 from rbcal.store.project import Project
-from rbcal.work.importing import folder, import_images
+from rbcal.work.importing import import_images
 from tests.conftest import write_coco
 
 

@@ -1,0 +1,70 @@
+"""What annotation files say, whatever their format: images, boxes, classes, and what cannot be used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in image pixels; the top left corner is (0, 0)
+Split = Literal["work", "test"]
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image of an annotation file: its boxes in pixels, and the class name of each.
+
+    Width and height are 0, `group` and `split` None, where the file does not say. `annotated` says whether
+    somebody went over the image; None: the file does not say, so only one with boxes counts as annotated.
+    `title` is the name that the user knows it by, if it is another than that of the file.
+    """
+
+    file_name: str
+    width: int = 0
+    height: int = 0
+    group: str | None = None
+    boxes: list[Box] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    split: Split | None = None
+    annotated: bool | None = None
+    title: str | None = None
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether its boxes, perhaps none, are all of its cells."""
+        return bool(self.boxes) if self.annotated is None else self.annotated
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What annotation files hold: images, class names in their order, and what could not be used and why."""
+
+    images: tuple[LabelledImage, ...]
+    classes: tuple[str, ...]
+    complaints: tuple[str, ...] = ()
+
+
+def corners(sides: Sequence[Any]) -> Box | str:
+    """Return ``x1, y1, x2, y2`` as a box, or what is wrong with it."""
+    numbers = [number(side) for side in sides if isinstance(side, int | float)]
+    if len(sides) != 4 or len(numbers) != 4 or not all(map(math.isfinite, numbers)):
+        return f"a box has four finite numbers, but got {str(list(sides))[:60]}"
+    x1, y1, x2, y2 = numbers
+    if x2 <= x1 or y2 <= y1:
+        return f"its area is zero ({x2 - x1:g} x {y2 - y1:g})"
+    return x1, y1, x2, y2
+
+
+def number(text: Any) -> float:
+    """Return a number that a file writes as text; NaN where it is none, which no box may have."""
+    try:
+        return float(text)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def size(value: Any) -> int:
+    """Return a width or height that a file states; 0 where it states none that can be."""
+    pixels = number(value)
+    return int(pixels) if math.isfinite(pixels) and 0 < pixels < 2**31 else 0

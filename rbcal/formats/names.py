@@ -1,0 +1,50 @@
+"""Names that users gave, where a file system or a spreadsheet would take them for something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')  # of Windows, which forbids the most
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_LONGEST = 120  # bytes: a folder and an ending must still fit in 255
+
+
+def file_names(names: Sequence[str]) -> list[str]:
+    """Return for each name one that every file system takes, each with another stem.
+
+    >>> file_names(["a/b.png", "A/B.png", "../..", "nul.tif", "1.png", "1.tif"])
+    ['a_b.png', 'A_B (2).png', '_', '_nul.tif', '1.png', '1 (2).tif']
+    """
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        stem, suffix = _parts(name)
+        unique, n = stem, 1
+        while unique.casefold() in taken:
+            n += 1
+            unique = f"{stem} ({n})"
+        taken.add(unique.casefold())
+        found.append(unique + suffix)
+    return found
+
+
+def cell_text(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: an apostrophe before what begins like one.
+
+    >>> cell_text("=cmd()"), cell_text("disc")
+    ("'=cmd()", 'disc')
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _parts(name: str) -> tuple[str, str]:
+    plain = _FORBIDDEN.sub("_", name).encode("utf-8", "replace").decode().strip(" .") or "_"
+    if _RESERVED.fullmatch(plain):
+        plain = f"_{plain}"
+    suffix = PurePosixPath(plain).suffix
+    suffix = suffix if len(suffix) <= 6 else ""
+    stem = plain.removesuffix(suffix).encode()[:_LONGEST].decode("utf-8", "ignore").strip(" .") or "_"
+    return stem, suffix

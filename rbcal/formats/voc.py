@@ -1,0 +1,122 @@
+"""Pascal VOC: one XML file an image.
+
+Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html. The sides of a box are
+read and written as they are, with fractions, as labelImg and CVAT do; the files of the contest itself count
+pixels from 1, so their left and top sides come out one pixel late. An image whose file has no object is
+annotated: it has no cell. The group goes into `folder`, the test set into ``ImageSets/Main/test.txt``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from rbcal.errors import FormatError
+from rbcal.formats import xml
+from rbcal.formats.dataset import Dataset, LabelledImage, Split, corners, number, size
+from rbcal.formats.files import Files
+
+_USUAL_FOLDERS = ("", "JPEGImages", "images", "VOC", "VOC2007", "VOC2012")  # that name no slide
+
+
+def read(files: Files) -> Dataset:
+    """Return what the XML files say; each box that cannot be used is skipped and named in `complaints`.
+
+    Raises
+    ------
+    FormatError
+        When there is no VOC file at all.
+    """
+    images: list[LabelledImage] = []
+    complaints: list[str] = []
+    test = _listed(files, "test.txt")
+    for name in sorted(name for name in files if name.lower().endswith(".xml")):
+        try:
+            root = xml.parse(files[name](), name)
+        except FormatError as err:
+            complaints.append(str(err))
+            continue
+        if root.tag != "annotation":
+            complaints.append(f"{name}: it is no Pascal VOC file: it begins with <{root.tag[:40]}>")
+            continue
+        stem = PurePosixPath(name).stem
+        split: Split | None = None if test is None else "test" if stem in test else "work"
+        images.append(_image(root, name, split, complaints))
+    if not images:
+        raise FormatError("There is no Pascal VOC file: an XML file that begins with <annotation>.")
+    classes = dict.fromkeys(label for image in images for label in image.classes)
+    return Dataset(tuple(images), tuple(classes), tuple(complaints))
+
+
+def write(image: LabelledImage) -> bytes:
+    """Return the VOC file of one image."""
+    root = Element("annotation")
+    _add(root, "folder", image.group or "")
+    _add(root, "filename", image.file_name)
+    _add(SubElement(root, "source"), "database", "rbcal")
+    if image.title is not None:
+        _add(root, "title", image.title)
+    area = SubElement(root, "size")
+    for key, pixels in (("width", image.width), ("height", image.height), ("depth", 3)):
+        _add(area, key, str(pixels))
+    _add(root, "segmented", "0")
+    for box, name in zip(image.boxes, image.classes, strict=True):
+        thing = SubElement(root, "object")
+        for key, value in (("name", name), ("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
+            _add(thing, key, value)
+        sides = SubElement(thing, "bndbox")
+        for key, side in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True):
+            _add(sides, key, f"{side:.3f}")
+    indent(root)
+    return tostring(root, "utf-8", xml_declaration=True)
+
+
+def _image(root: Element, name: str, split: Split | None, complaints: list[str]) -> LabelledImage:
+    folder = xml.text(root, "folder")
+    image = LabelledImage(
+        file_name=xml.text(root, "filename").replace("\\", "/") or PurePosixPath(name).stem,
+        width=size(xml.text(root, "size/width")),
+        height=size(xml.text(root, "size/height")),
+        group=None if folder in _USUAL_FOLDERS else folder,
+        split=split,
+        annotated=True,
+        title=xml.text(root, "title") or None,
+    )
+    for place, thing in enumerate(root.iter("object"), start=1):
+        label = xml.text(thing, "name")
+        box = corners(
+            [number(xml.text(thing, f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
+        )
+        if isinstance(box, str) or not label:
+            complaints.append(f"{image.file_name}: object {place}: {box if label else 'it has no name'}")
+            continue
+        image.boxes.append(box)
+        image.classes.append(label)
+    return image
+
+
+def _listed(files: Files, tail: str) -> set[str] | None:
+    """Return the images that a list names, without their endings; None where there is no such list."""
+    lists = [name for name in files if name.endswith(f"ImageSets/Main/{tail}")]
+    if not lists:
+        return None
+    return {
+        line.strip() for line in files[lists[0]]().decode("utf-8", "replace").splitlines() if line.strip()
+    }
+
+
+def _add(parent: Element, name: str, value: str) -> None:
+    SubElement(parent, name).text = "".join(character for character in value if _is_allowed(character))
+
+
+def _is_allowed(character: str) -> bool:
+    """Return whether XML can hold a character at all: of the controls, only tab and line ends."""
+    return character in "\t\n\r" or (
+        character >= " " and character not in "\ufffe\uffff" and not "\ud800" <= character <= "\udfff"
+    )
+
+
+def names(images: Sequence[LabelledImage]) -> str:
+    """Return the list of images that ``ImageSets/Main`` holds."""
+    return "".join(f"{PurePosixPath(image.file_name).stem}\n" for image in images)

@@ -1,0 +1,209 @@
+"""Annotations and predictions on their way out of a project and back into another one."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rbcal import synth
+from rbcal.boxes import Annotations
+from rbcal.errors import ProjectError
+from rbcal.formats.files import located
+from rbcal.store.project import Project
+from rbcal.work import importing, sharing
+from tests.browser.driver import plant
+from tests.conftest import add_image
+
+FORMATS = ("coco", "voc", "yolo")
+LABELS = {"coco": "annotations.json", "voc": "", "yolo": ""}
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "=cmd()",
+    "../..",
+    "é" * 300,
+    "🔴 'quote\".png",
+    "a/b.png",
+    "nul.tif",
+]
+
+
+def there_and_back(project: Project, folder: Path, format_: str) -> Project:
+    """Export a project, and import it into a new one."""
+    sharing.export(project, folder / "out", format_)
+    source, labels = located(folder / "out"), located(folder / "out" / LABELS[format_])
+    other = Project.create(folder / "other.rbcal")
+    dataset = importing.read_labels(labels, source)
+    assert dataset.complaints == ()
+    report = importing.import_images(other, source, annotations=dataset)
+    assert report.complaints == []
+    return other
+
+
+def content(project: Project) -> dict[str, tuple]:
+    """Return what a project holds of each picture, by the digest of its bytes."""
+    names = project.classes.names()
+    found = {}
+    for image in project.images.all():
+        review = project.reviews.current(image.id)
+        cells = None
+        if review is not None:
+            cells = [(names[state.label], state.box) for state in project.log.boxes(image.id).values()]
+        found[project.images.digest(image.id)] = (image.split, cells)
+    return found
+
+
+def cells_by_name(project: Project) -> dict[str, int]:
+    return {project.classes.names()[k]: n for k, n in project.reviews.cells_per_class().items()}
+
+
+def groups(project: Project) -> set[frozenset[str]]:
+    """Return which pictures stand together."""
+    together: dict[str, set[str]] = {}
+    for image in project.images.all():
+        together.setdefault(image.group, set()).add(project.images.digest(image.id))
+    return {frozenset(each) for each in together.values()}
+
+
+@pytest.fixture
+def shared(project):
+    """A project with everything that a format may lose: groups, a test set, an empty image, the pool."""
+    add_image(project, 1, group="slide 1", annotated=True)
+    add_image(project, 2, group="slide 1")
+    add_image(project, 3, group="slide 2", split="test", annotated=True)
+    empty, _ = add_image(project, 4, group="slide 3")
+    project.reviews.save(empty, Annotations.empty(), origin="expert", base_revision=0)
+    return project
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_everything_that_a_format_carries_comes_back(shared, tmp_path, format_):
+    with there_and_back(shared, tmp_path, format_) as other:
+        before, after = content(shared), content(other)
+        assert before.keys() == after.keys()
+        for digest, (split, cells) in before.items():
+            assert after[digest][0] == split
+            assert (after[digest][1] is None) == (cells is None)
+            for (name, box), (name_after, box_after) in zip(cells or (), after[digest][1] or (), strict=True):
+                assert name == name_after
+                assert np.abs(np.subtract(box, box_after)).max() <= 0.5
+        if format_ != "voc":  # VOC has no word for the group of a picture that is not annotated
+            assert groups(other) == groups(shared)
+
+
+corner, side = st.floats(0, 100), st.floats(0.5, 50)
+cells = st.lists(st.tuples(corner, corner, side, side, st.integers(0, 2)), max_size=8)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@given(found=cells)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_boxes_come_back_within_half_a_pixel(tmp_path_factory, format_, found):
+    folder = tmp_path_factory.mktemp("share")
+    with Project.create(folder / "a.rbcal", classes=["disc", "slit", "spiky"]) as project:
+        image_id, _ = add_image(project, 1)
+        boxes = [(x, y, min(x + w, 160), min(y + h, 120)) for x, y, w, h, _ in found]
+        annotations = Annotations(np.array(boxes, np.float32).reshape(-1, 4), [cell[4] for cell in found])
+        project.reviews.save(image_id, annotations, origin="expert", base_revision=0)
+        with there_and_back(project, folder, format_) as other:
+            [(_, before)], [(_, after)] = content(project).values(), content(other).values()
+            assert [name for name, _ in before] == [name for name, _ in after]
+            for (_, a), (_, b) in zip(before, after, strict=True):
+                assert np.abs(np.subtract(a, b)).max() <= 0.5
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_hostile_names_stay_inside_the_folder_and_come_back_where_the_format_can(tmp_path, format_):
+    with Project.create(tmp_path / "a.rbcal", classes=[*HOSTILE[:3], "disc"]) as project:
+        for place, name in enumerate(HOSTILE):
+            pixels, annotations = synth.draw(place, width=80, height=60, n_cells=3, n_classes=4)
+            image_id = project.images.add(
+                synth.encode(pixels), name=name, width=80, height=60, group=name, split="work"
+            )
+            project.reviews.save(image_id, annotations, origin="import", base_revision=0)
+        with there_and_back(project, tmp_path, format_) as other:
+            assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"out"}
+            if format_ != "yolo":
+                assert {image.name for image in other.images.all()} == set(HOSTILE)
+            assert cells_by_name(other) == cells_by_name(project)
+
+
+def test_categories_keep_their_ids_whether_used_or_not(shared, tmp_path):
+    shared.classes.add(["never seen"])
+    sharing.export(shared, tmp_path / "out", "coco", with_images=False)
+    document = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    assert [(row["id"], row["name"]) for row in document["categories"]] == [
+        (label + 1, name) for label, name in enumerate(shared.classes.names())
+    ]
+    assert not (tmp_path / "out" / "images").exists()
+
+
+def test_pycocotools_loads_the_annotations_and_the_results(tmp_path, capsys):
+    from pycocotools.coco import COCO
+
+    ids = plant(tmp_path / "p.rbcal", 2, width=160, height=120, n_cells=12)
+    with Project.open(tmp_path / "p.rbcal") as project:
+        sharing.export(project, tmp_path / "out", "coco")
+        n = sharing.export(project, tmp_path / "found", "predictions-coco")
+        cells = project.rankings.cells(project.rankings.current().id, ids[0])
+    truth = COCO(tmp_path / "out" / "annotations.json")
+    results = truth.loadRes(str(tmp_path / "found" / "results.json"))
+    capsys.readouterr()
+    assert n == 2
+    rows = results.loadAnns(results.getAnnIds(imgIds=[ids[0]]))
+    assert [row["category_id"] for row in rows] == [cell.label + 1 for cell in cells]
+    assert [row["u_d"] for row in rows] == [cell.u_d for cell in cells]
+
+
+def test_predictions_come_as_tables_of_cells_and_of_images(tmp_path):
+    first, *_ = plant(tmp_path / "p.rbcal", 2, width=160, height=120, n_cells=12)
+    with Project.open(tmp_path / "p.rbcal") as project:
+        sharing.export(project, tmp_path / "out", "predictions-csv")
+        ranking = project.rankings.current()
+        score, cells = project.rankings.score(ranking.id, first), project.rankings.cells(ranking.id, first)
+    with (tmp_path / "out" / "images.csv").open(encoding="utf-8-sig", newline="") as file:
+        image = next(row for row in csv.DictReader(file) if int(row["image_id"]) == first)
+    assert (float(image["R"]), int(image["flagged"])) == (score.relevance, score.n_flagged)
+    with (tmp_path / "out" / "cells.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["image_id"]) == first]
+    assert [float(row["U_c"]) for row in rows] == [cell.u_c for cell in cells]
+    assert sum(int(row["flagged"]) for row in rows) == score.n_flagged
+    assert float(rows[0]["probability"]) == pytest.approx(cells[0].probs[cells[0].label + 1])
+
+
+def test_no_table_holds_a_formula(tmp_path):
+    plant(tmp_path / "p.rbcal", 1, width=160, height=120, n_cells=12)
+    with Project.open(tmp_path / "p.rbcal") as project:
+        project._database.write("UPDATE image SET name = '=cmd()'")
+        project._database.write("UPDATE class SET name = '@' || name")
+        sharing.export(project, tmp_path / "out", "predictions-csv")
+    for name in ("cells.csv", "images.csv"):
+        with (tmp_path / "out" / name).open(encoding="utf-8-sig", newline="") as file:
+            assert not any(
+                field.startswith(("=", "@", "+", "-")) for row in csv.reader(file) for field in row
+            )
+
+
+def test_an_export_overwrites_nothing_and_leaves_nothing_half_done(shared, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ProjectError, match="exists already"):
+        sharing.export(shared, tmp_path / "out", "coco")
+    with pytest.raises(ProjectError, match="no predictions yet"):
+        sharing.export(shared, tmp_path / "other", "predictions-csv")
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["out"]
+
+
+def test_an_export_keeps_nobody_from_saving(shared, tmp_path):
+    def track(images):
+        with Project.open(shared.path) as expert:
+            expert.classes.add(["meanwhile"])
+        return iter(images)
+
+    sharing.export(shared, tmp_path / "out", "yolo", track=track)
+    assert "meanwhile" in shared.classes.names()
+    assert "meanwhile" not in (tmp_path / "out" / "data.yaml").read_text()
