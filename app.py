@@ -4,7 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from rbcal.errors import RbcalError
+from pages._safety import show_backups
+from rbcal.errors import DamagedError, RbcalError
 from rbcal.store.project import SUFFIX, Project, projects_folder
 
 st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
@@ -36,6 +37,7 @@ others = [
 ]
 page = st.navigation([home, *others])
 
+path: Path | None = None
 try:
     path = choose_project()
     if path is None:
@@ -50,3 +52,5 @@ try:
         page.run()
 except RbcalError as err:
     st.error(str(err), icon=":material/error:")
+    if isinstance(err, DamagedError) and path is not None:
+        show_backups(path, damaged=True)

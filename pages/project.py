@@ -1,18 +1,17 @@
 """Project set-up: create a project, see how far it is, bring in images and boxes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from rbcal.errors import RbcalError
-from rbcal.formats import coco, pictures
+from pages._import import show_import, show_report
+from pages._safety import show_backups, show_export
 from rbcal.store.classes import RBC7, RBC7_RARE
 from rbcal.store.project import SUFFIX, Project, projects_folder
 from rbcal.view.guide import next_step
 from rbcal.view.words import literal
-from rbcal.work import importing
 
 OWN_CLASSES, PAPER_CLASSES, FILE_CLASSES = "My own", "The paper's seven", "From the first import"
 
@@ -88,103 +87,17 @@ def show_classes(project: Project) -> None:
         st.rerun()
 
 
-def show_import(project: Project) -> None:
-    """Ask for images and boxes, and import them."""
-    st.subheader("Import images")
-    way = st.segmented_control(
-        "From",
-        ["A folder on this PC", "Upload"],
-        default="A folder on this PC",
-        required=True,
-        help="A folder is faster for many images. Upload works from another PC, too.",
+def show_expert(project: Project) -> None:
+    """Ask who sits here: the name signs every edit from now on."""
+    name = st.text_input(
+        "Your name",
+        value=project.expert,
+        max_chars=80,
+        placeholder="signs what you annotate",
+        help="Kept with every box that you draw, change or accept, so that it can be asked later who did it.",
     )
-    if way == "Upload":
-        files = st.file_uploader(
-            "Images", type=[suffix[1:] for suffix in pictures.SUFFIXES], accept_multiple_files=True
-        )
-        boxes = st.file_uploader("Boxes, COCO JSON (optional)", type=["json"])
-        ready = bool(files)
-    else:
-        folder = st.text_input("Folder of the images", placeholder=str(Path.home() / "slides"))
-        boxes_path = st.text_input("Boxes, COCO JSON file (optional)")
-        ready = bool(folder.strip())
-    with st.expander("Seed set, test set, groups"):
-        keep_all = st.toggle("Keep the boxes of all images", value=True)
-        seed_images = None
-        if not keep_all:
-            seed_images = st.number_input(
-                "Images that keep their boxes (seed set)",
-                min_value=0,
-                value=12,
-                help="Drawn at random. The others join the pool without boxes, to be reviewed.",
-            )
-        fraction = 0.0
-        if not project.images.counts().test_images:
-            fraction = st.slider(
-                "Part of the groups for the frozen test set",
-                0.0,
-                0.5,
-                0.25,
-                0.05,
-                help="Only images with boxes. Drawn once; without it, progress cannot be measured.",
-            )
-        group = st.text_input(
-            "Slide or patient of these images (optional)",
-            help="Images of one slide stay together: all in the test set, or none. Without it, the COCO "
-            "file's field `group` counts, then the subfolder; else every image stands alone.",
-        )
-        seed = st.number_input("Random seed", value=0)
-    if not st.button("Import", type="primary", disabled=not ready):
-        return
-    if way == "Upload":
-        source: importing.Pictures = {file.name: file.getvalue for file in files}
-        annotations = coco.read(boxes.getvalue()) if boxes else None
-    else:
-        source = importing.folder(Path(folder.strip().strip('"')))
-        annotations = coco.read(read_file(boxes_path)) if boxes_path.strip() else None
-    if annotations is None or not any(image.boxes for image in annotations.images):
-        fraction, seed_images = 0.0, None
-    bar = st.progress(0.0, "Importing")
-
-    def track(images: Sequence[coco.CocoImage]) -> Iterator[coco.CocoImage]:
-        for done, image in enumerate(images):
-            bar.progress(done / len(images), f"Importing {done} of {len(images)}")
-            yield image
-
-    st.session_state["import_report"] = importing.import_images(
-        project,
-        source,
-        annotations=annotations,
-        seed_images=seed_images,
-        test_fraction=fraction,
-        seed=int(seed),
-        group=group.strip() or None,
-        track=track,
-    )
-    st.rerun()
-
-
-def read_file(text: str) -> bytes:
-    """Return the bytes of a file on this PC."""
-    path = Path(text.strip().strip('"'))
-    try:
-        return path.read_bytes()
-    except OSError as err:
-        raise RbcalError(f"{path} cannot be read: {err.strerror}. Check its path.") from err
-
-
-def show_report(report: importing.ImportReport) -> None:
-    """Say what the last import did, and what it could not do, one by one."""
-    st.success(
-        f"{report.added} images added, {report.pool_images} of them to the pool; {report.known} were there "
-        f"already. Boxes for {report.seed_images} images to train on and {report.test_images} test images: "
-        f"{report.cells} cells."
-    )
-    if report.new_classes:
-        st.info("New classes: " + literal(", ".join(report.new_classes)))
-    if report.complaints:
-        with st.expander(f"{len(report.complaints)} notes", icon=":material/warning:", expanded=True):
-            st.dataframe(pd.DataFrame({"Note": report.complaints}), hide_index=True)
+    if name.strip() != project.expert:
+        project.sign(name)
 
 
 is_open = "project" in st.session_state
@@ -203,8 +116,15 @@ with Project.open(Path(st.session_state["project"])) as project:
         show_report(st.session_state.pop("import_report"))
     left, right = st.columns([3, 2], gap="large")
     with left:
-        show_import(project)
+        importing, exporting, safety = st.tabs(["Import images", "Export", "Backups"])
+        with importing:
+            show_import(project)
+        with exporting:
+            show_export(project)
+        with safety:
+            show_backups(project.path)
     with right:
+        show_expert(project)
         st.subheader("Classes")
         show_classes(project)
         show_creation(expanded=False)

@@ -18,6 +18,7 @@ from rbcal.store.verification import verify as verify_file
 from rbcal.view.words import signed, version_words
 from rbcal.work.restoring import restore as restore_file
 
+_SHOWN = 10  # problems of one kind on a terminal
 ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="The name of an image, or its number.")]
 
 
@@ -85,6 +86,7 @@ def verify(project: ProjectArgument, as_json: JsonOption = False) -> None:
                 for each in found.checks
             ],
             "lost": found.lost,
+            "doubtful": found.doubtful,
             "safe": found.safe,
         }
         print_json(document)
@@ -92,11 +94,15 @@ def verify(project: ProjectArgument, as_json: JsonOption = False) -> None:
         for each in found.checks:
             n = f"{each.n:,} looked at" if each.n else ""
             typer.echo(f"{'ok     ' if each.ok else 'DAMAGED'}  {each.name:12} {n}")
-            for problem in each.problems:
-                typer.echo(f"           {problem}")
+            for problem in each.problems[:_SHOWN]:
+                typer.echo(f"           {problem.splitlines()[0]}")
+            if len(each.problems) > _SHOWN:
+                typer.echo(f"           ... and {len(each.problems) - _SHOWN:,} more; --json lists all")
         typer.echo(f"Safe: {', '.join(found.safe) or 'nothing that could be read'}")
+        if found.doubtful:
+            typer.echo(f"In doubt: {len(found.doubtful):,}; they can be read, but nothing vouches for them")
         if not found.ok:
-            typer.echo(f"Lost: {len(found.lost)}. Restore a backup with: rbcal restore {project}")
+            typer.echo(f"Lost: {len(found.lost):,}. Restore a backup with: rbcal restore {project}")
     if not found.ok:
         raise typer.Exit(1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +52,11 @@ class Database:
     def close(self) -> None:
         """Close the connection."""
         self.sqlite_utils.close()
+
+    def missing_bytes(self) -> int:
+        """Return how many bytes the file is shorter than it says."""
+        with advice(self.path):
+            return missing_bytes(self.sqlite_utils.conn, self.path)
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Return all rows of a query, each as a dict."""
@@ -132,27 +137,38 @@ class Header:
 
     application_id: int
     user_version: int
-    is_whole: bool  # as long as it says
     schema: frozenset[tuple[str, str, str | None]]
 
 
 def read_header(path: Path) -> Header | None:
-    """Return what a file says it is, asked through a connection that cannot write; None: not a database."""
+    """Return what a file says it is; None: it is no database.
+
+    It is read as it lies there, and nothing appears beside it, unless somebody is at work on it already: then
+    there is a log beside it, which has to be read, too.
+    """
+    how = "mode=ro" if _log_of(path).exists() else "mode=ro&immutable=1"
     try:
-        with advice(path), reading(path) as connection:
-            return _header(connection, path)
-    except ProjectError as err:
+        with advice(path), closing(_connect(path, how)) as connection:
+            ours, version = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("application_id", "user_version")
+            )
+            return Header(ours, version, schema_of(connection))
+    except DamagedError as err:
         if "not a database" in str(err.__cause__):
             return None
         raise
 
 
-def _header(connection: sqlite3.Connection, path: Path) -> Header:
-    names = ("application_id", "user_version", "page_count", "page_size")
-    ours, version, pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
-    log = path.with_name(path.name + "-wal")  # while there is one, the file may be short
-    is_whole = path.stat().st_size >= pages * size or (log.exists() and log.stat().st_size > 0)
-    return Header(ours, version, is_whole, schema_of(connection))
+def missing_bytes(connection: sqlite3.Connection, path: Path) -> int:
+    """Return how many bytes a file is shorter than it says; 0 while there is a log that may have them."""
+    pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    log = _log_of(path)
+    return 0 if log.exists() and log.stat().st_size else max(0, pages * size - path.stat().st_size)
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
 
 
 def schema_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str | None]]:
@@ -162,17 +178,25 @@ def schema_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str |
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a connection that cannot write, to a file that nobody vouches for.
+def reading(path: Path, *, salvage: bool = False) -> Iterator[sqlite3.Connection]:
+    """Open a connection that changes nothing, to a project file that may be damaged, or in use.
 
-    A file in a folder in which nobody may write is read as it lies there, if no other program is at it.
+    It may write where SQLite keeps its locks; without the right to that, the file is read as it lies there,
+    if no other program is at it. With `salvage`, what is left of a file that lost its end can be read.
     """
-    connection = _connect(path, "mode=ro")
+    connection = _connect(path, "mode=rw")
     try:
         try:
-            connection.execute("PRAGMA schema_version")
+            if salvage:
+                if sys.version_info >= (3, 12):
+                    connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
+                connection.execute(
+                    "PRAGMA writable_schema=ON"
+                )  # else SQLite refuses a file that is too short
+            connection.execute("PRAGMA query_only=ON")
+            connection.execute("PRAGMA schema_version").fetchone()
         except sqlite3.OperationalError:
-            if path.with_name(path.name + "-wal").exists():
+            if _log_of(path).exists():
                 raise
             connection.close()
             connection = _connect(path, "mode=ro&immutable=1")

@@ -111,9 +111,15 @@ class Project:
         if header.user_version < USER_VERSION:
             backups.keep(path, f"before-format-{USER_VERSION}")
         database = Database(path)
-        if header.user_version < USER_VERSION:
-            with database.transaction():
-                _migrate(database)
+        try:
+            if database.missing_bytes():
+                raise DamagedError(f"{path.name} is shorter than it should be: its end is missing. {RESTORE}")
+            if header.user_version < USER_VERSION:
+                with database.transaction():
+                    _migrate(database)
+        except BaseException:
+            database.close()
+            raise
         return cls(database)
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -180,8 +186,6 @@ def check(path: Path) -> Header:
             f"{path.name} was written by a newer rbcal: format {header.user_version}, not {USER_VERSION}. "
             "Update rbcal to open it."
         )
-    if not header.is_whole:
-        raise DamagedError(f"{path.name} is shorter than it should be: its end is missing. {RESTORE}")
     if header.schema != schema_of_version(header.user_version):
         raise DamagedError(f"{path.name} is damaged: its tables are not those of an rbcal project. {RESTORE}")
     return header

@@ -16,18 +16,22 @@ from typing import Any
 from safetensors import SafetensorError, deserialize
 
 from rbcal.errors import ProjectError
-from rbcal.store.database import advice, reading, schema_of
+from rbcal.store.database import advice, missing_bytes, reading, schema_of
 from rbcal.store.log import BoxState, after, read_acts
 from rbcal.store.schema import APPLICATION_ID, USER_VERSION, schema_of_version
 
 _UNREADABLE = (sqlite3.DatabaseError, OverflowError)  # OverflowError: a length that damage made absurd
 
 
+class _DoubtfulError(Exception):
+    """Something can be read, but nothing vouches for it."""
+
+
 @dataclass
 class Check:
     """One thing that must hold: of `n` that were looked at, `problems` says which do not, and why.
 
-    `lost` is what these problems cost the user.
+    `lost` is what these problems cost the user, and `doubtful` what can be read, but nothing vouches for it.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Check:
     n: int = 0
     problems: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -60,10 +65,17 @@ class Verification:
         return tuple(line for check in self.checks for line in check.lost)
 
     @property
+    def doubtful(self) -> tuple[str, ...]:
+        """What can be read, but the part of the file that would vouch for it cannot."""
+        return tuple(line for check in self.checks for line in check.doubtful)
+
+    @property
     def safe(self) -> tuple[str, ...]:
         """What is there, as it was stored."""
         return tuple(
-            f"{check.n - len(check.lost)} of {check.n} {check.name}" for check in self.checks if check.n
+            f"{check.n - len(check.lost) - len(check.doubtful)} of {check.n} {check.name}"
+            for check in self.checks
+            if check.n
         )
 
 
@@ -77,7 +89,7 @@ def verify(path: Path) -> Verification:
     """
     if not path.is_file():
         raise ProjectError(f"There is no project {path}.")
-    with advice(path), reading(path) as connection:
+    with advice(path), reading(path, salvage=True) as connection:
         _check_format(connection, path)
         connection.execute("BEGIN")  # all of it as of one moment
         return Verification(
@@ -113,10 +125,8 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
 def _database(connection: sqlite3.Connection, path: Path) -> Check:
     """SQLite's own check of every page, and whether the tables are those of a project."""
     check = Check("database")
-    pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
-    log = path.with_name(path.name + "-wal")
-    if path.stat().st_size < pages * size and not (log.exists() and log.stat().st_size):
-        check.problems.append(f"the file has {path.stat().st_size:,} bytes of {pages * size:,}")
+    if missing_bytes(connection, path):
+        check.problems.append("the file is shorter than it should be")
     with _noting(check):
         found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
         check.problems += [line for line in found if line != "ok"]
@@ -178,27 +188,35 @@ def _reviews(connection: sqlite3.Connection) -> Check:
     def look(review_id: int) -> str | None:
         image_id, revision = _one(connection, "SELECT image_id, revision FROM review WHERE id = ?", review_id)
         here = f"review {revision} of image {image_id}"
-        (version,) = _one(
-            connection,
-            "SELECT max(version) FROM act WHERE review_id = ? AND kind IN ('import', 'save')",
-            review_id,
-        )
-        if version is None:
-            return f"{here} is not in the log"
-        logged = (
-            (*state.box, state.label, state.how, state.detection_id)
-            for state in after({}, read_acts(_rows(connection), image_id, version)).values()
-        )
         stored = connection.execute(
             "SELECT x1, y1, x2, y2, class_id, how, detection_id FROM annotation WHERE review_id = ?",
             (review_id,),
         ).fetchall()
+        try:
+            logged = _logged(connection, image_id, review_id)
+        except _UNREADABLE as err:
+            raise _DoubtfulError(f"{here} can be read, but not the log that vouches for it: {err}") from err
+        if logged is None:
+            return f"{here} is not in the log"
         if sorted(stored, key=repr) != sorted(logged, key=repr):
             return f"{here} does not follow from the log"
         return None
 
     sources = ["SELECT id FROM review", "SELECT review_id FROM act", "SELECT review_id FROM annotation"]
     return _check_each(connection, Check("reviews", "review"), sources, look)
+
+
+def _logged(connection: sqlite3.Connection, image_id: int, review_id: int) -> list[tuple[Any, ...]] | None:
+    """Return the boxes that the log comes to at a review; None where it does not know the review."""
+    (version,) = _one(
+        connection,
+        "SELECT max(version) FROM act WHERE review_id = ? AND kind IN ('import', 'save')",
+        review_id,
+    )
+    if version is None:
+        return None
+    boxes = after({}, read_acts(_rows(connection), image_id, version))
+    return [(*state.box, state.label, state.how, state.detection_id) for state in boxes.values()]
 
 
 def _log(connection: sqlite3.Connection) -> Check:
@@ -257,6 +275,10 @@ def _check_each(
     for number in sorted(numbers):
         try:
             problem = look(number)
+        except _DoubtfulError as err:
+            check.problems.append(str(err))
+            check.doubtful.append(str(err))
+            continue
         except _UNREADABLE as err:
             problem = f"{check.thing} {number} cannot be read: {err}"
         if problem is not None:
