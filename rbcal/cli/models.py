@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -14,8 +15,9 @@ from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json, run
 from rbcal.config import BACKBONES, Backbone, Initialisation, ScoringConfig, TrainConfig
 from rbcal.metrics import Evaluation
 from rbcal.store.project import Project
-from rbcal.view.bench import bench_table
+from rbcal.view.bench import bench_table, store_table
 from rbcal.view.models import PRUNING_RULE, origin
+from rbcal.work.store_bench import bench_store
 
 
 @app.command()
@@ -166,9 +168,17 @@ def bench(
     train_seconds: Annotated[
         float, typer.Option(min=0, help="Training time of each of three detectors; 0: leave it out.")
     ] = 60.0,
+    store: Annotated[
+        bool, typer.Option("--store", help="Measure a large project file instead, drawn for it.")
+    ] = False,
+    images: Annotated[int, typer.Option(min=40, help="With --store: its images.")] = 10_000,
+    boxes: Annotated[int, typer.Option(min=40, help="With --store: its boxes.")] = 1_000_000,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how fast scoring and training are on this machine, as ratios; it takes some minutes."""
+    if store:
+        _bench_store(images, boxes, as_json=as_json)
+        return
     from rbcal.vision.bench import bench as measure  # late: it loads torch, which takes seconds
 
     with redirect_stdout(sys.stderr):
@@ -184,6 +194,17 @@ def bench(
         print_json(document)
     else:
         typer.echo(bench_table(document))
+
+
+def _bench_store(images: int, boxes: int, *, as_json: bool) -> None:
+    with tempfile.TemporaryDirectory(prefix="rbcal-bench-") as folder:
+        document = bench_store(
+            Path(folder), n_images=images, n_boxes=boxes, say=lambda line: typer.echo(line, err=True)
+        )
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(store_table(document))
 
 
 def _figures(figures: Evaluation, names: Sequence[str]) -> dict[str, Any]:

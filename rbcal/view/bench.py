@@ -46,3 +46,30 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
             f"{found['steps']} steps, {found['seconds']:.0f} s  ({found['ap_50_per_minute']:.3f} a minute)"
             f"  weights: {found['weights']}"
         )
+
+
+def store_table(document: Mapping[str, Any]) -> str:
+    """Return the document of :func:`rbcal.work.store_bench.bench_store` as lines for a terminal."""
+    return "\n".join(_store_lines(document))
+
+
+def _store_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    yield "  ".join(f"{key} {value}" for key, value in document["machine"].items())
+    yield f"\n{document['images']:,} images, {document['boxes']:,} boxes, {document['file_mb']:,.0f} MB"
+    took = document["import"]
+    yield f"  import                {took['images_per_second']:8.0f} images a second"
+    yield f"    memory              {_mib(took['mib_after_a_quarter'])} after a quarter of the images,"
+    yield f"                        {_mib(took['mib_after_three_quarters'])} after three quarters"
+    yield f"  open, Project page    {document['open_s'] * 1e3:8.0f} ms"
+    yield f"  queue                 {document['queue_s'] * 1e3:8.0f} ms"
+    yield f"  next image, p95       {document['next_image_p95_s'] * 1e3:8.0f} ms of {document['reviewed']}"
+    yield f"  save, p95             {document['save_p95_s'] * 1e3:8.0f} ms"
+    yield f"    memory              {_mib(document['mib_before_reviewing'])} before,"
+    yield f"                        {_mib(document['mib_after_reviewing'])} after reviewing"
+    yield "\nTimes those of a bare sqlite3 script over the same rows"
+    for name, ratio in document["ratio_to_bare_sqlite3"].items():
+        yield f"  {name.replace('_', ' '):20}{ratio:10.2f}"
+
+
+def _mib(value: float | None) -> str:
+    return "     ? MiB" if value is None else f"{value:6.0f} MiB"

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -24,6 +23,7 @@ from rbcal import __version__, synth
 from rbcal.boxes import Annotations, Detections
 from rbcal.config import Backbone, ScoringConfig, TrainConfig
 from rbcal.formats.pictures import Pixels
+from rbcal.memory import used_mib
 from rbcal.vision.detector import Detector, build
 from rbcal.vision.devices import inference_precision, resolve_device, training_precision
 from rbcal.vision.evaluation import evaluate
@@ -331,11 +331,7 @@ def _used_mib(device: torch.device) -> float | None:
     """Return the memory that this process, or it on the GPU, uses now; None where nobody can tell."""
     if device.type == "cuda":
         return float(torch.cuda.memory_allocated() / 2**20)
-    status = Path("/proc/self/status")  # of Linux alone
-    if not status.exists():
-        return None
-    [line] = [line for line in status.read_text().splitlines() if line.startswith("VmRSS")]
-    return int(line.split()[1]) / 2**10
+    return used_mib()
 
 
 def _peak_mib(device: torch.device) -> float | None:
