@@ -23,6 +23,7 @@ from rbcal.formats.stacks import Extent, Layer
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")  # an allow-list: each decoder is a door
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 MAX_PIXELS = 200_000_000  # 0.6 GB as RGB; a bomb claims more
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own is lower, and would speak first
 _HEAVY = 2_000_000  # bytes; it goes to the browser whenever its boxes are drawn anew
 _SAMPLED = 4_000_000  # samples that the percentiles are taken of
 _ORIENTATION = 0x0112  # the tag of EXIF

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import logging
 import math
@@ -20,6 +21,7 @@ Samples = NDArray[Any]
 MAX_PAGES = 20_000  # half an hour at 10 a second; a bomb claims millions
 _MOST_BYTES = 2**31  # of the samples of one page
 _LAYER = re.compile(r"(?:(?P<page>max|page=\d{1,6})(?:,(?=c)|$))?(?:channel=(?P<channel>\d{1,6}))?")
+_MOST_PROJECTED = 10**10  # pixels of all pages; a minute
 # What the samples of a TIFF mean: its tag PhotometricInterpretation.
 _WHITE_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 2, 3, 5, 6
 _UNSEEN = (8, 9, 10, 32844, 32845)  # CIELAB and its kin, LogLuv
@@ -130,6 +132,12 @@ class Stack:
         channel, a picture that is not in colour shows its first one. Pages are read one at a time.
         """
         pages = range(self.extent.pages) if layer.projection else [(layer.page or 1) - 1]
+        n_pixels = len(pages) * self.extent.height * self.extent.width
+        if n_pixels > _MOST_PROJECTED:
+            raise ImageError(
+                f"its {len(pages):,} pages have {n_pixels:,} pixels; a maximum is taken over at most "
+                f"{_MOST_PROJECTED:,}. Choose a page"
+            )
         looked_at: Samples | None = None
         for page in pages:
             samples = self._page(page, layer.channel)
@@ -199,6 +207,8 @@ class Stack:
             raise ImageError(f"its colours are in the space {name}; save it as RGB")
         if np.dtype(frame.dtype).kind not in "buif":
             raise ImageError(f"its samples are of the type {frame.dtype}; save their amount")
+        if self.extent.pages > MAX_PAGES:
+            raise ImageError(f"it has more than {MAX_PAGES:,} pages")
         if frame.nbytes > _MOST_BYTES:
             raise ImageError(f"a page of it claims {frame.nbytes:,} bytes; at most {_MOST_BYTES:,} are read")
         plain = frame.compression in _PLAIN
@@ -246,9 +256,11 @@ def _check_chain(content: bytes, at: int = 0, *, first: bool = False) -> None:
 
 def _check_claims(ome: str) -> None:
     """Refuse an OME-XML that claims more pages than there can be: a list of them would be made."""
-    for pixels in re.findall(r"<(?:\w+:)?Pixels\b[^>]*>", ome):
-        claimed = math.prod(int(n) for n in re.findall(r"\bSize[TZC]\s*=\s*[\"'](\d{1,18})", pixels))
-        if claimed > MAX_PAGES:
+    if "<!ENTITY" in ome:
+        raise ImageError("it is damaged (its OME-XML defines entities)")
+    for tag in re.findall(r"<(?:\w+:)?(?:Pixels|TiffData)\b[^>]*>", ome):
+        claims = re.findall(r"\b(?:Size[TZC]|PlaneCount)\s*=\s*[\"']([^\"']*)", html.unescape(tag))
+        if math.prod(map(int, claims)) > MAX_PAGES:
             raise ImageError(f"it has more than {MAX_PAGES:,} pages")
 
 
