@@ -141,7 +141,7 @@ class Stack:
         looked_at: Samples | None = None
         for page in pages:
             samples = self._page(page, layer.channel)
-            looked_at = samples if looked_at is None else np.maximum(looked_at, samples)
+            looked_at = samples if looked_at is None else np.fmax(looked_at, samples)
         if looked_at is None:
             raise ImageError("it has no page")
         tag = self._frame.tags.get(274)

@@ -228,6 +228,12 @@ def test_what_is_no_number_is_black():
     assert decoded[20, 0, 0] in range(120, 136)
 
 
+def test_what_is_no_number_on_one_page_is_not_missed_in_the_maximum():
+    pages = np.stack([np.full((4, 5), np.nan), np.arange(20.0).reshape(4, 5)]).astype(np.float32)
+    projected = pictures.decode(stack(pages, photometric="minisblack"), "max")
+    assert (projected[0, 0, 0], projected[3, 4, 0]) == (0, 255)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_deep_pictures_are_turned_upright_as_shallow_ones_are(orientation):
     shallow = encode(Image.fromarray(PIXELS), "TIFF", tiffinfo={274: orientation})
