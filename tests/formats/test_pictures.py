@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 
 import imagecodecs
 import numpy as np
@@ -227,6 +228,12 @@ def test_what_is_no_number_is_black():
     assert decoded[20, 0, 0] in range(120, 136)
 
 
+def test_what_is_no_number_on_one_page_is_not_missed_in_the_maximum():
+    pages = np.stack([np.full((4, 5), np.nan), np.arange(20.0).reshape(4, 5)]).astype(np.float32)
+    projected = pictures.decode(stack(pages, photometric="minisblack"), "max")
+    assert (projected[0, 0, 0], projected[3, 4, 0]) == (0, 255)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_deep_pictures_are_turned_upright_as_shallow_ones_are(orientation):
     shallow = encode(Image.fromarray(PIXELS), "TIFF", tiffinfo={274: orientation})
@@ -278,3 +285,208 @@ def test_a_thumbnail_of_a_jpeg_is_upright():
     content = encode(Image.new("RGB", (600, 300)), "JPEG", exif=exif)
     with Image.open(io.BytesIO(pictures.thumbnail(content))) as small:
         assert small.size == (80, 160)
+
+
+# every kind of TIFF means the same on its first page and on any other
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_a_page_of_a_stack_looks_as_the_same_picture_alone(mode):
+    picture = Image.fromarray(PIXELS).convert(mode)
+    alone = pictures.decode(encode(picture, "PNG" if mode != "CMYK" else "JPEG", quality=100))
+    stacked = encode(picture, "TIFF", save_all=True, append_images=[picture])
+    for layer in ("", "page=2", "max"):
+        assert np.abs(pictures.decode(stacked, layer).astype(int) - alone).mean() < 2
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_where_zero_is_white_more_is_darker(kind):
+    samples = PIXELS[..., 0].astype(kind)
+    light, dark = (pictures.decode(stack(samples, photometric=way)) for way in ("minisblack", "miniswhite"))
+    assert np.abs(255 - dark.astype(int) - light).max() <= 1
+
+
+def test_signed_samples_keep_their_order():
+    values = np.arange(-1200, 1200, dtype=np.int16).reshape(40, 60)
+    decoded = pictures.decode(stack(values))[..., 0].ravel()
+    assert (decoded[0], decoded[-1]) == (0, 255)
+    assert (np.diff(decoded.astype(int)) >= 0).all()
+
+
+@pytest.mark.parametrize("associated", [True, False])
+def test_opacity_of_a_tiff_lies_on_white(associated):
+    half = np.full((4, 5, 4), (100, 50, 0, 128), np.uint8)
+    way = "assocalpha" if associated else "unassalpha"
+    decoded = pictures.decode(stack(half, photometric="rgb", extrasamples=[way]))
+    red = 100 if associated else 100 * 128 / 255
+    assert decoded[0, 0] == pytest.approx([red + 127, red / 2 + 127, 127], abs=1)
+
+
+def test_16_bit_opacity_lies_on_white():
+    deep = np.dstack([PIXELS.astype(np.uint16) * 16, np.zeros((40, 60), np.uint16)])
+    assert (pictures.decode(imagecodecs.png_encode(deep)) == 255).all()
+
+
+def test_a_pyramid_is_one_page_of_full_size():
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(PIXELS, subifds=1, tile=(16, 16), photometric="rgb")
+        writer.write(PIXELS[::2, ::2], subfiletype=1, tile=(16, 16), photometric="rgb")
+    assert pictures.layers(file.getvalue()) == pictures.Extent(1, 3, 40, 60)
+    assert np.array_equal(pictures.decode(file.getvalue()), PIXELS)
+
+
+def test_colours_without_a_screen_are_named():
+    lab = encode(Image.new("LAB", (4, 4)), "TIFF")
+    with pytest.raises(ImageError, match="the space CIELAB; save it as RGB"):
+        pictures.decode(lab)
+
+
+def retagged(content: bytes, code: int, value: int) -> bytes:
+    """Change one tag of the first page of a little-endian TIFF."""
+    changed = bytearray(content)
+    (at,) = struct.unpack_from("<I", changed, 4)
+    for k in range(struct.unpack_from("<H", changed, at)[0]):
+        if struct.unpack_from("<H", changed, at + 2 + 12 * k)[0] == code:
+            struct.pack_into("<HII", changed, at + 4 + 12 * k, 4, 1, value)
+    return bytes(changed)
+
+
+def test_a_compression_that_nobody_reads_is_named():
+    with pytest.raises(ImageError, match="compressed as JBIG2; save it without compression"):
+        pictures.decode(retagged(stack(PIXELS[..., 0]), 259, 34715))
+
+
+def test_colour_that_only_pillow_reads_is_read():
+    ycc = encode(Image.fromarray(PIXELS).convert("YCbCr"), "TIFF")
+    assert np.abs(pictures.decode(ycc).astype(int) - PIXELS).mean() < 2
+
+
+def test_a_12_bit_jpeg_is_refused_with_what_to_do():
+    content = imagecodecs.jpeg8_encode(PIXELS.astype(np.uint16) * 16, bitspersample=12)
+    with pytest.raises(ImageError, match=r"more than 8 bits .* save it as PNG or TIFF"):
+        pictures.decode(content)
+
+
+@pytest.mark.parametrize(
+    "text", ["page=3channel=2", "maxchannel=2", "page=1,", "channel=2,page=1", "page=-1"]
+)
+def test_a_layer_has_one_spelling(text):
+    with pytest.raises(ImageError, match="A layer is"):
+        pictures.Layer.parse(text)
+
+
+# display
+
+
+def test_what_moves_or_is_clear_is_not_shown_as_it_is():
+    still = Image.fromarray(PIXELS)
+    moving = encode(still, "PNG", save_all=True, append_images=[still.rotate(180)])
+    clear = encode(still, "PNG", transparency=(0, 0, 0))
+    for content in (moving, clear):
+        assert pictures.display(content).startswith(b"\xff\xd8")
+    assert np.array_equal(pictures.decode(moving), PIXELS)
+
+
+@pytest.mark.parametrize("size", [(100_000, 1), (1, 100_000)])
+def test_a_picture_too_long_for_a_jpeg_is_shown_as_a_png(size):
+    with Image.open(io.BytesIO(pictures.display(encode(Image.new("RGB", size), "BMP")))) as shown:
+        assert (shown.format, shown.size) == ("PNG", size)
+
+
+def test_the_percentiles_of_a_large_picture_are_those_of_all_its_channels(monkeypatch):
+    monkeypatch.setattr(pictures, "_SAMPLED", 1000)  # a step of 9, a multiple of the 3 channels
+    deep = np.zeros((150, 180, 3), np.uint16)
+    deep[..., 1], deep[..., 2] = 2000, 4000
+    assert pictures.decode(stack(deep, photometric="rgb"))[0, 0].tolist() == [0, 128, 255]
+
+
+# claims
+
+
+def test_pages_that_go_round_in_a_circle_are_refused():
+    content = bytearray(stack(PAGES, photometric="minisblack", metadata=None))
+    (at,) = struct.unpack_from("<I", content, 4)
+    (n,) = struct.unpack_from("<H", content, at)
+    struct.pack_into("<I", content, at + 2 + 12 * n, at)
+    with pytest.raises(ImageError, match="round in a circle"):
+        pictures.layers(bytes(content))
+
+
+@pytest.mark.parametrize("claim", ["3000000000", "&#51;000000000", "3_000_000_000", "-1", "many", "9" * 5000])
+def test_an_ome_file_that_claims_too_many_pages_is_refused_or_read_as_it_is(claim):
+    xml = (
+        '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="60" SizeY="40" '
+        f'SizeC="1" SizeZ="1" SizeT="{claim}"><TiffData/></Pixels></Image></OME>'
+    )
+    with contextlib.suppress(ImageError):
+        content = stack(PAGES, photometric="minisblack", metadata=None, description=xml)
+        assert pictures.layers(content).pages == 3
+
+
+def test_more_pages_than_a_microscope_writes_are_refused(monkeypatch):
+    monkeypatch.setattr(pictures.stacks, "MAX_PAGES", 2)
+    with pytest.raises(ImageError, match="more than 2 pages"):
+        pictures.layers(stack(PAGES, photometric="minisblack"))
+
+
+def test_a_maximum_over_more_than_a_minute_is_refused(monkeypatch):
+    monkeypatch.setattr(pictures.stacks, "_MOST_PROJECTED", 2 * 40 * 60)
+    with pytest.raises(ImageError, match=r"3 pages have 7,200 pixels; .* Choose a page"):
+        pictures.decode(stack(PAGES, photometric="minisblack"), "max")
+
+
+@pytest.mark.parametrize(("tag", "words"), [(256, "claims"), (277, "claims"), (257, "claims")])
+def test_a_tiff_that_claims_more_than_it_has_is_refused_before_memory_is_taken(tag, words):
+    content = stack(PIXELS[..., 0], metadata=None, compression="zlib")
+    with pytest.raises(ImageError, match=words):
+        pictures.decode(retagged(content, tag, 2_000_000_000))
+
+
+def test_no_warning_or_note_on_damage_escapes(capfd):
+    content = stack(PAGES, photometric="minisblack")
+    for tag in (259, 266, 279, 282, 317):
+        with contextlib.suppress(ImageError):
+            pictures.decode(retagged(content, tag, 77))
+    assert capfd.readouterr().err == ""
+
+
+HOSTS = {
+    "JPEG": encode(Image.fromarray(PIXELS), "JPEG"),
+    "CMYK": encode(Image.fromarray(PIXELS).convert("CMYK"), "JPEG"),
+    "PNG": encode(Image.fromarray(PIXELS).convert("P"), "PNG", transparency=3),
+    "deep PNG": imagecodecs.png_encode(PIXELS.astype(np.uint16) * 16),
+    "BMP": encode(Image.fromarray(PIXELS), "BMP"),
+    "WEBP": encode(Image.fromarray(PIXELS), "WEBP"),
+    "ImageJ": stack(PAGES.astype(np.float32), imagej=True, metadata={"axes": "ZYX"}),
+    "OME": stack(PAGES.astype(np.int16), ome=True, metadata={"axes": "CYX"}, photometric="minisblack"),
+    "tiles": stack(PIXELS, photometric="rgb", tile=(16, 16), compression="lzw", bigtiff=True),
+    "palette": encode(Image.fromarray(PIXELS).convert("P"), "TIFF", compression="tiff_deflate"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTS)
+def test_any_damage_gives_pixels_or_a_sentence(kind):
+    rng, content = np.random.default_rng(0), HOSTS[kind]
+    damaged = [content[:n] for n in np.linspace(0, len(content) - 1, 50).astype(int)]
+    for k in range(100):
+        flipped = bytearray(content)
+        for place in rng.integers(0, min(len(content), (400, len(content))[k % 2]), 3):
+            flipped[place] ^= 1 << int(rng.integers(8))
+        damaged.append(bytes(flipped))
+    for broken in damaged:
+        for layer in ("", "max,channel=1"):
+            with contextlib.suppress(ImageError):
+                assert pictures.decode(broken, layer).dtype == np.uint8
+        for act in (pictures.layers, pictures.display, pictures.thumbnail):
+            with contextlib.suppress(ImageError):
+                act(broken)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "PNG"])
+def test_the_size_that_is_said_is_that_of_the_pixels(kind):
+    exif = Image.Exif()
+    exif[274] = 6
+    content = encode(Image.fromarray(PIXELS), kind, exif=exif)
+    assert pictures.size(content) == pictures.decode(content).shape[1::-1] == (40, 60)
