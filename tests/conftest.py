@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,20 @@ import rbcal.vision  # noqa: F401  before torch: it sets how threads wait
 from rbcal import synth
 from rbcal.boxes import Annotations
 from rbcal.store.project import Project
+from tests.offline import sitecustomize
+
+OFFLINE = Path(__file__).parent / "offline"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_asks_for_the_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail where a test, or a process that it starts, tried to reach another machine."""
+    notes = tmp_path_factory.mktemp("network") / "attempts.txt"
+    os.environ[sitecustomize.NOTES] = str(notes)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(OFFLINE), os.environ.get("PYTHONPATH")]))
+    yield
+    assert not notes.exists(), notes.read_text()
+
 
 settings.register_profile("exact", derandomize=True, deadline=None)
 settings.load_profile("exact")

@@ -10,7 +10,8 @@ UI = ", ".join(
     for module in (
         *("store.project", "formats.coco", "formats.pictures", "scoring.relevance", "cli"),
         *("view.canvas", "view.charts", "view.guide", "view.shapes", "view.words"),
-        *("work.importing", "work.jobs"),
+        *("work.importing", "work.jobs", "work.restoring", "work.sharing", "work.store_bench"),
+        *("formats.labels", "store.backups", "store.verification"),
     )
 )
 

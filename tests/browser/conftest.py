@@ -30,6 +30,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 collect_ignore = ["contract_app.py"]  # a page for the server, not a module for doctest
+LOCAL = ("http://127.0.0.1:", "data:", "blob:", "about:")  # where a page may load from
 HARMLESS = "reading 'fire'"  # the canvas component, when the editing of a label ends
 
 
@@ -115,8 +116,11 @@ def page(browser: Browser) -> Iterator[Page]:
     page.set_default_timeout(20_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     yield page
     context.close()
+    assert [url for url in asked if not url.startswith(LOCAL)] == []
     assert not [error for error in errors if HARMLESS not in error]
 
 
