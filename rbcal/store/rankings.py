@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,8 +64,7 @@ class QueueEntry:
     skipped: bool = False
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):  # a dataclass would cost as much as the row that it comes from
     """A detected cell: box (4,) in pixels, its three scores, and its mean class distribution (C + 1,).
 
     `passes` (T, 4) are its boxes in the stochastic passes, to a fraction of a pixel; None where they
@@ -261,8 +261,10 @@ class Rankings:
     def _widened(self, probs: Sequence[bytes]) -> Floats:
         """Return the distributions (N, C + 1) of one image, wide enough for classes that came later."""
         stored = np.frombuffer(b"".join(probs), "<f4").reshape(len(probs), -1)
-        n_columns = 1 + int(self._db.value("SELECT count(*) FROM class"))
-        return np.pad(stored, ((0, 0), (0, max(0, n_columns - stored.shape[1]))))
+        [(n_classes,)] = self._db.tuples("SELECT count(*) FROM class")
+        if stored.shape[1] > n_classes:
+            return stored
+        return np.pad(stored, ((0, 0), (0, 1 + n_classes - stored.shape[1])))
 
     def history(self) -> list[PoolState]:
         """Return what each finished ranking found in the pool of its time, the oldest first."""

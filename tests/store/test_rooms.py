@@ -393,8 +393,8 @@ def test_an_image_that_was_put_off_keeps_its_rank_until_it_is_reviewed(ranked):
 
 def test_the_queue_can_be_asked_for_one_class(ranked):
     project, (first, second, _), ranking_id = ranked
-    sure = replace(cell(), probs=np.array([0.1, 0.9, 0, 0], np.float32))
-    maybe_spiky = replace(cell(), probs=np.array([0.1, 0.6, 0, 0.3], np.float32))
+    sure = cell()._replace(probs=np.array([0.1, 0.9, 0, 0], np.float32))
+    maybe_spiky = cell()._replace(probs=np.array([0.1, 0.6, 0, 0.3], np.float32))
     ranking_id = project.rankings.begin(project.models.serving().id, ScoringConfig())
     project.rankings.add(ranking_id, first, score(1), [sure])
     project.rankings.add(ranking_id, second, score(2), [sure, maybe_spiky])
@@ -407,7 +407,7 @@ def test_the_queue_can_be_asked_for_one_class(ranked):
 def test_the_boxes_of_the_passes_come_back_to_a_fraction_of_a_pixel(ranked):
     project, (first, *_), _ = ranked
     passes = np.float32([[1000.25, 2, 1030, 44], [999.5, 2.5, 1031, 40]])
-    found = replace(cell(), box=np.float32([1000, 2, 1030, 40]), passes=passes)
+    found = cell()._replace(box=np.float32([1000, 2, 1030, 40]), passes=passes)
     ranking_id = project.rankings.begin(project.models.serving().id, ScoringConfig())
     project.rankings.add(ranking_id, first, score(1), [found, cell()])
     back, without = project.rankings.cells(ranking_id, first)
