@@ -9,6 +9,8 @@ from rbcal.errors import DamagedError, RbcalError
 from rbcal.store.project import SUFFIX, Project, projects_folder
 
 st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
+# Streamlit's own CSV files hold names as they are, and a spreadsheet takes "=cmd()" for a formula.
+st.html('<style>[aria-label="Download as CSV"] { display: none; }</style>')
 
 
 def choose_project() -> Path | None:

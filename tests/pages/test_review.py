@@ -307,3 +307,29 @@ def test_a_desk_that_was_left_is_forgotten(pool):
     gc.collect()
     alive = [each for each in gc.get_objects() if type(each) is Desk and each.path == path]
     assert len(alive) <= 2  # of seven; the run before is still around
+
+
+def test_an_earlier_version_is_shown_restored_and_undone(pool):
+    path, (image_id, _) = pool
+    with Project.open(path) as project:
+        project.sign("Ann")
+        for revision, box in enumerate([(10, 10, 30, 30), (50, 50, 70, 70)]):
+            annotations = Annotations([box], [revision])
+            project.reviews.save(image_id, annotations, origin="expert", base_revision=revision)
+    at = open_review()
+    at.session_state["wanted_image"] = image_id
+    at.run()
+    newest, oldest = at.button(key="version_2"), at.button(key="version_1")
+    assert "1 cell, saved" in newest.label
+    assert "by Ann" in newest.label
+    oldest.click().run()
+    assert [each.box for each in at.session_state["desk"].present] == [(10, 10, 30, 30)]
+    with Project.open(path) as project:
+        assert project.log.acts(image_id)[-1].kind == "restore"
+    at.button(key="undo").click().run()
+    assert [each.box for each in at.session_state["desk"].present] == [(50, 50, 70, 70)]
+    at.button(key="redo").click().run()
+    at.button(key="save").click().run()
+    with Project.open(path) as project:
+        assert project.reviews.current(image_id).revision == 3
+        assert project.reviews.current(image_id).annotations.labels.tolist() == [0]
