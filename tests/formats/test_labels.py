@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import zipfile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rbcal.errors import FormatError, RbcalError
-from rbcal.formats import cvat, files, labels, labelstudio, voc, yolo
+from rbcal.formats import cvat, labels, labelstudio, voc, yolo
 from rbcal.formats.dataset import LabelledImage
 
 PICTURES = {"images/train/a.png": lambda: b"", "images/test/slide 2/b.png": lambda: b"", "c.png": lambda: b""}
@@ -214,35 +212,3 @@ def test_two_json_files_are_not_guessed_at():
 def test_any_bytes_give_a_dataset_or_a_sentence(content, name):
     with contextlib.suppress(RbcalError):
         assert labels.read(as_files(**{name: content}), PICTURES, size_of).images is not None
-
-
-# archives
-
-
-def packed(*members, compression=zipfile.ZIP_DEFLATED):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as archive:
-        for name, content in members:
-            archive.writestr(name, content)
-    file.seek(0)
-    return file
-
-
-def test_names_in_an_archive_lead_nowhere():
-    found = files.archive(packed(("../../a.png", b"1"), ("/etc/b.png", b"2"), ("__MACOSX/._c.png", b"3")))
-    assert {name: read() for name, read in found.items()} == {"a.png": b"1", "etc/b.png": b"2"}
-
-
-def test_a_zip_bomb_is_refused_before_it_is_unpacked():
-    [read] = files.archive(packed(("a.png", bytes(50_000_000)))).values()
-    with pytest.raises(FormatError, match="would unpack to 50 MB"):
-        read()
-
-
-def test_a_damaged_archive_is_a_sentence():
-    whole = packed(("a.png", bytes(range(256)) * 40), compression=zipfile.ZIP_STORED).getvalue()
-    with pytest.raises(FormatError, match="not a zip file"):
-        files.archive(io.BytesIO(whole[:500]))
-    [read] = files.archive(io.BytesIO(whole[:60] + b"?" + whole[61:])).values()
-    with pytest.raises(FormatError, match=r"a\.png cannot be unpacked"):
-        read()
