@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -66,7 +66,22 @@ def archive(source: Path | IO[bytes]) -> dict[str, Callable[[], bytes]]:
         )
     if sum(member.compress_size for member in members) > length:
         raise FormatError("The archive's files lie over each other; no zip program does that. Pack it anew.")
-    return _by_name(opened, members)
+    return joined((plain_name(member.filename), partial(_unpack, opened, member)) for member in members)
+
+
+def joined(files: Iterable[tuple[str, Callable[[], bytes]]]) -> dict[str, Callable[[], bytes]]:
+    """Return named files; where two have the same name, the second gets a folder of its own.
+
+    One that has no name is left out.
+    """
+    found: dict[str, Callable[[], bytes]] = {}
+    for name, read in files:
+        n = 1
+        while name and (unique := name if n == 1 else f"{n}/{name}") in found:
+            n += 1
+        if name:
+            found[unique] = read
+    return found
 
 
 def located(path: Path) -> dict[str, Callable[[], bytes]]:
@@ -91,19 +106,6 @@ def plain_name(name: str) -> str:
     ]
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
     return "" if hidden else "/".join(parts)
-
-
-def _by_name(opened: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> dict[str, Callable[[], bytes]]:
-    """Return how to read each member; where two names become one, the second gets a folder of its own."""
-    found: dict[str, Callable[[], bytes]] = {}
-    for member in members:
-        name = plain_name(member.filename)
-        n = 1
-        while name and (unique := name if n == 1 else f"{n}/{name}") in found:
-            n += 1
-        if name:
-            found[unique] = partial(_unpack, opened, member)
-    return found
 
 
 def _is_dense(member: zipfile.ZipInfo) -> bool:

@@ -53,6 +53,19 @@ def read_labels(files: Files, source: Files, format_: labels.Format = "auto") ->
     return labels.read(_only_labels(files), _only_pictures(source), pictures.size, format_)
 
 
+def enclosed_labels(source: Files) -> Dataset | None:
+    """Return what the annotation files among pictures say about them, or None where there are none.
+
+    Nobody said that they are annotations; if they are not, that becomes a complaint and no error.
+    """
+    if not _only_labels(source):
+        return None
+    try:
+        return read_labels(source, source)
+    except FormatError as err:
+        return Dataset((), (), (f"no boxes were taken from the files beside the pictures: {err}",))
+
+
 @dataclass
 class ImportReport:
     """What an import did, and one line for each thing that it could not do."""
