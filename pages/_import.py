@@ -18,6 +18,7 @@ from rbcal.view.words import literal
 from rbcal.work import importing
 
 _LABELS = "COCO, Pascal VOC, YOLO, CVAT or Label Studio"
+_PACKED = "A zip may hold the boxes, too; they are taken unless you give others below."
 _FIRST, _MAXIMUM, _OTHER = "First page", "Maximum over the pages", "Another page or channel"
 
 
@@ -32,7 +33,9 @@ def show_import(project: Project) -> None:
     )
     if way == "Upload":
         suffixes = [suffix[1:] for suffix in (*pictures.SUFFIXES, ".zip")]
-        uploads = st.file_uploader("Images, or a zip of them", type=suffixes, accept_multiple_files=True)
+        uploads = st.file_uploader(
+            "Images, or a zip of them", type=suffixes, accept_multiple_files=True, help=_PACKED
+        )
         labelled = st.file_uploader(
             f"Boxes (optional): {_LABELS}",
             type=[suffix[1:] for suffix in (*labels.SUFFIXES, ".zip")],
@@ -41,7 +44,7 @@ def show_import(project: Project) -> None:
         ready = bool(uploads)
     else:
         folder = st.text_input(
-            "Folder of the images, or a zip of them", placeholder=str(Path.home() / "slides")
+            "Folder of the images, or a zip of them", placeholder=str(Path.home() / "slides"), help=_PACKED
         )
         boxes_path = st.text_input(f"Boxes, a file or folder (optional): {_LABELS}")
         ready = bool(folder.strip())
@@ -51,10 +54,15 @@ def show_import(project: Project) -> None:
         return
     if way == "Upload":
         source, marked = _uploaded(uploads), _uploaded(labelled)
+        is_packed = any(_is_zip(upload.name) for upload in uploads)
     else:
         source = files.located(_path(folder))
         marked = files.located(_path(boxes_path)) if boxes_path.strip() else {}
-    annotations = importing.read_labels(marked, source) if marked else None
+        is_packed = _is_zip(folder.strip().strip('"'))
+    if marked:
+        annotations = importing.read_labels(marked, source)
+    else:
+        annotations = importing.enclosed_labels(source) if is_packed else None
     if annotations is None or not any(image.is_annotated for image in annotations.images):
         fraction, settings["seed_images"] = 0.0, None
     bar = st.progress(0.0, "Importing")
@@ -124,13 +132,17 @@ def _ask_for_layer() -> str:
 
 def _uploaded(uploads: Sequence[Any]) -> Files:
     """Return the files that a browser sent, those in zip archives among them."""
-    found: dict[str, Any] = {}
-    for upload in uploads:
-        if upload.name.lower().endswith(".zip"):
-            found |= files.archive(upload)
-        else:
-            found[upload.name] = upload.getvalue
-    return found
+    return files.joined(
+        each
+        for upload in uploads
+        for each in (
+            files.archive(upload).items() if _is_zip(upload.name) else [(upload.name, upload.getvalue)]
+        )
+    )
+
+
+def _is_zip(name: str) -> bool:
+    return name.lower().endswith(".zip")
 
 
 def _path(typed: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,22 @@ def test_classes_at_init(rbcal, options, classes, rare):
     assert [each["name"] for each in found if each["rare"]] == rare
 
 
+@pytest.mark.parametrize("format_", ["coco", "voc", "yolo"])
+def test_annotations_leave_one_project_and_reach_another_by_command(rbcal, tmp_path, format_):
+    slides = write_coco(tmp_path / "data", 4)
+    rbcal("init", "p.rbcal")
+    rbcal("import", "p.rbcal", "--labels", slides, "--images", slides.parent / "images", "--seed-images", 3)
+    done = document(rbcal("export", "p.rbcal", "out", "--format", format_, "--json"))
+    assert (done["images"], done["format"]) == (4, format_)
+    assert "exists already" in rbcal("export", "p.rbcal", "out", "--format", format_, code=1).stderr
+    packed = shutil.make_archive("packed", "zip", "out")
+    rbcal("init", "other.rbcal")
+    document(rbcal("import", "other.rbcal", "--images", packed, "--labels", packed, "--json"))
+    before, after = (document(rbcal("status", name, "--json")) for name in ("p.rbcal", "other.rbcal"))
+    for figure in ("images", "annotated_images", "annotated_cells", "pool_images", "groups"):
+        assert before[figure] == after[figure] > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -136,6 +153,10 @@ def test_classes_at_init(rbcal, options, classes, rare):
         (["train", "there.rbcal", "--seed", "-1"], 2, "--seed"),
         (["serve", "there.rbcal", "3"], 1, "no model 3"),
         (["export", "there.rbcal", "folder"], 1, "no model yet"),
+        (["export", "there.rbcal", "folder", "--format", "predictions-csv"], 1, "no predictions yet"),
+        (["export", "there.rbcal", "folder", "--format", "coco", "--onnx"], 2, "go with --format model"),
+        (["export", "there.rbcal", ".", "--format", "yolo"], 1, "exists already"),
+        (["export", "there.rbcal", "folder", "--format", "pdf"], 2, "--format"),
         (["models", "none.rbcal"], 1, "There is no project"),
         (["bench", "--passes", "1"], 2, "--passes"),
         (["score", "there.rbcal"], 1, "no model yet"),
@@ -145,12 +166,21 @@ def test_classes_at_init(rbcal, options, classes, rare):
         (["import", "there.rbcal", "--images", "none"], 2, "--images"),
         (["import", "there.rbcal", "--images", "."], 1, "no picture to import"),
         (["import", "there.rbcal", "--images", ".", "--coco", "bad.json"], 1, "not JSON"),
+        (["import", "there.rbcal", "--images", ".", "--labels", "bad.json"], 1, "not JSON"),
+        (
+            ["import", "there.rbcal", "--images", ".", "--labels", ".", "--format", "voc"],
+            1,
+            "no Pascal VOC file",
+        ),
+        (["import", "there.rbcal", "--images", "bad.zip"], 1, "not a zip file"),
+        (["import", "there.rbcal", "--images", ".", "--labels", ".", "--coco", "bad.json"], 2, "not both"),
         (["nonsense"], 2, "nonsense"),
     ],
 )
 def test_a_wrong_input_ends_with_one_sentence(rbcal, tmp_path, arguments, code, message):
     rbcal("init", "there.rbcal")
-    (tmp_path / "bad.json").write_text("{")
+    for name in ("bad.json", "bad.zip"):
+        (tmp_path / name).write_text("{")
     result = rbcal(*arguments, code=code)
     assert message in result.stderr
     assert "Traceback" not in result.output

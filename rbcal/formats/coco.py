@@ -2,7 +2,7 @@
 
 Format: https://cocodataset.org/#format-data. A box is ``[x, y, width, height]`` in pixels. What the format
 has no word for is written as further fields of an image, which other programs ignore: `group`, `split`,
-`annotated`, `title`.
+`annotated`, `title`, `layer`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from rbcal.errors import FormatError
-from rbcal.formats.dataset import Box, Dataset, LabelledImage, corners, size
+from rbcal.formats.dataset import Box, Dataset, LabelledImage, corners, size, unusable, word
 
+_Item = TypeVar("_Item")
 _GROUP_KEYS = ("group", "slide", "patient")
+_FURTHER = ("group", "split", "annotated", "title", "layer")
 
 
 def read(text: str | bytes) -> Dataset:
@@ -24,14 +26,13 @@ def read(text: str | bytes) -> Dataset:
     Raises
     ------
     FormatError
-        When the text is not JSON, or not laid out as COCO says.
+        When the text is not JSON, not laid out as COCO says, or two images or categories share an id: nobody
+        can tell then whose a box is.
     """
     document = parse_json(text)
     check_layout(document)
-    names = {
-        _get(row, "id", "a category"): str(_get(row, "name", "a category")) for row in document["categories"]
-    }
-    images = {_get(row, "id", "an image"): _image(row) for row in document["images"]}
+    names = _by_id(document["categories"], "a category", lambda row: word(_get(row, "name", "a category")))
+    images = _by_id(document["images"], "an image", _image)
     complaints = []
     used: Counter[str] = Counter()
     for row in document["annotations"]:
@@ -40,19 +41,16 @@ def read(text: str | bytes) -> Dataset:
         if owner is None:
             complaints.append(f"{label}: its image {row.get('image_id')!r} is not in the file")
         elif category is None:
-            complaints.append(
-                f"{owner.file_name}: {label}: its category {row.get('category_id')!r} is not in the file"
-            )
+            owner.add(f"its category {row.get('category_id')!r} is not in the file", "", label)
         elif row.get("iscrowd"):
-            complaints.append(f"{owner.file_name}: {label}: it marks a crowd, not one cell")
-        elif isinstance(box := _box(row.get("bbox")), str):
-            complaints.append(f"{owner.file_name}: {label}: {box}")
+            owner.add("it marks a crowd, not one cell", category, label)
         else:
-            owner.boxes.append(box)
-            owner.classes.append(category)
-            used[category] += 1
+            owner.add(_box(row.get("bbox")), category, label)
+    for image in images.values():
+        used.update(image.classes)
     parents = {row.get("supercategory") for row in document["categories"]}
     classes = [name for name in names.values() if used[name] or name not in parents]
+    complaints += unusable(images.values())
     return Dataset(tuple(images.values()), tuple(dict.fromkeys(classes)), tuple(complaints))
 
 
@@ -125,16 +123,31 @@ def check_layout(document: Any) -> None:
             )
 
 
+def _by_id(
+    rows: Sequence[Mapping[str, Any]], what: str, read_row: Callable[[Mapping[str, Any]], _Item]
+) -> dict[str | int | None, _Item]:
+    """Return what the rows say, by their ids."""
+    found: dict[str | int | None, _Item] = {}
+    for row in rows:
+        if (key := _get(row, "id", what)) in found:
+            raise FormatError(
+                f"In the COCO file, {what} has the 'id' {key!r} of another one. Give each its own."
+            )
+        found[key] = read_row(row)
+    return found
+
+
 def _image(row: Mapping[str, Any]) -> LabelledImage:
-    split, annotated, title = (row.get(key) for key in ("split", "annotated", "title"))
+    split, annotated, title, layer = (row.get(key) for key in _FURTHER[1:])
     return LabelledImage(
-        file_name=str(_get(row, "file_name", "an image")).replace("\\", "/"),
+        file_name=word(_get(row, "file_name", "an image")).replace("\\", "/"),
         width=size(row.get("width")),
         height=size(row.get("height")),
-        group=next((str(row[key]) for key in _GROUP_KEYS if row.get(key) not in (None, "")), None),
+        group=next((name for key in _GROUP_KEYS if (name := word(row.get(key) or ""))), None),
         split=split if split in ("work", "test") else None,
         annotated=annotated if isinstance(annotated, bool) else None,
-        title=title if isinstance(title, str) else None,
+        title=word(title) if isinstance(title, str) else None,
+        layer=layer if isinstance(layer, str) else None,
     )
 
 
@@ -145,7 +158,7 @@ def _image_row(image_id: int, image: LabelledImage) -> dict[str, Any]:
         "width": image.width,
         "height": image.height,
     }
-    further = {key: getattr(image, key) for key in ("group", "split", "annotated", "title")}
+    further = {key: getattr(image, key) for key in _FURTHER}
     return row | {key: value for key, value in further.items() if value is not None}
 
 

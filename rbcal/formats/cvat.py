@@ -6,11 +6,12 @@ around it; what is turned, or has no area, cannot be used.
 
 from __future__ import annotations
 
+import math
 from xml.etree.ElementTree import Element
 
 from rbcal.errors import FormatError
 from rbcal.formats import xml
-from rbcal.formats.dataset import Box, Dataset, LabelledImage, Split, corners, number, size
+from rbcal.formats.dataset import Box, Dataset, LabelledImage, Split, corners, number, size, unusable
 
 _TEST = ("test", "testing")
 
@@ -28,14 +29,13 @@ def read(content: bytes) -> Dataset:
         raise FormatError(f"A CVAT file begins with <annotations>, but this one with <{root.tag[:40]}>.")
     if root.find("track") is not None:
         raise FormatError("This is CVAT for video. Export the task as 'CVAT for images 1.1'.")
-    complaints: list[str] = []
-    images = [_image(element, complaints) for element in root.iter("image")]
+    images = [_image(element) for element in root.iter("image")]
     declared = [xml.text(label, "name") for label in root.iter("label")]
     used = [label for image in images for label in image.classes]
-    return Dataset(tuple(images), tuple(dict.fromkeys(filter(None, [*declared, *used]))), tuple(complaints))
+    return Dataset(tuple(images), tuple(dict.fromkeys(filter(None, [*declared, *used]))), unusable(images))
 
 
-def _image(element: Element, complaints: list[str]) -> LabelledImage:
+def _image(element: Element) -> LabelledImage:
     subset = element.get("subset", "")
     split: Split | None = "test" if subset.lower() in _TEST else "work" if subset else None
     image = LabelledImage(
@@ -46,14 +46,8 @@ def _image(element: Element, complaints: list[str]) -> LabelledImage:
     )
     for place, shape in enumerate(element, start=1):
         label = shape.get("label")
-        if label is None:
-            continue  # a tag, an attribute
-        box = _box(shape)
-        if isinstance(box, str):
-            complaints.append(f"{image.file_name}: {shape.tag} {place}: {box}")
-            continue
-        image.boxes.append(box)
-        image.classes.append(label)
+        if label is not None and shape.tag != "tag":  # which says something of the whole image
+            image.add(_box(shape), label, f"{shape.tag} {place}")
     return image
 
 
@@ -67,8 +61,8 @@ def _box(shape: Element) -> Box | str:
         return corners([cx - rx, cy - ry, cx + rx, cy + ry])
     if shape.tag == "polygon":
         points = [[number(part) for part in point.split(",")] for point in shape.get("points", "").split(";")]
-        if any(len(point) != 2 for point in points):
-            return "its points are not pairs of numbers"
+        if any(len(point) != 2 or not all(map(math.isfinite, point)) for point in points):
+            return "its points are not pairs of finite numbers"
         xs, ys = zip(*points, strict=True)
         return corners([min(xs), min(ys), max(xs), max(ys)])
     return "it is no box, ellipse or polygon"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,7 +17,9 @@ class LabelledImage:
 
     Width and height are 0, `group` and `split` None, where the file does not say. `annotated` says whether
     somebody went over the image; None: the file does not say, so only one with boxes counts as annotated.
-    `title` is the name that the user knows it by, if it is another than that of the file.
+    `title` is the name that the user knows it by, if it is another than that of the file; `layer` says which
+    picture of the file it is, in the words of :class:`rbcal.formats.stacks.Layer`. `unusable` has a line for
+    each box that cannot be used.
     """
 
     file_name: str
@@ -29,11 +31,26 @@ class LabelledImage:
     split: Split | None = None
     annotated: bool | None = None
     title: str | None = None
+    layer: str | None = None
+    unusable: list[str] = field(default_factory=list)
 
     @property
     def is_annotated(self) -> bool:
-        """Whether its boxes, perhaps none, are all of its cells."""
-        return bool(self.boxes) if self.annotated is None else self.annotated
+        """Whether its boxes, perhaps none, are all of its cells.
+
+        An image that lost every box is not: it has cells, and a model must not learn that it has none.
+        """
+        if self.annotated is None or self.unusable:
+            return bool(self.boxes) and self.annotated is not False
+        return self.annotated
+
+    def add(self, box: Box | str, name: str, where: str) -> None:
+        """Add a box of the class `name`, or, if there is a sentence in its place, say where that holds."""
+        if isinstance(box, str):
+            self.unusable.append(f"{self.file_name}: {where}: {box}")
+        else:
+            self.boxes.append(box)
+            self.classes.append(name)
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,20 @@ class Dataset:
     images: tuple[LabelledImage, ...]
     classes: tuple[str, ...]
     complaints: tuple[str, ...] = ()
+
+
+def unusable(images: Iterable[LabelledImage]) -> tuple[str, ...]:
+    """Return the lines on all boxes that cannot be used."""
+    return tuple(line for image in images for line in image.unusable)
+
+
+def word(value: Any) -> str:
+    r"""Return a name that a file states, without what is no text: no file and no project can hold it.
+
+    >>> word("disc"), word(3), word("\x00a")
+    ('disc', '3', 'a')
+    """
+    return str(value).encode("utf-8", "backslashreplace").decode().replace("\0", "")
 
 
 def corners(sides: Sequence[Any]) -> Box | str:

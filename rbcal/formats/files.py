@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -14,7 +16,18 @@ Files = Mapping[str, Callable[[], bytes]]  # name, folders separated by "/" -> r
 
 MAX_FILE = 2**30  # bytes of one file in an archive
 _MAX_RATIO = 200  # between a file and how it is packed; pictures come to 2, text to 20, bombs to 1000
-_SMALL = 10 * 2**20  # bytes; below that no ratio does harm
+_SMALL = 10 * 2**20  # bytes; below that no ratio of one file does harm
+_SMALL_TOGETHER = 10 * _SMALL  # bytes; below that not even many of them
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack without a limit in between
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    RuntimeError,  # encrypted; NotImplementedError is one, too
+    ValueError,
+    LookupError,
+)
 _MAX_FILES = 500_000
 
 
@@ -23,7 +36,9 @@ def folder(path: Path) -> dict[str, Callable[[], bytes]]:
     if not path.is_dir():
         raise FormatError(f"There is no folder {path}. Check its path.")
     found = (file for file in sorted(path.rglob("*")) if not file.name.startswith("."))
-    return {file.relative_to(path).as_posix(): file.read_bytes for file in found if file.is_file()}
+    return {
+        _encodable(file.relative_to(path).as_posix()): file.read_bytes for file in found if file.is_file()
+    }
 
 
 def archive(source: Path | IO[bytes]) -> dict[str, Callable[[], bytes]]:
@@ -32,21 +47,41 @@ def archive(source: Path | IO[bytes]) -> dict[str, Callable[[], bytes]]:
     Raises
     ------
     FormatError
-        When it is not a zip archive. Reading a file of it raises the same when it is damaged, encrypted, or
-        too large: one that is packed more than 200 times over is taken for a bomb.
+        When it is not a zip archive, or is made to fill a memory: files that are packed more than 200 times
+        over and come to 100 MB, or that lie over each other. Reading a file raises the same when it is
+        damaged, encrypted, or too large by itself.
     """
     try:
         opened = zipfile.ZipFile(source)
-        members = opened.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as err:
+        members = [member for member in opened.infolist() if not member.is_dir()]
+        length = source.stat().st_size if isinstance(source, Path) else source.seek(0, os.SEEK_END)
+    except _DAMAGE as err:
         raise FormatError(f"The archive is not a zip file, or is damaged: {err}.") from err
     if len(members) > _MAX_FILES:
         raise FormatError(f"The archive has {len(members):,} files; at most {_MAX_FILES:,} are read.")
-    return {
-        name: partial(_unpack, opened, member)
-        for member in members
-        if not member.is_dir() and (name := plain_name(member.filename))
-    }
+    together = sum(member.file_size for member in members if _is_dense(member))
+    if together > _SMALL_TOGETHER:
+        raise FormatError(
+            f"The archive would unpack to {together / 1e6:,.0f} MB of almost nothing; those are no pictures."
+        )
+    if sum(member.compress_size for member in members) > length:
+        raise FormatError("The archive's files lie over each other; no zip program does that. Pack it anew.")
+    return joined((plain_name(member.filename), partial(_unpack, opened, member)) for member in members)
+
+
+def joined(files: Iterable[tuple[str, Callable[[], bytes]]]) -> dict[str, Callable[[], bytes]]:
+    """Return named files; where two have the same name, the second gets a folder of its own.
+
+    One that has no name is left out.
+    """
+    found: dict[str, Callable[[], bytes]] = {}
+    for name, read in files:
+        n = 1
+        while name and (unique := name if n == 1 else f"{n}/{name}") in found:
+            n += 1
+        if name:
+            found[unique] = read
+    return found
 
 
 def located(path: Path) -> dict[str, Callable[[], bytes]]:
@@ -73,14 +108,25 @@ def plain_name(name: str) -> str:
     return "" if hidden else "/".join(parts)
 
 
+def _is_dense(member: zipfile.ZipInfo) -> bool:
+    return member.file_size / max(1, member.compress_size) > _MAX_RATIO
+
+
+def _encodable(name: str) -> str:
+    r"""Return a file's name; bytes that are no UTF-8, as old disks have them, become ``\\udcff``."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _unpack(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    unpacked, packed = member.file_size, max(1, member.compress_size)
-    if unpacked > MAX_FILE or (unpacked > _SMALL and unpacked / packed > _MAX_RATIO):
+    unpacked = member.file_size
+    if unpacked > MAX_FILE or (unpacked > _SMALL and _is_dense(member)):
         raise FormatError(
             f"{member.filename[:80]} would unpack to {unpacked / 1e6:,.0f} MB; that is not a picture."
         )
+    if member.compress_type not in _PACKINGS:
+        raise FormatError(f"{member.filename[:80]} is packed in an unusual way. Pack it as a plain zip.")
     try:
         with opened.open(member) as file:
             return file.read(unpacked + 1)[:unpacked]
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as err:
+    except _DAMAGE as err:
         raise FormatError(f"{member.filename[:80]} cannot be unpacked: {err}.") from err

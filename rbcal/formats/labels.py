@@ -57,7 +57,10 @@ def recognise(files: Files) -> Format:
     suffixes = {PurePosixPath(name).suffix.lower() for name in files}
     if ".json" in suffixes:
         document = parse_json(_only(files, ".json", "coco"))
-        return "labelstudio" if isinstance(document, list) else "coco"
+        if isinstance(document, list):
+            return "labelstudio"
+        if ".txt" not in suffixes or (isinstance(document, dict) and "images" in document):
+            return "coco"  # else: the notes.json that Label Studio puts beside its YOLO texts
     if ".xml" in suffixes:
         first = next(name for name in files if name.lower().endswith(".xml"))
         return "cvat" if b"<annotations" in files[first]()[:2000] else "voc"

@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from rbcal.errors import FormatError
 from rbcal.formats.coco import parse_json
-from rbcal.formats.dataset import Box, Dataset, LabelledImage, corners, number, size
+from rbcal.formats.dataset import Box, Dataset, LabelledImage, corners, number, size, unusable, word
+from rbcal.formats.pictures import SUFFIXES
 
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
 
@@ -34,7 +35,7 @@ def read(content: bytes) -> Dataset:
     complaints: list[str] = []
     images = [image for task in tasks if (image := _image(task, complaints)) is not None]
     classes = dict.fromkeys(label for image in images for label in image.classes)
-    return Dataset(tuple(images), tuple(classes), tuple(complaints))
+    return Dataset(tuple(images), tuple(classes), (*complaints, *unusable(images)))
 
 
 def file_name(address: str) -> str:
@@ -43,14 +44,18 @@ def file_name(address: str) -> str:
     >>> file_name("/data/upload/3/0a1b2c3d-slide%201.png"), file_name("/data/local-files/?d=slides/2.png")
     ('slide 1.png', '2.png')
     """
-    parts = urlsplit(address)
-    path = parse_qs(parts.query).get("d", [parts.path])[0]
-    tail = unquote(path).replace("\\", "/").rsplit("/", 1)[-1]
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # it is no address, so it is a name
+        return word(address).replace("\\", "/").rsplit("/", 1)[-1]
+    path = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
+    tail = word(path).replace("\\", "/").rsplit("/", 1)[-1]
     return _UPLOAD.sub("", tail) if "/upload/" in parts.path else tail
 
 
 def _image(task: Mapping[str, Any], complaints: list[str]) -> LabelledImage | None:
-    address = next((value for key, value in task["data"].items() if _is_picture(key, value)), None)
+    field = max(task["data"].items(), key=_looks_like_a_picture, default=("", None))
+    address = field[1] if _looks_like_a_picture(field) else None
     if address is None:
         complaints.append(f"task {task.get('id', '?')}: it shows no picture")
         return None
@@ -67,30 +72,30 @@ def _image(task: Mapping[str, Any], complaints: list[str]) -> LabelledImage | No
     for place, region in enumerate(regions, start=1):
         if region.get("type") in ("choices", "textarea", "rating", "number", "labels"):
             continue  # it says something of the whole image
-        found = _region(region)
-        if isinstance(found, str):
-            complaints.append(f"{name}: region {place}: {found}")
-            continue
-        image.boxes.append(found[0])
-        image.classes.append(found[1])
+        box, label = _region(region)
+        image.add(box, label, f"region {place}")
     return image
 
 
-def _region(region: Mapping[str, Any]) -> tuple[Box, str] | str:
-    """Return the box of a region and its class, or what is wrong with it."""
+def _region(region: Mapping[str, Any]) -> tuple[Box | str, str]:
+    """Return the box of a region, or what is wrong with it, and its class."""
     value = region.get("value")
     labels = value.get("rectanglelabels") if isinstance(value, dict) else None
     if region.get("type") != "rectanglelabels" or not isinstance(value, dict):
-        return "it is no rectangle with a label"
+        return "it is no rectangle with a label", ""
     if not isinstance(labels, list) or not labels or not isinstance(labels[0], str):
-        return "it has no label"
+        return "it has no label", ""
     if number(value.get("rotation") or 0) != 0 or number(region.get("image_rotation") or 0) != 0:
-        return "it is turned; a box has upright sides"
+        return "it is turned; a box has upright sides", ""
     width, height = number(region.get("original_width")), number(region.get("original_height"))
     x, y, w, h = (number(value.get(side)) for side in ("x", "y", "width", "height"))
     box = corners([x / 100 * width, y / 100 * height, (x + w) / 100 * width, (y + h) / 100 * height])
-    return box if isinstance(box, str) else (box, labels[0])
+    return box, word(labels[0])
 
 
-def _is_picture(key: str, value: Any) -> bool:
-    return isinstance(value, str) and (key in ("image", "img") or "/" in value or "." in value)
+def _looks_like_a_picture(entry: tuple[str, Any]) -> int:
+    """Return how much a field of a task looks like the address of its picture; 0: not at all."""
+    key, value = entry
+    if not isinstance(value, str):
+        return 0
+    return ("/" in value) + 2 * (key in ("image", "img")) + 4 * value.lower().endswith(SUFFIXES)

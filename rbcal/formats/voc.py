@@ -4,19 +4,22 @@ Format: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html. 
 read and written as they are, with fractions, as labelImg and CVAT do; the files of the contest itself count
 pixels from 1, so their left and top sides come out one pixel late. An image whose file has no object is
 annotated: it has no cell. The group goes into `folder`, the test set into ``ImageSets/Main/test.txt``.
+
+What rbcal writes on images that are not annotated says so in the element `annotated`. It lies in a folder of
+its own, because other programs would take an image without objects for one without cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rbcal.errors import FormatError
 from rbcal.formats import xml
-from rbcal.formats.dataset import Dataset, LabelledImage, Split, corners, number, size
+from rbcal.formats.dataset import Dataset, LabelledImage, Split, corners, number, size, unusable
 from rbcal.formats.files import Files
 
+_OURS = "rbcal"  # the database that our files come from
 _USUAL_FOLDERS = ("", "JPEGImages", "images", "VOC", "VOC2007", "VOC2012")  # that name no slide
 
 
@@ -42,11 +45,11 @@ def read(files: Files) -> Dataset:
             continue
         stem = PurePosixPath(name).stem
         split: Split | None = None if test is None else "test" if stem in test else "work"
-        images.append(_image(root, name, split, complaints))
+        images.append(_image(root, name, split))
     if not images:
         raise FormatError("There is no Pascal VOC file: an XML file that begins with <annotation>.")
     classes = dict.fromkeys(label for image in images for label in image.classes)
-    return Dataset(tuple(images), tuple(classes), tuple(complaints))
+    return Dataset(tuple(images), tuple(classes), (*unusable(images), *complaints))
 
 
 def write(image: LabelledImage) -> bytes:
@@ -54,9 +57,13 @@ def write(image: LabelledImage) -> bytes:
     root = Element("annotation")
     _add(root, "folder", image.group or "")
     _add(root, "filename", image.file_name)
-    _add(SubElement(root, "source"), "database", "rbcal")
-    if image.title is not None:
-        _add(root, "title", image.title)
+    _add(SubElement(root, "source"), "database", _OURS)
+    for key, value in (("title", image.title), ("layer", image.layer)):
+        if value:
+            _add(root, key, value)
+    if image.annotated is False:
+        _add(root, "annotated", "0")
+        _add(root, "split", image.split or "work")
     area = SubElement(root, "size")
     for key, pixels in (("width", image.width), ("height", image.height), ("depth", 3)):
         _add(area, key, str(pixels))
@@ -72,27 +79,25 @@ def write(image: LabelledImage) -> bytes:
     return tostring(root, "utf-8", xml_declaration=True)
 
 
-def _image(root: Element, name: str, split: Split | None, complaints: list[str]) -> LabelledImage:
-    folder = xml.text(root, "folder")
+def _image(root: Element, name: str, split: Split | None) -> LabelledImage:
+    folder, is_ours = xml.text(root, "folder"), xml.text(root, "source/database") == _OURS
+    is_open = xml.text(root, "annotated") == "0"
+    if is_open:
+        split = "test" if xml.text(root, "split") == "test" else "work"
     image = LabelledImage(
         file_name=xml.text(root, "filename").replace("\\", "/") or PurePosixPath(name).stem,
         width=size(xml.text(root, "size/width")),
         height=size(xml.text(root, "size/height")),
-        group=None if folder in _USUAL_FOLDERS else folder,
+        group=folder or None if is_ours or folder not in _USUAL_FOLDERS else None,
         split=split,
-        annotated=True,
+        annotated=not is_open,
         title=xml.text(root, "title") or None,
+        layer=xml.text(root, "layer") or None,
     )
     for place, thing in enumerate(root.iter("object"), start=1):
         label = xml.text(thing, "name")
-        box = corners(
-            [number(xml.text(thing, f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
-        )
-        if isinstance(box, str) or not label:
-            complaints.append(f"{image.file_name}: object {place}: {box if label else 'it has no name'}")
-            continue
-        image.boxes.append(box)
-        image.classes.append(label)
+        sides = [number(xml.text(thing, f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
+        image.add(corners(sides) if label else "it has no name", label, f"object {place}")
     return image
 
 
@@ -115,8 +120,3 @@ def _is_allowed(character: str) -> bool:
     return character in "\t\n\r" or (
         character >= " " and character not in "\ufffe\uffff" and not "\ud800" <= character <= "\udfff"
     )
-
-
-def names(images: Sequence[LabelledImage]) -> str:
-    """Return the list of images that ``ImageSets/Main`` holds."""
-    return "".join(f"{PurePosixPath(image.file_name).stem}\n" for image in images)

@@ -19,7 +19,16 @@ from rbcal.formats.stacks import Layer
 from rbcal.store.images import Image, Split, digest
 from rbcal.store.project import Project
 
-_LONGEST_NAME = 300
+_LONGEST_NAME, _LONGEST_GROUP = 300, 400  # characters
+_LAYOUT = (
+    "images",
+    "JPEGImages",
+    "NotAnnotated",
+    "train",
+    "val",
+    "valid",
+    "test",
+)  # folders that name no slide
 _MAY_STICK_OUT = 1.0  # pixels beyond the border that are rounding, not a mistake
 
 
@@ -42,6 +51,19 @@ def read_labels(files: Files, source: Files, format_: labels.Format = "auto") ->
         As :func:`rbcal.formats.labels.read`.
     """
     return labels.read(_only_labels(files), _only_pictures(source), pictures.size, format_)
+
+
+def enclosed_labels(source: Files) -> Dataset | None:
+    """Return what the annotation files among pictures say about them, or None where there are none.
+
+    Nobody said that they are annotations; if they are not, that becomes a complaint and no error.
+    """
+    if not _only_labels(source):
+        return None
+    try:
+        return read_labels(source, source)
+    except FormatError as err:
+        return Dataset((), (), (f"no boxes were taken from the files beside the pictures: {err}",))
 
 
 @dataclass
@@ -100,7 +122,8 @@ def import_images(
         Slide or patient of the images for which the annotation file names none. Without it, a subfolder
         is a group, and an image that lies in none is a group of its own.
     layer : str
-        Which page or channel of each file is meant, in the words of :class:`rbcal.formats.stacks.Layer`.
+        Which page or channel of each file is meant, in the words of :class:`rbcal.formats.stacks.Layer`,
+        where the annotation file does not say it.
     track : callable, optional
         Wraps the images on their way, to show progress.
 
@@ -115,6 +138,12 @@ def import_images(
     report = ImportReport(complaints=list(annotations.complaints) if annotations else [])
     candidates = _candidates(project, _only_pictures(source), annotations, group, report, track)
     test_groups = _draw_test_groups(candidates, project.images.group_splits(), test_fraction, seed, report)
+    report.complaints += [
+        f"{each.image.file_name}: the annotation file puts it into the test set, but this project's test set "
+        "was drawn before; the image may teach"
+        for each in candidates
+        if each.image.split == "test" and each.known is None and each.group not in test_groups
+    ]
     keep = _draw_annotated(candidates, test_groups, seed_images, seed)
     with project.transaction():
         report.new_classes = _add_classes(project, annotations)
@@ -182,9 +211,12 @@ def _tail(name: str) -> str:
 
 def _group_of(name: str, image: LabelledImage, fallback: str | None, sha256: str) -> str:
     """Return slide or patient: the file's word, the user's, the subfolder, or the image alone."""
-    parent = PurePosixPath(name).parent.as_posix()
+    parent = "/".join(part for part in PurePosixPath(name).parts[:-1] if part not in _LAYOUT)
     alone = f"{_tail(name)[-_LONGEST_NAME:]} ({sha256[:8]})"
-    return image.group or fallback or (parent if parent != "." else alone)
+    group = image.group or fallback or parent or alone
+    if len(group) <= _LONGEST_GROUP:
+        return group
+    return f"{group[: _LONGEST_GROUP - 20]} ({digest(group.encode())[:8]})"  # two that begin alike stay two
 
 
 def _draw_test_groups(
@@ -268,6 +300,7 @@ def _import_one(
             _save(project, known.id, known.split, annotations, report)
         return
     content = candidate.read()
+    layer = layer if image.layer is None else image.layer
     try:
         height, width = pictures.decode(content, layer).shape[:2]
     except ImageError as err:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -101,6 +102,7 @@ class _Export:
             split=image.split,
             annotated=image.review_id is not None,
             title=None if name == image.name else image.name,
+            layer=image.layer or None,
         )
 
     # ---- annotations -------------------------------------------------------------------------
@@ -125,8 +127,9 @@ class _Export:
         for image in self._track(self._images):
             labelled = self._labelled(image)
             stem = PurePosixPath(labelled.file_name).stem
+            place = "Annotations" if labelled.annotated else "NotAnnotated"
+            self._put(f"{place}/{stem}.xml", voc.write(labelled))
             if labelled.annotated:
-                self._put(f"Annotations/{stem}.xml", voc.write(labelled))
                 lists["test" if image.split == "test" else "trainval"].append(f"{stem}\n")
             self._copy(image, f"JPEGImages/{labelled.file_name}")
         for name, stems in lists.items():
@@ -157,7 +160,7 @@ class _Export:
 
     def _write_csv(self, ranking: Ranking) -> int:
         about = {"model": ranking.model_id, "ranked_at": ranking.created_at}
-        chances = [f"p({cell_text(name)})" for name in self._classes]
+        chances = [f"p({name})" for name in self._classes]  # no spreadsheet takes that for a formula
         cells = ("x1", "y1", "x2", "y2", "class", "probability", "U_d", "U_c", "U_r", "flagged", *chances)
         images = ("R", "cells", "flagged", "class_unsure", "box_unsure", "maybe_rare")
         with (
@@ -174,11 +177,12 @@ class _Export:
                 }
                 add_image({**named, **dict(zip(images, score, strict=True)), **about})
                 for cell in found:
-                    add_cell({**named, **cell, **about})
+                    add_cell({**named, **cell, "class": cell_text(cell["class"]), **about})
         return n
 
     def _write_results(self, ranking: Ranking) -> int:
         n, per_image = 0, []
+        categories = {name: label + 1 for label, name in enumerate(self._classes)}
         with (self._folder / "results.json").open("w", encoding="utf-8") as file:
             file.write("[")
             separator = "\n"
@@ -195,7 +199,7 @@ class _Export:
                     }
                 )
                 for cell in found:
-                    file.write(separator + json.dumps(_result(image, cell, self._classes)))
+                    file.write(separator + json.dumps(_result(image, cell, categories[cell["class"]])))
                     separator = ",\n"
             file.write("]\n")
         document = {"model": ranking.model_id, "ranked_at": ranking.created_at, "images": per_image}
@@ -221,13 +225,13 @@ class _Export:
                         "y1": y1,
                         "x2": x2,
                         "y2": y2,
-                        "class": cell_text(self._classes[cell.label]),
+                        "class": self._classes[cell.label],
                         "probability": probs[cell.label],
                         "U_d": cell.u_d,
                         "U_c": cell.u_c,
                         "U_r": cell.u_r,
                         "flagged": int(is_flagged),
-                        **{f"p({cell_text(name)})": p for name, p in zip(self._classes, probs, strict=True)},
+                        **{f"p({name})": p for name, p in zip(self._classes, probs, strict=True)},
                     }
                 )
             figures = (
@@ -252,12 +256,11 @@ class _Export:
         path.write_bytes(content)
 
 
-def _result(image: Image, cell: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
+def _result(image: Image, cell: Mapping[str, Any], category: int) -> dict[str, Any]:
     """Return a cell as COCO writes a detection; its ids are those of the annotations."""
-    names = [cell_text(name) for name in classes]
     return {
         "image_id": image.id,
-        "category_id": names.index(cell["class"]) + 1,
+        "category_id": category,
         "bbox": [cell["x1"], cell["y1"], cell["x2"] - cell["x1"], cell["y2"] - cell["y1"]],
         "score": cell["probability"],
         "u_d": cell["U_d"],
@@ -281,9 +284,8 @@ def _complete(folder: Path) -> Iterator[Path]:
     """Give a folder to write into, which gets its name once it is complete."""
     if folder.exists():
         raise ProjectError(f"{folder} exists already. Choose another name.")
-    part = folder.with_name(folder.name + ".part")
+    part = folder.with_name(f"{folder.name[:80]}.{secrets.token_hex(4)}.part")  # nobody else's
     try:
-        shutil.rmtree(part, ignore_errors=True)  # what an export that was killed left
         part.mkdir(parents=True)
         yield part
         part.rename(folder)

@@ -91,3 +91,21 @@ def test_a_group_is_a_slide_or_a_patient(key):
 def test_a_path_of_windows_is_a_path():
     images = [{"id": 1, "file_name": "slide 1\\a.png"}]
     assert coco.read(document(images=images)).images[0].file_name == "slide 1/a.png"
+
+
+@pytest.mark.parametrize("rows", ["images", "categories"])
+def test_two_rows_of_one_id_are_refused(rows):
+    document = {"images": [], "annotations": [], "categories": []}
+    document[rows] = [{"id": 1, "name": "disc", "file_name": "a.png"}] * 2
+    with pytest.raises(FormatError, match="has the 'id' 1 of another one"):
+        coco.read(json.dumps(document))
+
+
+def test_names_that_no_project_can_hold_become_ones_that_it_can():
+    image = {"id": 1, "file_name": "a.png", "group": "\ud800", "title": "\0b"}
+    dataset = coco.read(
+        json.dumps({"images": [image], "annotations": [], "categories": [{"id": 1, "name": "\udfff"}]})
+    )
+    assert dataset.images[0].group == "\\ud800"
+    assert dataset.images[0].title == "b"
+    assert dataset.classes == ("\\udfff",)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import zipfile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rbcal.errors import FormatError, RbcalError
-from rbcal.formats import cvat, files, labels, labelstudio, voc, yolo
+from rbcal.formats import cvat, labels, labelstudio, voc, yolo
 from rbcal.formats.dataset import LabelledImage
 
 PICTURES = {"images/train/a.png": lambda: b"", "images/test/slide 2/b.png": lambda: b"", "c.png": lambda: b""}
@@ -112,11 +110,50 @@ def test_a_yolo_line_that_cannot_be_used_is_named(line, complaint):
 
 
 @pytest.mark.parametrize(
-    "text", [b"names: 5", b"nc: 3", b"[", b"names: [!!python/object/apply:os.system ['id']]"]
+    "text",
+    [
+        b"names: 5",
+        b"names: disc",
+        b"names: {.inf: a}",
+        b"names: [[a, b]]",  # many of these in each other, by reference, are gigabytes of text
+        b"nc: 3",
+        b"[",
+        b"names: [!!python/object/apply:os.system ['id']]",
+    ],
 )
 def test_a_data_yaml_that_names_no_classes_is_said_so_and_runs_nothing(text):
     with pytest.raises(FormatError, match=r"data\.yaml"):
         yolo.read(as_files(**{"data.yaml": text}), PICTURES, size_of)
+
+
+@pytest.mark.parametrize("name", ["test", "train", "README", "classes"])
+def test_a_text_that_is_named_like_a_list_still_belongs_to_its_picture(name):
+    texts = {"data.yaml": b"names: [disc]", f"labels/train/{name}.txt": b"0 0.5 0.5 0.1 0.2"}
+    dataset = yolo.read(as_files(**texts), {f"images/train/{name}.png": lambda: b""}, size_of)
+    assert [len(image.boxes) for image in dataset.images] == [1]
+    assert dataset.complaints == ()
+
+
+def test_pictures_of_one_name_in_two_folders_keep_their_own_boxes():
+    pictures = {"train/images/1.png": lambda: b"", "test/images/1.png": lambda: b""}
+    texts = {
+        "data.yaml": b"names: [disc]",
+        "train/labels/1.txt": b"0 0.5 0.5 0.1 0.2",
+        "test/labels/1.txt": b"",
+    }
+    first, second = yolo.read(as_files(**texts), pictures, size_of).images
+    assert (len(first.boxes), first.split) == (1, "work")
+    assert (len(second.boxes), second.split, second.is_annotated) == (0, "test", True)
+
+
+def test_a_text_elsewhere_is_found_by_its_name_unless_two_have_it():
+    texts = {"classes.txt": b"disc", "labels/a.txt": b"0 0.5 0.5 0.1 0.2"}
+    [image] = yolo.read(as_files(**texts), {"slides/images/a.png": lambda: b""}, size_of).images
+    assert len(image.boxes) == 1
+    two = {"1/images/a.png": lambda: b"", "2/images/a.png": lambda: b""}
+    dataset = yolo.read(as_files(**texts), two, size_of)
+    assert [image.is_annotated for image in dataset.images] == [False, False]
+    assert dataset.complaints == ("labels/a.txt: there is no picture of that name",)
 
 
 # CVAT
@@ -125,7 +162,8 @@ CVAT = b"""<annotations><version>1.1</version><meta><task><labels><label><name>d
 <label><name>slit</name></label></labels></task></meta>
 <image id="0" name="d/a.png" subset="Test" width="200" height="100">
 <box label="disc" xtl="10.5" ytl="20" xbr="40" ybr="35"/>
-<polygon label="slit" points="1,2;5,9;3,4"/><ellipse label="slit" cx="20" cy="30" rx="5" ry="6"/>
+<polygon label="slit" points="1,2;5,9;3,4"/><polygon label="slit" points="1,2;nan,9;3,4"/>
+<ellipse label="slit" cx="20" cy="30" rx="5" ry="6"/>
 <box label="disc" xtl="1" ytl="1" xbr="5" ybr="5" rotation="30"/><points label="disc" points="1,2"/></image>
 <image id="1" name="b.png" width="200" height="100"/></annotations>"""
 
@@ -137,8 +175,9 @@ def test_cvat_gives_boxes_and_the_boxes_around_polygons_and_ellipses():
     assert (image.split, other.split, other.is_annotated) == ("test", None, False)
     assert dataset.classes == ("disc", "slit")
     assert [line.split(": ", 1)[1] for line in dataset.complaints] == [
-        "box 4: it is turned; a box has upright sides",
-        "points 5: it is no box, ellipse or polygon",
+        "polygon 3: its points are not pairs of finite numbers",
+        "box 5: it is turned; a box has upright sides",
+        "points 6: it is no box, ellipse or polygon",
     ]
 
 
@@ -188,6 +227,44 @@ def test_a_region_that_cannot_be_used_is_named(bad, complaint):
     assert complaint in dataset.complaints[0]
 
 
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"patient": "A.B.", "image": "/data/upload/1/0a1b2c3d-a.png"}, "a.png"),
+        ({"link": "http://x.org/case/7", "slide": "s3://bucket/a.png"}, "a.png"),
+        ({"image": "file:///slides/a.png"}, "a.png"),
+        ({"image": "/data/local-files/?d=slides/50%25.png"}, "50%.png"),
+        ({"image": "http://[x/a.png"}, "a.png"),
+    ],
+)
+def test_the_picture_of_a_task_is_found_among_its_fields(fields, name):
+    [image] = labelstudio.read(json.dumps([{"data": fields}]).encode()).images
+    assert image.file_name == name
+
+
+def test_a_task_without_a_picture_is_named():
+    dataset = labelstudio.read(b'[{"id": 3, "data": {"text": "hello"}}]')
+    assert (dataset.images, dataset.complaints) == ((), ("task 3: it shows no picture",))
+
+
+# all formats
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.xml", b"<annotation><filename>a.png</filename><object><name>x</name></object></annotation>"),
+        ("images/train/a.txt", b"9 0.5 0.5 0.1 0.1"),
+        ("a.json", json.dumps([task({"type": "polygonlabels", "value": {}})]).encode()),
+    ],
+)
+def test_an_image_that_lost_every_box_is_not_one_without_cells(name, content):
+    contents = {name: content} | ({"classes.txt": b"disc"} if name.endswith("txt") else {})
+    dataset = labels.read(as_files(**contents), {"images/train/a.png": lambda: b""}, size_of)
+    assert [image.is_annotated for image in dataset.images] == [False]
+    assert len(dataset.complaints) == 1
+
+
 # which format
 
 
@@ -205,6 +282,11 @@ def test_a_format_is_known_by_its_looks(name, content, kind):
     assert labels.recognise(as_files(**{name: content})) == kind
 
 
+def test_the_notes_beside_yolo_texts_are_not_taken_for_coco():
+    contents = {"notes.json": b'{"categories": []}', "classes.txt": b"disc", "labels/a.txt": b""}
+    assert labels.recognise(as_files(**contents)) == "yolo"
+
+
 def test_two_json_files_are_not_guessed_at():
     with pytest.raises(FormatError, match="there are 2"):
         labels.read(as_files(**{"a.json": b"{}", "b.json": b"{}"}), {}, size_of)
@@ -214,35 +296,3 @@ def test_two_json_files_are_not_guessed_at():
 def test_any_bytes_give_a_dataset_or_a_sentence(content, name):
     with contextlib.suppress(RbcalError):
         assert labels.read(as_files(**{name: content}), PICTURES, size_of).images is not None
-
-
-# archives
-
-
-def packed(*members, compression=zipfile.ZIP_DEFLATED):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as archive:
-        for name, content in members:
-            archive.writestr(name, content)
-    file.seek(0)
-    return file
-
-
-def test_names_in_an_archive_lead_nowhere():
-    found = files.archive(packed(("../../a.png", b"1"), ("/etc/b.png", b"2"), ("__MACOSX/._c.png", b"3")))
-    assert {name: read() for name, read in found.items()} == {"a.png": b"1", "etc/b.png": b"2"}
-
-
-def test_a_zip_bomb_is_refused_before_it_is_unpacked():
-    [read] = files.archive(packed(("a.png", bytes(50_000_000)))).values()
-    with pytest.raises(FormatError, match="would unpack to 50 MB"):
-        read()
-
-
-def test_a_damaged_archive_is_a_sentence():
-    whole = packed(("a.png", bytes(range(256)) * 40), compression=zipfile.ZIP_STORED).getvalue()
-    with pytest.raises(FormatError, match="not a zip file"):
-        files.archive(io.BytesIO(whole[:500]))
-    [read] = files.archive(io.BytesIO(whole[:60] + b"?" + whole[61:])).values()
-    with pytest.raises(FormatError, match=r"a\.png cannot be unpacked"):
-        read()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import runpy
+import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
+from rbcal import synth
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.metrics import Comparison, Difference, Evaluation
+from rbcal.store.project import Project
 from rbcal.store.rankings import Score
+from rbcal.work import sharing
 from tests.conftest import add_image, write_coco
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -87,6 +93,59 @@ def test_a_folder_is_imported_from_the_page(app, project, tmp_path):
     assert "8 images added" in words(at)
     counts = project.images.counts()
     assert (counts.images, counts.test_images, counts.annotated_images) == (8, 2, 6)
+
+
+@pytest.mark.parametrize("format_", ["coco", "voc", "yolo"])
+def test_a_zip_that_one_project_exported_is_imported_with_its_boxes(app, project, tmp_path, format_):
+    (tmp_path / "elsewhere").mkdir()
+    with Project.create(tmp_path / "elsewhere" / "other.rbcal", classes=["disc", "slit", "spiky"]) as other:
+        for seed, split in ((1, "work"), (2, "test")):
+            add_image(other, seed, group=split, split=split, annotated=True)
+        sharing.export(other, tmp_path / "out", format_)
+        cells = other.reviews.cells_per_class()
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "out")
+    at = app()
+    at.text_input[0].input(packed).run()
+    button(at, "Import").click().run()
+    assert "2 images added" in words(at)
+    assert project.reviews.cells_per_class() == cells
+    assert project.images.counts().test_images == 1
+
+
+def test_two_uploads_of_one_name_are_both_imported_and_a_strange_file_is_named(app, project):
+    at = app()
+    at.segmented_control[0].set_value("Upload").run()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("1.png", synth.encode(synth.draw(2, width=90, height=80, n_cells=2)[0]))
+        archive.writestr("notes.txt", "seen on Monday")
+    single = synth.encode(synth.draw(1, width=90, height=80, n_cells=2)[0])
+    at.file_uploader[0].set_value(
+        [("1.png", single, "image/png"), ("p.zip", packed.getvalue(), "application/zip")]
+    ).run()
+    button(at, "Import").click().run()
+    assert "2 images added" in words(at)
+    assert "no boxes were taken from the files beside the pictures" in str(at.dataframe[0].value["Note"][0])
+
+
+@pytest.mark.parametrize("format_", ["coco", "voc", "yolo"])
+def test_annotations_are_exported_from_the_page(app, project, tmp_path, format_):
+    add_image(project, 1, annotated=True)
+    at = app()
+    next(each for each in at.selectbox if each.label == "What").select(format_).run()
+    at.text_input(key=f"export_{format_}").input(str(tmp_path / "out")).run()
+    button(at, "Export").click().run()
+    assert "1 image written to" in words(at)
+    assert list((tmp_path / "out").rglob("001.png"))
+    button(at, "Export").click().run()
+    assert "exists already" in words(at)
+
+
+def test_predictions_that_are_not_there_yet_are_said_so(app, project):
+    at = app()
+    next(each for each in at.selectbox if each.label == "What").select("predictions-csv").run()
+    assert "no predictions yet" in words(at)
+    assert not any(each.label == "Export" for each in at.button)
 
 
 def test_a_broken_annotation_file_is_said_and_nothing_is_imported(app, project, tmp_path):

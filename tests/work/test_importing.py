@@ -228,3 +228,29 @@ def test_an_empty_folder_is_said_so(project, tmp_path):
         import_images(project, folder(tmp_path))
     with pytest.raises(FormatError, match="no folder"):
         folder(tmp_path / "none")
+
+
+def test_a_test_image_that_comes_too_late_is_named(project, slides):
+    run(project, slides, test_fraction=0.25)
+    late = write_coco(slides.parent / "late", 1, width=100, height=90)
+    edit(late, lambda document: document["images"][0].update(split="test", group="late"))
+    report = run(project, late)
+    assert report.test_images == 0
+    assert any("this project's test set was drawn before" in line for line in report.complaints)
+
+
+def test_folders_of_a_format_name_no_slide(project, slides):
+    root = slides.parent / "tree"
+    shutil.copytree(slides.parent / "images", root / "images" / "train")
+    import_images(project, folder(root))
+    assert project.images.counts().groups == 8
+
+
+def test_two_long_groups_that_begin_alike_stay_two(project, slides):
+    def lengthen(document):
+        for image in document["images"]:
+            image["group"] = "x" * 5000 + image["group"]
+
+    edit(slides, lengthen)
+    run(project, slides)
+    assert project.images.counts().groups == 4

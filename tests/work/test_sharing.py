@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +79,8 @@ def shared(project):
     add_image(project, 3, group="slide 2", split="test", annotated=True)
     empty, _ = add_image(project, 4, group="slide 3")
     project.reviews.save(empty, Annotations.empty(), origin="expert", base_revision=0)
+    add_image(project, 5, group="slide 2", split="test")
+    add_image(project, 6, group="images", annotated=True)
     return project
 
 
@@ -92,8 +95,7 @@ def test_everything_that_a_format_carries_comes_back(shared, tmp_path, format_):
             for (name, box), (name_after, box_after) in zip(cells or (), after[digest][1] or (), strict=True):
                 assert name == name_after
                 assert np.abs(np.subtract(box, box_after)).max() <= 0.5
-        if format_ != "voc":  # VOC has no word for the group of a picture that is not annotated
-            assert groups(other) == groups(shared)
+        assert groups(other) == groups(shared)
 
 
 corner, side = st.floats(0, 100), st.floats(0.5, 50)
@@ -187,6 +189,33 @@ def test_no_table_holds_a_formula(tmp_path):
             assert not any(
                 field.startswith(("=", "@", "+", "-")) for row in csv.reader(file) for field in row
             )
+
+
+def test_the_category_of_a_result_is_that_of_its_class_whatever_the_classes_are_called(tmp_path):
+    first, *_ = plant(tmp_path / "p.rbcal", 1, width=160, height=120, n_cells=12)
+    with Project.open(tmp_path / "p.rbcal") as project:
+        project._database.write(
+            "UPDATE class SET name = CASE id WHEN 0 THEN ? ELSE '=x' END WHERE id < 2", ("'=x",)
+        )
+        sharing.export(project, tmp_path / "out", "predictions-coco")
+        cells = project.rankings.cells(project.rankings.current().id, first)
+    rows = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [row["category_id"] for row in rows] == [cell.label + 1 for cell in cells]
+
+
+@pytest.mark.parametrize("format_", ["coco", "voc"])
+def test_the_page_of_a_stack_comes_back(project, tmp_path, format_):
+    pages = np.zeros((2, 60, 80), np.uint8)
+    tifffile.imwrite(tmp_path / "stack.tif", pages)
+    importing.import_images(project, located(tmp_path / "stack.tif"), layer="page=2")
+    with there_and_back(project, tmp_path, format_) as other:
+        assert [image.layer for image in other.images.all()] == ["page=2"]
+
+
+def test_a_folder_of_the_user_is_left_alone(shared, tmp_path):
+    (tmp_path / "out.part").mkdir()
+    sharing.export(shared, tmp_path / "out", "coco", with_images=False)
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"out", "out.part"}
 
 
 def test_an_export_overwrites_nothing_and_leaves_nothing_half_done(shared, tmp_path):
