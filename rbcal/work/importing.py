@@ -295,7 +295,11 @@ def _import_one(
     image, known = candidate.image, candidate.known
     if known is not None:
         report.known += 1
-        if known.review_id is None and keep_boxes:
+        if known.review_id is None and keep_boxes and project.log.work(known.id).acts:
+            report.complaints.append(
+                f"{image.file_name}: somebody is at work on it; its boxes were left out. Save it first"
+            )
+        elif known.review_id is None and keep_boxes:
             annotations = _annotations(project, image, known.width, known.height, report)
             _save(project, known.id, known.split, annotations, report)
         return

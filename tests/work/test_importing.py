@@ -14,6 +14,7 @@ from rbcal.errors import FormatError, ProjectError
 from rbcal.formats import coco
 from rbcal.formats.files import folder
 from rbcal.metrics import Evaluation
+from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.work.importing import import_images
 from tests.conftest import write_coco
@@ -254,3 +255,18 @@ def test_two_long_groups_that_begin_alike_stay_two(project, slides):
     edit(slides, lengthen)
     run(project, slides)
     assert project.images.counts().groups == 4
+
+
+def test_boxes_never_take_the_place_of_unfinished_work(project, slides):
+    import_images(project, folder(slides.parent / "images"))
+    image = project.images.pool()[0]
+    drawn = {0: BoxState((1, 2, 30, 40), 0, "drawn")}
+    version = project.log.record(image.id, "begin", {}, version=0)
+    project.log.record(image.id, "edit", drawn, version=version)
+    report = run(project, slides)
+    assert (
+        f"{image.name}: somebody is at work on it; its boxes were left out. Save it first"
+        in report.complaints
+    )
+    assert project.log.boxes(image.id) == drawn
+    assert project.images.get(image.id).review_id is None
