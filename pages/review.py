@@ -41,6 +41,7 @@ STYLE = """<style>
   .keys h4 { font-size: .95rem; padding: .3rem 0; }
   .keys td { padding: .12rem .6rem .12rem 0; vertical-align: top; }
   .st-key-tools button { padding: .2rem .38rem; }
+  .st-key-tools [data-testid="stPopoverButton"] div[aria-hidden="true"] { display: none; }  /* its arrow */
   .st-key-palette .stHorizontalBlock { gap: .25rem; }
   .st-key-palette button { padding: 0 .5rem; min-height: 1.7rem; height: 1.7rem; }
   .st-key-palette button p { font-size: .8rem; }
