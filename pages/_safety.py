@@ -43,18 +43,7 @@ def show_export(project: Project) -> None:
     default = project.path.parent / "exports" / f"{project.path.stem}-{format_}"
     folder = st.text_input("Into a new folder on this PC", value=str(default), key=f"export_{format_}")
     with st.container(horizontal=True):
-        if st.button("Export", type="primary", disabled=not folder.strip()):
-            bar = st.progress(0.0, "Exporting")
-
-            def track(images: list[Image]):  # type: ignore[no-untyped-def]
-                for done, image in enumerate(images):
-                    bar.progress(done / len(images), f"Exporting {done} of {len(images)}")
-                    yield image
-
-            target = Path(folder.strip().strip('"'))
-            n = sharing.export(project, target, format_, with_images=with_images, track=track)
-            bar.empty()
-            st.success(f"{n} image{'s' * (n != 1)} written to {literal(str(target))}")
+        is_wanted = st.button("Export", type="primary", disabled=not folder.strip())
         st.download_button(
             "Download as zip",
             data=partial(_zipped, project.path, format_, with_images),
@@ -63,6 +52,19 @@ def show_export(project: Project) -> None:
             on_click="ignore",
             help="Made when you click. For many images, a folder on this PC is quicker.",
         )
+    if not is_wanted:
+        return
+    bar = st.progress(0.0, "Exporting")
+
+    def track(images: list[Image]):  # type: ignore[no-untyped-def]
+        for done, image in enumerate(images):
+            bar.progress(done / len(images), f"Exporting {done} of {len(images)}")
+            yield image
+
+    target = Path(folder.strip().strip('"'))
+    n = sharing.export(project, target, format_, with_images=with_images, track=track)
+    bar.empty()
+    st.success(f"{n} image{'s' * (n != 1)} written to {literal(str(target))}")
 
 
 def _zipped(path: Path, format_: sharing.Format, with_images: bool) -> bytes:

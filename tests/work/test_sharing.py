@@ -119,6 +119,45 @@ def test_boxes_come_back_within_half_a_pixel(tmp_path_factory, format_, found):
                 assert np.abs(np.subtract(a, b)).max() <= 0.5
 
 
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30)
+words = words.filter(str.strip) | st.sampled_from(
+    [*HOSTILE, "images", "labels", "test", "train", "VOC", "a b"]
+)
+pictured = st.lists(
+    st.tuples(words, st.integers(0, 2), st.sampled_from([None, 0, 3])), min_size=1, max_size=5
+)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@given(
+    pictured=pictured,
+    slides=st.lists(words, min_size=3, max_size=3, unique_by=str.strip),
+    tested=st.integers(0, 3),
+)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_things_are_called_they_come_back(tmp_path_factory, format_, pictured, slides, tested):
+    folder = tmp_path_factory.mktemp("share")
+    with Project.create(folder / "a.rbcal", classes=["disc", "slit", "spiky"]) as project:
+        for place, (name, slide, n_cells) in enumerate(pictured):
+            pixels, annotations = synth.draw(place, width=80, height=60, n_cells=n_cells or 0)
+            split = "test" if slide < tested else "work"
+            image_id = project.images.add(
+                synth.encode(pixels), name=name, width=80, height=60, group=slides[slide], split=split
+            )
+            if n_cells is not None:
+                project.reviews.save(image_id, annotations, origin="expert", base_revision=0)
+        with there_and_back(project, folder, format_) as other:
+            before, after = content(project), content(other)
+            assert {digest: split for digest, (split, _) in before.items()} == {
+                digest: split for digest, (split, _) in after.items()
+            }
+            for digest, (_, found) in before.items():
+                assert (found and [name for name, _ in found]) == (
+                    after[digest][1] and [name for name, _ in after[digest][1]]
+                )
+            assert groups(other) == groups(project)
+
+
 @pytest.mark.parametrize("format_", FORMATS)
 def test_hostile_names_stay_inside_the_folder_and_come_back_where_the_format_can(tmp_path, format_):
     with Project.create(tmp_path / "a.rbcal", classes=[*HOSTILE[:3], "disc"]) as project:
