@@ -30,6 +30,9 @@ _ADVICE = {
     "locked": "Another program holds the project file. Nothing was saved; close it and try again.",
     "malformed": f"The project file is damaged. {RESTORE}",
     "not a database": f"The project file is damaged. {RESTORE}",
+    "decode to UTF-8": f"The project file is damaged. {RESTORE}",
+    "disk I/O": "The disk refused to read or write (a quota, a size limit, or a drive that is gone). Nothing "
+    "of this step was saved; check the disk and try again.",
     "unable to open": "The project file cannot be opened. Check that its folder exists and is writable.",
 }
 
@@ -103,7 +106,7 @@ class Database:
         if self.sqlite_utils.conn.in_transaction:
             yield
             return
-        with advice(self.path):
+        with advice(self.path, acts=False):
             self.sqlite_utils.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -118,7 +121,7 @@ class Database:
         if self.sqlite_utils.conn.in_transaction:
             yield
             return
-        with advice(self.path):
+        with advice(self.path, acts=False):
             self.sqlite_utils.execute("BEGIN DEFERRED")
             try:
                 yield
@@ -136,10 +139,18 @@ class Header:
     schema: frozenset[tuple[str, str, str | None]]
 
 
-def read_header(path: Path) -> Header | None:
-    """Return what a file says it is, asked through a connection that cannot write; None: not a database."""
+def is_closed(path: Path) -> bool:
+    """Return whether no connection has a file open, and none left anything beside it."""
+    return not any(path.with_name(path.name + side).exists() for side in ("-wal", "-journal"))
+
+
+def read_header(path: Path, *, alone: bool = False) -> Header | None:
+    """Return what a file says it is, asked through a connection that cannot write; None: not a database.
+
+    `alone` says that :func:`is_closed` held: the file is read as it lies there, and nothing is put beside it.
+    """
     try:
-        with advice(path), reading(path) as connection:
+        with advice(path), reading(path, alone=alone) as connection:
             return _header(connection, path)
     except ProjectError as err:
         if "not a database" in str(err.__cause__):
@@ -162,12 +173,13 @@ def schema_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str |
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path, *, alone: bool = False) -> Iterator[sqlite3.Connection]:
     """Open a connection that cannot write, to a file that nobody vouches for.
 
-    A file in a folder in which nobody may write is read as it lies there, if no other program is at it.
+    A file in a folder in which nobody may write is read as it lies there, if no other program is at it. So is
+    one that is said to be `alone`; SQLite would put its own files beside it, and leave them.
     """
-    connection = _connect(path, "mode=ro")
+    connection = _connect(path, "mode=ro&immutable=1" if alone else "mode=ro")
     try:
         try:
             connection.execute("PRAGMA schema_version")
@@ -201,8 +213,11 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def advice(path: Path) -> Iterator[None]:
-    """Turn what SQLite says about files and disks into what the user can do."""
+def advice(path: Path, *, acts: bool = True) -> Iterator[None]:
+    """Turn what SQLite says about files and disks into what the user can do.
+
+    `acts` is False around more than SQLite's own acts: then text that cannot be read may be of another file.
+    """
     try:
         yield
     except (sqlite3.OperationalError, sqlite3.DatabaseError) as err:
@@ -211,3 +226,7 @@ def advice(path: Path) -> Iterator[None]:
                 kind = DamagedError if advice.endswith(RESTORE) else ProjectError
                 raise kind(f"{path.name}: {advice}") from err
         raise
+    except UnicodeDecodeError as err:  # SQLite names a thing, and the name is not text any more
+        if not acts:
+            raise
+        raise DamagedError(f"{path.name}: {_ADVICE['malformed']}") from err

@@ -31,7 +31,7 @@ def table(tallies: list[Tally]) -> str:
         for name in ("kills", "midway", "acts", "losses", "unsound", "seconds"):
             setattr(total, name, getattr(total, name) + getattr(each, name))
     lines = [
-        "| what was killed | kills | of them midway | acknowledged acts | acts lost | files unsound | seconds |",
+        "| what was killed | kills | of them midway | acts | lost | files unsound | seconds |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [

@@ -82,9 +82,7 @@ class Server:
                 server.wait()
             browser.close()
 
-    def _edit(
-        self, page: Page, address: str, path: Path, image_id: int, rng: Random
-    ) -> list[dict[str, Any]]:
+    def _edit(self, page: Page, address: str, path: Path, image_id: int, rng: Random) -> list[dict[str, Any]]:
         """Walk from cell to cell by keys; each act is acknowledged when the page is settled."""
         _open(page, address)
         acts: list[dict[str, Any]] = []

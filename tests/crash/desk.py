@@ -1,4 +1,4 @@
-"""A program that edits on the app's own Review page, without a browser: ``python -m tests.crash.desk FILE SEED``."""
+"""A program that edits on the app's own Review page: ``python -m tests.crash.desk FILE SEED``."""
 
 from __future__ import annotations
 

@@ -43,9 +43,9 @@ class Tally:
         """Note what does not hold after a kill; the other kills go on."""
         try:
             yield
-        except Lost as err:
+        except LostError as err:
             self.losses.append(f"{where}: {err}")
-        except Exception as err:  # noqa: BLE001  whatever is wrong belongs into the table
+        except Exception as err:
             self.unsound.append(f"{where}: {type(err).__name__}: {err}")
 
     @property
@@ -62,7 +62,7 @@ class Scene(Protocol):
     def __call__(self, rng: random.Random, number: int, tally: Tally) -> None: ...
 
 
-class Lost(AssertionError):
+class LostError(AssertionError):
     """An act that was acknowledged is not in the file, or not as it was."""
 
 
@@ -71,7 +71,7 @@ class Program:
 
     def __init__(self, name: str, *arguments: object) -> None:
         command = [sys.executable, "-W", "ignore", "-m", f"tests.crash.{name}", *map(str, arguments)]
-        self._words = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would fill up
+        self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115  a pipe that nobody reads would fill up
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._words, text=True, bufsize=1
         )

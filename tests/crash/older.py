@@ -61,13 +61,16 @@ def plant_older(path: Path, version: int, *, n_images: int = 24, n_cells: int = 
             for revision in (1, 2):
                 _plant_review(write, planted, image_id, revision, _cells(rng, n_cells))
         write(
-            "INSERT INTO model (config, code_version, n_images, n_cells, n_bytes, sha256, seconds, created_at)"
-            " VALUES ('{}', '0.1.0', 1, 1, 1, ?, 1, '2026-01-01T00:00:00+00:00')",
+            "INSERT INTO model (config, code_version, n_images, n_cells, n_bytes, sha256, seconds,"
+            " created_at) VALUES ('{}', '0.1.0', 1, 1, 1, ?, 1, '2026-01-01T00:00:00+00:00')",
             ("0" * 64,),
         )
         if version > 1:
             write("INSERT INTO serving (model_id, chosen_by, at) VALUES (1, 'gate', 'then')")
-        write("INSERT INTO ranking (id, model_id, config, created_at, finished_at) VALUES (1, 1, '{}', 'a', 'b')")
+        write(
+            "INSERT INTO ranking (id, model_id, config, created_at, finished_at)"
+            " VALUES (1, 1, '{}', 'a', 'b')"
+        )
         for image_id in range(1, n_images + 1, 2):
             _plant_detection(write, image_id)
             _plant_draft(write, planted, image_id, _cells(rng, n_cells))

@@ -1,4 +1,4 @@
-"""A program that opens a project, and so brings an older one up to date: ``python -m tests.crash.opener FILE``."""
+"""A program that opens a project, of whatever format: ``python -m tests.crash.opener FILE``."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.conftest import CLASSES, add_image, write_coco
 from tests.crash import older
 from tests.crash.desk import fingerprint
 from tests.crash.editor import plain
-from tests.crash.kill import Lost, Program, Tally, expect_sound, kill_after
+from tests.crash.kill import LostError, Program, Tally, expect_sound, kill_after
 
 _FRESH = 20  # kills after which a file is begun anew, so that it stays quick to look at
 
@@ -27,7 +27,7 @@ _FRESH = 20  # kills after which a file is begun anew, so that it stays quick to
 def expect(holds: bool, what: str) -> None:
     """Call it a loss unless it holds."""
     if not holds:
-        raise Lost(what)
+        raise LostError(what)
 
 
 def expect_editable(path: Path) -> None:

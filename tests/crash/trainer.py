@@ -1,4 +1,4 @@
-"""The worker, which writes the state of its training down at every step: ``python -m tests.crash.trainer FILE JOB``."""
+"""The worker, writing its state down at every step: ``python -m tests.crash.trainer FILE JOB``."""
 
 from __future__ import annotations
 

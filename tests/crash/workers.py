@@ -16,7 +16,7 @@ from rbcal.store.project import Project
 from rbcal.work import jobs
 from tests.conftest import CLASSES, add_image
 from tests.crash.editor import changed, plain
-from tests.crash.kill import Lost, Program, Tally, expect_sound
+from tests.crash.kill import LostError, Program, Tally, expect_sound
 from tests.crash.scenes import expect, expect_acts
 
 TRAIN = {"train": TrainConfig(steps=10, init="random", device="cpu").to_json()}
@@ -184,7 +184,7 @@ class Scoring(_Working):
         assert job.state == "done", job.reason
         with Project.open(path) as project:
             if project.rankings.order() != self.order:
-                raise Lost("the same model ranks otherwise")
+                raise LostError("the same model ranks otherwise")
 
 
 WORKERS = (Training, Scoring)
