@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +23,7 @@ _STAMP = "%Y%m%dT%H%M%S%fZ"
 _NAME = re.compile(r"(?P<stem>.+)--(?P<stamp>\d{8}T\d{12}Z)--(?P<why>[a-z0-9-]+)\.rbcal")
 _NEWEST = 3  # copies that stay whatever their age
 _DAYS, _WEEKS = 7, 8  # so long one copy a day stays, and then one a week
+_DEAD = 3600  # seconds without a write, after which an unfinished copy is nobody's any more
 _MARGIN = 1.05  # of the disk space that a copy takes
 
 
@@ -60,6 +63,7 @@ def keep(project: Path, why: str) -> Path:
     """
     name = f"{project.stem}--{datetime.now(UTC).strftime(_STAMP)}--{why}.rbcal"
     target = folder(project) / name
+    _clear(folder(project))
     copy(project, target)
     for backup in superfluous(listing(project), datetime.now(UTC)):
         backup.path.unlink(missing_ok=True)
@@ -129,6 +133,14 @@ def _copy_into(source: Path, target: Path) -> None:
         raise DamagedError(
             f"{source.name} is damaged ({problem}), so no copy of it was made. Find out with: rbcal verify"
         )
+
+
+def _clear(where: Path) -> None:
+    """Remove the unfinished copies of programs that died; a living one writes all the time."""
+    for part in where.glob("*.rbcal.part*"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > _DEAD:
+                part.unlink()
 
 
 def _check_room(source: Path, where: Path) -> None:

@@ -30,6 +30,9 @@ _ADVICE = {
     "locked": "Another program holds the project file. Nothing was saved; close it and try again.",
     "malformed": f"The project file is damaged. {RESTORE}",
     "not a database": f"The project file is damaged. {RESTORE}",
+    "decode to UTF-8": f"The project file is damaged. {RESTORE}",
+    "disk I/O": "The disk refused to read or write (a quota, a size limit, or a drive that is gone). Nothing "
+    "of this step was saved; check the disk and try again.",
     "unable to open": "The project file cannot be opened. Check that its folder exists and is writable.",
 }
 
@@ -108,7 +111,7 @@ class Database:
         if self.sqlite_utils.conn.in_transaction:
             yield
             return
-        with advice(self.path):
+        with advice(self.path, acts=False):
             self.sqlite_utils.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -123,7 +126,7 @@ class Database:
         if self.sqlite_utils.conn.in_transaction:
             yield
             return
-        with advice(self.path):
+        with advice(self.path, acts=False):
             self.sqlite_utils.execute("BEGIN DEFERRED")
             try:
                 yield
@@ -140,13 +143,18 @@ class Header:
     schema: frozenset[tuple[str, str, str | None]]
 
 
+def is_closed(path: Path) -> bool:
+    """Return whether no connection has a file open, and none left anything beside it."""
+    return not any(path.with_name(path.name + side).exists() for side in ("-wal", "-journal"))
+
+
 def read_header(path: Path) -> Header | None:
     """Return what a file says it is; None: it is no database.
 
-    It is read as it lies there, and nothing appears beside it, unless somebody is at work on it already: then
-    there is a log beside it, which has to be read, too.
+    One that is closed is read as it lies there: else SQLite would put files of its own beside it, and leave
+    them. One that somebody is at work on has such files already, and they have to be read, too.
     """
-    how = "mode=ro" if _log_of(path).exists() else "mode=ro&immutable=1"
+    how = "mode=ro&immutable=1" if is_closed(path) else "mode=ro"
     try:
         with advice(path), closing(_connect(path, how)) as connection:
             ours, version = (
@@ -190,9 +198,8 @@ def reading(path: Path, *, salvage: bool = False) -> Iterator[sqlite3.Connection
             if salvage:
                 if sys.version_info >= (3, 12):
                     connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
-                connection.execute(
-                    "PRAGMA writable_schema=ON"
-                )  # else SQLite refuses a file that is too short
+                # Else SQLite refuses a file that is too short.
+                connection.execute("PRAGMA writable_schema=ON")
             connection.execute("PRAGMA query_only=ON")
             connection.execute("PRAGMA schema_version").fetchone()
         except sqlite3.OperationalError:
@@ -225,8 +232,11 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
 
 
 @contextmanager
-def advice(path: Path) -> Iterator[None]:
-    """Turn what SQLite says about files and disks into what the user can do."""
+def advice(path: Path, *, acts: bool = True) -> Iterator[None]:
+    """Turn what SQLite says about files and disks into what the user can do.
+
+    `acts` is False around more than SQLite's own acts: then text that cannot be read may be of another file.
+    """
     try:
         yield
     except (sqlite3.OperationalError, sqlite3.DatabaseError) as err:
@@ -235,3 +245,7 @@ def advice(path: Path) -> Iterator[None]:
                 kind = DamagedError if advice.endswith(RESTORE) else ProjectError
                 raise kind(f"{path.name}: {advice}") from err
         raise
+    except UnicodeDecodeError as err:  # SQLite names a thing, and the name is not text any more
+        if not acts:
+            raise
+        raise DamagedError(f"{path.name}: {_ADVICE['malformed']}") from err

@@ -18,6 +18,7 @@ How = Literal["open", "kept", "bulk", "changed", "drawn"]
 """What the expert did with a box: nothing, looked and kept it, accepted it with all green ones, ..."""
 
 _ORIGINS = ("import", "begin", "save")  # acts that the expert goes on from, and undo does not go beyond
+_NO_END = 2**62  # later than any version
 _STATE = ("x1", "y1", "x2", "y2", "class", "how", "detection")
 _BEFORE, _AFTER = (", ".join(f"{name}_{when}" for name in _STATE) for when in ("before", "after"))
 
@@ -158,7 +159,13 @@ class Log:
 
     def boxes(self, image_id: int, version: int | None = None) -> dict[int, BoxState]:
         """Return the boxes of an image as of one version; by default as they are now."""
-        return after({}, self.acts(image_id, version))
+        rows = self._db.tuples(
+            f"SELECT box, max(version), {_AFTER} FROM event"  # noqa: S608  our names; the row of the last version
+            " WHERE image_id = ? AND version <= ? GROUP BY box ORDER BY box",
+            (image_id, _NO_END if version is None else version),
+        )
+        states = {box: _state(*columns) for box, _, *columns in rows}
+        return {box: state for box, state in states.items() if state is not None}
 
     def work(self, image_id: int) -> Work:
         """Return what there is of an image since its last review."""
@@ -190,7 +197,7 @@ def read_acts(
     rows: Callable[[str, Sequence[Any]], list[tuple[Any, ...]]], image_id: int, until: int | None = None
 ) -> list[Act]:
     """Return the acts on an image, the oldest first, through a function that runs a query."""
-    some = (image_id, 2**62 if until is None else until)
+    some = (image_id, _NO_END if until is None else until)
     events: dict[int, list[Event]] = {}
     for version, box, *states in rows(
         f"SELECT version, box, {_BEFORE}, {_AFTER} FROM event"  # noqa: S608  our names

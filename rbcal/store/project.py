@@ -12,7 +12,7 @@ from typing import Self
 from rbcal.errors import DamagedError, ProjectError
 from rbcal.store import backups
 from rbcal.store.classes import Classes
-from rbcal.store.database import RESTORE, Database, Header, now, read_header
+from rbcal.store.database import RESTORE, Database, Header, is_closed, now, read_header
 from rbcal.store.evaluations import Evaluations
 from rbcal.store.images import Images
 from rbcal.store.jobs import Jobs
@@ -178,7 +178,16 @@ def check(path: Path) -> Header:
     """
     if not path.is_file():
         raise ProjectError(f"There is no project {path}. Create it with: rbcal init {path}")
-    header = read_header(path)
+    was_closed = is_closed(path)
+    try:
+        return _judge(path, read_header(path))
+    except ProjectError:
+        if not was_closed or is_closed(path):
+            raise
+    return _judge(path, read_header(path))  # another program opened it meanwhile
+
+
+def _judge(path: Path, header: Header | None) -> Header:
     if header is None or header.application_id != APPLICATION_ID:
         raise ProjectError(f"{path.name} is not an rbcal project. It was left as it is.")
     if header.user_version > USER_VERSION:

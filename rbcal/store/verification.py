@@ -20,7 +20,11 @@ from rbcal.store.database import advice, missing_bytes, reading, schema_of
 from rbcal.store.log import BoxState, after, read_acts
 from rbcal.store.schema import APPLICATION_ID, USER_VERSION, schema_of_version
 
-_UNREADABLE = (sqlite3.DatabaseError, OverflowError)  # OverflowError: a length that damage made absurd
+_UNREADABLE = (
+    sqlite3.DatabaseError,
+    OverflowError,  # a length that damage made absurd
+    UnicodeDecodeError,  # a name, in what SQLite says of it
+)
 
 
 class _DoubtfulError(Exception):

@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 import threading
-import time
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -152,31 +151,38 @@ def _dispatch(project: Project, job: Job, tell: Reporter) -> None:
         pipeline.evaluate(project, tell)
 
 
-def _leave_when_cancelled(path: Path, job_id: int) -> None:
+def _leave_when_cancelled(path: Path, job_id: int, over: threading.Event) -> None:
     """End this process soon after the user cancelled, even in the middle of a long step.
 
     Whatever it was writing is rolled back: what the project file holds is always whole.
     """
     with Project.open(path) as project:
         while not project.jobs.get(job_id).cancel_requested:
-            time.sleep(_POLL_SECONDS)
-    time.sleep(_GRACE_SECONDS)
+            if over.wait(_POLL_SECONDS):
+                return
+    if over.wait(_GRACE_SECONDS):
+        return
     with WRITING:  # what was learnt comes first
         pass
-    time.sleep(_FAREWELL_SECONDS)
-    os._exit(_EXIT_CANCELLED)
+    if not over.wait(_FAREWELL_SECONDS):
+        os._exit(_EXIT_CANCELLED)
 
 
 def main() -> int:
     """Run the job that the command line names: ``python -m rbcal.work.worker PROJECT JOB``."""
     logging.basicConfig(level=logging.WARNING)
     path, job_id = Path(sys.argv[1]), int(sys.argv[2])
-    threading.Thread(target=_leave_when_cancelled, args=(path, job_id), daemon=True).start()
+    over = threading.Event()
+    watcher = threading.Thread(target=_leave_when_cancelled, args=(path, job_id, over), daemon=True)
+    watcher.start()
     try:
         run(path, job_id)
     except RbcalError as err:
         print(err, file=sys.stderr)
         return 1
+    finally:  # who leaves without closing leaves the log of the database beside the project file
+        over.set()
+        watcher.join()
     return 0
 
 

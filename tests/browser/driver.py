@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import safetensors.numpy
 from playwright.sync_api import Locator, Page, expect
 
 from rbcal import synth
@@ -24,6 +25,8 @@ PAINTED = """() => {
   }
   return false;
 }"""
+
+WEIGHTS = safetensors.numpy.save({"nothing": np.zeros(1, np.float32)})  # opens, and verify finds it whole
 
 
 class Canvas:
@@ -147,7 +150,7 @@ def plant(
         pixels, seed = synth.draw(900, n_cells=6, **scene)
         seed_id = _add(project, pixels, "seed.png")
         project.reviews.save(seed_id, seed, origin="import", base_revision=0)
-        model_id = project.models.add(TrainConfig(), b"x", {"train": project.images.annotated()}, 1.0)
+        model_id = project.models.add(TrainConfig(), WEIGHTS, {"train": project.images.annotated()}, 1.0)
         project.models.promote(model_id, "gate")
         config = ScoringConfig()
         ranking_id = project.rankings.begin(model_id, config)

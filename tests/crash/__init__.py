@@ -1,0 +1,1 @@
+"""Kill -9, full disks, damaged files and strangers: what must hold whatever happens (docs/reliability.md)."""

@@ -1,0 +1,75 @@
+"""A program that edits on the app's own Review page: ``python -m tests.crash.desk FILE SEED``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import sys
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from rbcal.store.project import Project
+from rbcal.view import shapes
+from tests.crash.editor import plain
+from tests.crash.kill import ROOT, say, say_ready
+
+
+def fingerprint(history: shapes.History) -> str:
+    """Return what tells one history of edits, undo and redo from another."""
+    return hashlib.sha256(repr(history).encode()).hexdigest()
+
+
+def open_image(at: AppTest, image_id: int) -> None:
+    """Open an image, reviewed or not."""
+    at.session_state["wanted_image"] = image_id
+    at.run()
+    assert not at.exception, at.exception
+
+
+def act(at: AppTest, rng: random.Random) -> None:
+    """Do one thing that a key stands for, and acknowledge it if the log got an act."""
+    desk = at.session_state["desk"]
+    before = desk.version
+    if rng.random() < 0.04:
+        image_id, boxes = desk.image.id, desk._boxes(desk.present)
+        at.button(key="save").click().run()
+        assert not at.exception, at.exception
+        say({"image": image_id, "kind": "save", "labels": sorted(state.label for state in boxes.values())})
+        open_image(at, image_id)
+        return
+    if desk.present:
+        desk.select(rng.choice(desk.present).id)
+    what, value = rng.choice(
+        [("label", 0), ("label", 1), ("label", 2), ("remove", None), ("undo", None), ("redo", None)]
+        + [("insert", [rng.uniform(5, 150), rng.uniform(5, 110)])] * 2
+        + [("nudge", [1, 0, 1, 0])]
+    )
+    desk.view.drawing = False
+    desk.do(what, value)
+    if desk.version != before:
+        boxes = plain(desk._boxes(desk.present))
+        say(
+            {"image": desk.image.id, "version": desk.version, "boxes": boxes}
+            | {"history": fingerprint(desk.history), "flagged": sorted(desk.flagged)}
+        )
+
+
+def main(path: Path, seed: str) -> None:
+    """Edit until killed."""
+    os.environ["RBCAL_PROJECTS"] = str(path.parent)
+    rng = random.Random(seed)
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    at.query_params["project"] = path.stem
+    at.run().switch_page("pages/review.py").run()
+    with Project.open(path) as project:
+        images = [image.id for image in project.images.all()]
+    open_image(at, rng.choice(images))
+    say_ready()
+    while True:
+        act(at, rng)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,39 @@
+"""A program that imports pictures with boxes: ``python -m tests.crash.importer FILE FOLDER``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rbcal.formats import coco, files
+from rbcal.formats.dataset import LabelledImage
+from rbcal.store.project import Project
+from rbcal.work.importing import import_images
+from tests.crash.kill import say, say_ready
+
+
+class Track:
+    """Acknowledges each picture when the import asks for the next; the first walk only reads."""
+
+    def __init__(self) -> None:
+        self.walks = 0
+
+    def __call__(self, images: Sequence[LabelledImage]) -> Iterator[LabelledImage]:
+        self.walks += 1
+        for image in images:
+            yield image
+            if self.walks == 2:
+                say({"name": image.file_name})
+
+
+def main(path: Path, folder: Path) -> None:
+    """Import, and say so picture by picture."""
+    annotations = coco.read((folder / "annotations.json").read_bytes())
+    with Project.open(path) as project:
+        say_ready()
+        import_images(project, files.folder(folder / "images"), annotations=annotations, track=Track())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

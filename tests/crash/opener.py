@@ -1,0 +1,23 @@
+"""A program that opens a project, of whatever format: ``python -m tests.crash.opener FILE``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rbcal.store.project import Project
+from rbcal.store.schema import schema_of_version
+from tests.crash.kill import say, say_ready
+
+
+def main(path: Path) -> None:
+    """Open a project and close it."""
+    for version in (1, 2, 3, 4):
+        schema_of_version(version)  # what is computed once is not what shall be killed
+    say_ready()
+    Project.open(path).close()
+    say({"opened": path.name})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,25 @@
+"""Bits that flip and ends that are cut off: refused kindly or opened, and `verify` tells the truth."""
+
+from __future__ import annotations
+
+from tests.crash import damage
+
+
+def expect_truth(census, n):
+    print(n, dict(census.found))
+    assert census.lies == []
+    found = census.found
+    assert found["opened"] + found["refused"] == n
+    assert min(found["refused"], found["verify: damaged"], found["verify: whole"]) > n / 20
+
+
+def test_1000_damaged_files(tmp_path):
+    expect_truth(damage.run(tmp_path, 1000, seed=0), 1000)
+
+
+def test_a_census_sees_a_verify_that_lies(tmp_path, monkeypatch):
+    from rbcal.store import verification
+
+    monkeypatch.setattr(verification, "_pictures", lambda connection: verification.Check("pictures"))
+    monkeypatch.setattr(verification, "_database", lambda connection, path: verification.Check("database"))
+    assert any("calls it whole" in lie for lie in damage.run(tmp_path, 60, seed=0).lies)

@@ -1,0 +1,100 @@
+"""Kill -9 at seeded moments: every acknowledged act is there, and the file is whole and goes on."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from unittest.mock import patch
+
+import pytest
+
+from rbcal.errors import RbcalError
+from rbcal.store import backups
+from rbcal.store.database import Database
+from rbcal.store.project import Project
+from tests.conftest import add_image
+from tests.crash import app, scenes, workers
+from tests.crash.kill import LostError, Tally, repeat
+
+SHORT = {scenes.Editing: 3, scenes.Desks: 2, scenes.Importing: 2, scenes.Migrating: 3, scenes.Restoring: 2}
+LONG = [*scenes.QUICK, *workers.WORKERS]
+
+
+def run(kind, kills, folder, seed=1):
+    scene = kind(folder)
+    return repeat(scene, range(kills), seed, Tally(scene.name))
+
+
+@pytest.mark.parametrize(("kind", "kills"), SHORT.items(), ids=lambda each: getattr(each, "name", str(each)))
+def test_a_kill_loses_nothing_that_was_acknowledged(kind, kills, tmp_path):
+    tally = run(kind, kills, tmp_path)
+    assert (tally.losses, tally.unsound, tally.kills) == ([], [], kills)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("kind", LONG, ids=lambda each: each.name)
+def test_many_kills_lose_nothing_that_was_acknowledged(kind, tmp_path):
+    tally = run(kind, 40 if kind in scenes.QUICK else 8, tmp_path)
+    assert (tally.losses, tally.unsound) == ([], [])
+
+
+@pytest.mark.browser
+@pytest.mark.crash
+def test_a_killed_app_comes_back_with_its_boxes_undo_and_redo(tmp_path):
+    if not any(map(shutil.which, app.BROWSERS)):
+        pytest.skip("needs Chromium")
+    tally = run(app.Server, 2, tmp_path)
+    assert (tally.losses, tally.unsound) == ([], [])
+
+
+# the harness itself: it would see what it looks for
+
+
+def test_the_harness_sees_an_act_that_was_acknowledged_before_it_was_committed(project):
+    image_id, _ = add_image(project, 1)
+    acknowledged = {"image": image_id, "version": 1, "kind": "begin", "boxes": {}}
+    with pytest.raises(LostError, match="1 acknowledged acts are gone"):
+        scenes.expect_acts(project.path, [acknowledged])
+
+
+def test_the_harness_sees_boxes_that_are_not_those_acknowledged(project):
+    image_id, _ = add_image(project, 1)
+    project.log.record(image_id, "begin", {}, version=0)
+    other = {"0": [1.0, 2.0, 3.0, 4.0, 0, None]}
+    with pytest.raises(LostError, match="differs"):
+        scenes.expect_acts(project.path, [{"image": image_id, "version": 1, "boxes": other}])
+
+
+def test_the_harness_sees_a_migration_without_a_backup(tmp_path):
+    with patch.object(backups, "keep"):
+        scene = scenes.Migrating(tmp_path)
+        scene.span = 0  # killed before it begins, so that the look afterwards upgrades it
+        tally = repeat(scene, range(1), 0, Tally("migration"))
+    assert "there is no backup" in tally.unsound[0]
+
+
+def test_the_harness_sees_a_file_between_two_formats(tmp_path):
+    template = tmp_path / "old.rbcal"
+    scenes.older.plant_older(template, 3, n_images=2)
+    with sqlite3.connect(template) as half_way:
+        half_way.execute("ALTER TABLE project ADD COLUMN expert TEXT NOT NULL DEFAULT ''")
+    half_way.close()
+    with pytest.raises(RbcalError, match="its tables are not those"):
+        scenes.check(template)
+
+
+@pytest.mark.parametrize("pragma", ["journal_mode = wal", "synchronous = 2"])
+def test_saved_means_on_disk_on_every_connection_that_an_act_opens(project, pragma):
+    name, _, wanted = pragma.partition(" = ")
+    opened = []
+    whole = Database.__init__
+
+    def note(self, path):
+        whole(self, path)
+        opened.append(str(self.value(f"PRAGMA {name}")))
+
+    with patch.object(Database, "__init__", note):
+        for seed in range(3):
+            with Project.open(project.path) as each:
+                add_image(each, seed)
+    assert opened == [wanted] * 3
