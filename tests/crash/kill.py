@@ -7,12 +7,14 @@ in the pipe when the program dies was acknowledged; a line that broke off was no
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,18 +73,21 @@ class Program:
 
     def __init__(self, name: str, *arguments: object) -> None:
         command = [sys.executable, "-W", "ignore", "-m", f"tests.crash.{name}", *map(str, arguments)]
-        self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115  a pipe that nobody reads would fill up
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self._words, text=True, bufsize=1
-        )
+        with tempfile.TemporaryFile() as words:  # a pipe that nobody reads would fill up
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, stdout=subprocess.PIPE, stderr=words, text=True, bufsize=1
+            )
+            self._words = os.dup(words.fileno())
+        weakref.finalize(self, os.close, self._words)
         self._lines: Queue[str] = Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(line)
+        with self.process.stdout as lines:
+            for line in lines:
+                self._lines.put(line)
 
     def ready(self) -> Any:
         """Wait until it is ready; return what it says with that."""
@@ -91,6 +96,16 @@ class Program:
         except Empty:
             self.kill()
             raise TimeoutError(self.words()) from None
+
+    def span(self) -> float:
+        """Return how long its one act takes; it is let come to its end."""
+        self.ready()
+        began = time.monotonic()
+        line = self._lines.get(timeout=PATIENCE)
+        span = time.monotonic() - began
+        self._lines.put(line)
+        self.finish()
+        return span
 
     def kill(self) -> bool:
         """Kill it as the out-of-memory killer would; return whether it was still at it."""
@@ -113,8 +128,8 @@ class Program:
 
     def words(self) -> str:
         """Return what it said on stderr."""
-        self._words.seek(0)
-        return self._words.read()[-3000:]
+        os.lseek(self._words, 0, os.SEEK_SET)
+        return os.read(self._words, 10**6).decode("utf-8", "replace")[-3000:]
 
     def finish(self, seconds: float = 600) -> list[Any]:
         """Let it come to its end; return what it acknowledged."""

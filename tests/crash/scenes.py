@@ -188,7 +188,7 @@ class Importing:
 class Migrating:
     """A file of an older format on its way to this one."""
 
-    name, span = "migration", 0.25
+    name = "migration"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -196,6 +196,8 @@ class Migrating:
             version: (path := folder / f"format{version}.rbcal", older.plant_older(path, version))
             for version in range(1, USER_VERSION)
         }
+        shutil.copy(folder / "format1.rbcal", folder / "whole.rbcal")
+        self.span = Program("opener", folder / "whole.rbcal").span()
 
     def __call__(self, rng: Random, number: int, tally: Tally) -> None:
         version = 1 + number % (USER_VERSION - 1)
@@ -226,10 +228,13 @@ class Migrating:
 class Restoring:
     """A backup on its way back into a project that goes on being edited."""
 
-    name, span = "restore", 0.15
+    name = "restore"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        path = folder / "whole.rbcal"
+        Project.create(path).close()
+        self.span = Program("restorer", path, backups.keep(path, backups.ASKED)).span()
 
     def __call__(self, rng: Random, number: int, tally: Tally) -> None:
         path = self.folder / f"restore{number}" / "p.rbcal"
