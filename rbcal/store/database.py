@@ -31,8 +31,8 @@ _ADVICE = {
     "malformed": f"The project file is damaged. {RESTORE}",
     "not a database": f"The project file is damaged. {RESTORE}",
     "decode to UTF-8": f"The project file is damaged. {RESTORE}",
-    "disk I/O": "The disk refused to read or write (a quota, a size limit, or a drive that is gone). Nothing "
-    "of this step was saved; check the disk and try again.",
+    "disk I/O": "The disk is full, over its quota, or gone. Nothing of this step was saved; free some space "
+    "and try again.",
     "unable to open": "The project file cannot be opened. Check that its folder exists and is writable.",
 }
 
@@ -203,7 +203,8 @@ def reading(path: Path, *, salvage: bool = False) -> Iterator[sqlite3.Connection
             connection.execute("PRAGMA query_only=ON")
             connection.execute("PRAGMA schema_version").fetchone()
         except sqlite3.OperationalError:
-            if _log_of(path).exists():
+            log = _log_of(path)  # on a full disk, SQLite gets as far as an empty one
+            if log.exists() and log.stat().st_size:
                 raise
             connection.close()
             connection = _connect(path, "mode=ro&immutable=1")

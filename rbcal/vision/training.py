@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pickle import UnpicklingError  # the error alone: nothing is unpickled
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from rbcal.formats.pictures import Pixels
 from rbcal.vision.augmentation import Window, recolour, repeat_factors, window
 from rbcal.vision.checkpoint import load, save
 from rbcal.vision.detector import Detector
-from rbcal.vision.devices import training_precision
+from rbcal.vision.devices import is_out_of_memory, training_precision
 
 Sample = tuple[Pixels, Annotations]
 
@@ -154,8 +155,15 @@ class Training:
         validate: Callable[[Detector], float] | None = None,
     ) -> Self:
         """Return a training that goes on from the :meth:`state` of the same one; opening it runs no code."""
-        kept: dict[str, Any] = torch.load(io.BytesIO(state), "cpu", weights_only=True)
-        detector = load(kept["detector"].numpy().tobytes(), config.device)
+        try:
+            kept: dict[str, Any] = torch.load(io.BytesIO(state), "cpu", weights_only=True)
+            detector = load(kept["detector"].numpy().tobytes(), config.device)
+        except (UnpicklingError, RuntimeError, ValueError, EOFError, LookupError, TypeError) as err:
+            if is_out_of_memory(err):
+                raise
+            raise TrainingError(
+                "The interrupted training is damaged, or is not one of rbcal. Start a new training."
+            ) from err
         training = cls(detector, samples, config, labels=labels, validate=validate)
         training._optimizer.load_state_dict(kept["optimizer"])
         training.step, training.best = kept["step"], kept["best"]

@@ -15,7 +15,7 @@ import pytest
 
 from rbcal.store import database
 
-_MEGABYTES = 6  # of the small disk
+_MEGABYTES = 24  # of the small disk
 
 
 @contextmanager

@@ -118,9 +118,6 @@ class Program:
         """Return what it acknowledged until it ended."""
         self.process.wait()
         self._reader.join(PATIENCE)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        self._words.close()
         lines = []
         while not self._lines.empty():
             lines.append(self._lines.get())
