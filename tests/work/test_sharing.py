@@ -31,6 +31,7 @@ HOSTILE = [
     "🔴 'quote\".png",
     "a/b.png",
     "nul.tif",
+    ".jpg",
 ]
 
 
