@@ -106,9 +106,7 @@ def _listed(files: Files, tail: str) -> set[str] | None:
     lists = [name for name in files if name.endswith(f"ImageSets/Main/{tail}")]
     if not lists:
         return None
-    return {
-        line.strip() for line in files[lists[0]]().decode("utf-8", "replace").splitlines() if line.strip()
-    }
+    return {line.strip() for line in files[lists[0]]().decode("utf-8", "replace").split("\n") if line.strip()}
 
 
 def _add(parent: Element, name: str, value: str) -> None:

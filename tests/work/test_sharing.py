@@ -32,6 +32,7 @@ HOSTILE = [
     "a/b.png",
     "nul.tif",
     ".jpg",
+    "a\x85b\u2028c",
 ]
 
 
