@@ -106,17 +106,18 @@ def _listed(files: Files, tail: str) -> set[str] | None:
     lists = [name for name in files if name.endswith(f"ImageSets/Main/{tail}")]
     if not lists:
         return None
-    return {
-        line.strip() for line in files[lists[0]]().decode("utf-8", "replace").splitlines() if line.strip()
-    }
+    return {line.strip() for line in files[lists[0]]().decode("utf-8", "replace").split("\n") if line.strip()}
 
 
 def _add(parent: Element, name: str, value: str) -> None:
-    SubElement(parent, name).text = "".join(character for character in value if _is_allowed(character))
+    r"""Add an element; what XML cannot hold is written as ``\x01``, so that two slides stay two."""
+    SubElement(parent, name).text = "".join(
+        character if _is_allowed(character) else f"\\x{ord(character):02x}" for character in value
+    )
 
 
 def _is_allowed(character: str) -> bool:
-    """Return whether XML can hold a character at all: of the controls, only tab and line ends."""
-    return character in "\t\n\r" or (
+    """Return whether XML gives a character back: of the controls, only tab and line feed."""
+    return character in "\t\n" or (
         character >= " " and character not in "\ufffe\uffff" and not "\ud800" <= character <= "\udfff"
     )

@@ -74,6 +74,14 @@ def test_voc_can_write_and_read_any_name(name):
     assert image.boxes == [(1, 2, 3, 4)]
 
 
+def test_voc_keeps_two_groups_apart_that_differ_only_in_what_xml_cannot_hold():
+    written = [
+        voc.write(LabelledImage("a.png", 9, 9, group=group)) for group in ("a\x01b", "ab", "a\rb", "a\nb")
+    ]
+    dataset = voc.read(as_files(**{f"{place}.xml": content for place, content in enumerate(written)}))
+    assert [image.group for image in dataset.images] == ["a\\x01b", "ab", "a\\x0db", "a\nb"]
+
+
 # YOLO
 
 

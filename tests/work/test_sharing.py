@@ -31,6 +31,8 @@ HOSTILE = [
     "🔴 'quote\".png",
     "a/b.png",
     "nul.tif",
+    ".jpg",
+    "a\x85b\u2028c",
 ]
 
 
