@@ -72,6 +72,7 @@ class Program:
     """One of the programs of this folder, in a process of its own."""
 
     def __init__(self, name: str, *arguments: object) -> None:
+        self.name = name
         command = [sys.executable, "-W", "ignore", "-m", f"tests.crash.{name}", *map(str, arguments)]
         with tempfile.TemporaryFile() as words:  # a pipe that nobody reads would fill up
             self.process = subprocess.Popen(
@@ -88,14 +89,18 @@ class Program:
         with self.process.stdout as lines:
             for line in lines:
                 self._lines.put(line)
+        self._lines.put("")  # it ended
 
     def ready(self) -> Any:
         """Wait until it is ready; return what it says with that."""
         try:
-            return json.loads(self._lines.get(timeout=PATIENCE))["ready"]
+            line = self._lines.get(timeout=PATIENCE)
         except Empty:
+            line = ""
+        if not line:
             self.kill()
-            raise TimeoutError(self.words()) from None
+            raise RuntimeError(f"{self.name} never was ready: {self.words()}")
+        return json.loads(line)["ready"]
 
     def span(self) -> float:
         """Return how long its one act takes; it is let come to its end."""

@@ -45,6 +45,7 @@ def expect_editable(path: Path) -> None:
 def expect_acts(path: Path, acts: list[dict[str, Any]]) -> int:
     """Call it a loss unless each act is in the log exactly; return how many acts the log has."""
     wanted = {(each["image"], each["version"]): each for each in acts}
+    expect(len(wanted) == len(acts), "two acts were acknowledged as the same version: the first is gone")
     n_acts = 0
     with Project.open(path) as project:
         for image in project.images.all():

@@ -21,7 +21,7 @@ from tests.crash.scenes import expect, expect_acts
 
 TRAIN = {"train": TrainConfig(steps=10, init="random", device="cpu").to_json()}
 SCORE = {"score": ScoringConfig(passes=3).to_json()}
-_EACH = 4  # kills of which one is followed by a job that is let come to its end
+_EACH = 2  # kills of which one is followed by a job that is let come to its end
 
 
 def wait_until_over(path: Path, seconds: float = 120) -> Job:
