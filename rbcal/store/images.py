@@ -10,6 +10,8 @@ from rbcal.store.database import Database, Row, now
 
 Split = Literal["work", "test"]
 
+LARGEST_FILE = 999_000_000  # bytes; SQLite holds no row of more than 10^9
+
 _SELECT = """
 SELECT image.id, image.name, width, height, layer, image_group.name AS group_name, image.split,
        current_review.id AS review_id, current_review.revision,

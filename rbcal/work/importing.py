@@ -16,7 +16,7 @@ from rbcal.formats import labels, pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
-from rbcal.store.images import Image, Split, digest
+from rbcal.store.images import LARGEST_FILE, Image, Split, digest
 from rbcal.store.project import Project
 
 _LONGEST_NAME, _LONGEST_GROUP = 300, 400  # characters
@@ -304,6 +304,12 @@ def _import_one(
             _save(project, known.id, known.split, annotations, report)
         return
     content = candidate.read()
+    if len(content) > LARGEST_FILE:
+        report.complaints.append(
+            f"{image.file_name}: it has {len(content) / 1e6:,.0f} MB, and a project file holds pictures of up to "
+            f"{LARGEST_FILE / 1e6:,.0f} MB; it was skipped. Save the pages that you need by themselves"
+        )
+        return
     layer = layer if image.layer is None else image.layer
     try:
         height, width = pictures.decode(content, layer).shape[:2]

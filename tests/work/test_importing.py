@@ -16,6 +16,7 @@ from rbcal.formats.files import folder
 from rbcal.metrics import Evaluation
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
+from rbcal.work import importing
 from rbcal.work.importing import import_images
 from tests.conftest import write_coco
 
@@ -270,3 +271,10 @@ def test_boxes_never_take_the_place_of_unfinished_work(project, slides):
     )
     assert project.log.boxes(image.id) == drawn
     assert project.images.get(image.id).review_id is None
+
+
+def test_a_file_larger_than_a_row_can_be_is_named_and_skipped(project, slides, monkeypatch):
+    monkeypatch.setattr(importing, "LARGEST_FILE", 100)
+    report = run(project, slides)
+    assert report.added == 0
+    assert len([line for line in report.complaints if "a project file holds pictures of up to" in line]) == 8
