@@ -306,8 +306,8 @@ def _import_one(
     content = candidate.read()
     if len(content) > LARGEST_FILE:
         report.complaints.append(
-            f"{image.file_name}: it has {len(content) / 1e6:,.0f} MB, and a project file holds pictures of up to "
-            f"{LARGEST_FILE / 1e6:,.0f} MB; it was skipped. Save the pages that you need by themselves"
+            f"{image.file_name}: it has {len(content) / 1e6:,.0f} MB, and a project file holds pictures of "
+            f"up to {LARGEST_FILE / 1e6:,.0f} MB; it was skipped. Save the pages that you need by themselves"
         )
         return
     layer = layer if image.layer is None else image.layer
