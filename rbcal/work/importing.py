@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 import numpy as np
 
 from rbcal.boxes import Annotations
-from rbcal.errors import FormatError, ImageError, ProjectError
+from rbcal.errors import FormatError, ImageError
 from rbcal.formats import labels, pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
-from rbcal.store.images import LARGEST_FILE, Image, Split, digest
+from rbcal.store.images import LARGEST_FILE, Split
 from rbcal.store.project import Project
+from rbcal.work.candidates import Candidate, candidates, draw_annotated, draw_test_groups
 
 _LONGEST_NAME, _LONGEST_GROUP = 300, 400  # characters
-_LAYOUT = (
-    "images",
-    "JPEGImages",
-    "NotAnnotated",
-    "train",
-    "val",
-    "valid",
-    "test",
-)  # folders that name no slide
 _MAY_STICK_OUT = 1.0  # pixels beyond the border that are rounding, not a mistake
 
 
@@ -80,17 +69,6 @@ class ImportReport:
     complaints: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """An image on its way in: what the annotation file says, its bytes by digest, and its group."""
-
-    image: LabelledImage
-    read: Callable[[], bytes]
-    sha256: str
-    known: Image | None
-    group: str
-
-
 def import_images(
     project: Project,
     source: Files,
@@ -136,141 +114,26 @@ def import_images(
     """
     Layer.parse(layer)
     report = ImportReport(complaints=list(annotations.complaints) if annotations else [])
-    candidates = _candidates(project, _only_pictures(source), annotations, group, report, track)
-    test_groups = _draw_test_groups(candidates, project.images.group_splits(), test_fraction, seed, report)
+    found = candidates(project, _only_pictures(source), annotations, group, report.complaints, track)
+    splits = project.images.group_splits()
+    test_groups = draw_test_groups(found, splits, test_fraction, seed, report.complaints)
     report.complaints += [
         f"{each.image.file_name}: the annotation file puts it into the test set, but this project's test set "
         "was drawn before; the image may teach"
-        for each in candidates
+        for each in found
         if each.image.split == "test" and each.known is None and each.group not in test_groups
     ]
-    keep = _draw_annotated(candidates, test_groups, seed_images, seed)
+    keep = draw_annotated(found, test_groups, seed_images, seed)
     with project.transaction():
         report.new_classes = _add_classes(project, annotations)
-        for name in sorted({each.group for each in candidates}):
+        for name in sorted({each.group for each in found}):
             project.images.add_group(name, "test" if name in test_groups else "work")
-    by_name = {each.image.file_name: each for each in candidates}
-    for image in track([each.image for each in candidates]):
+    by_name = {each.image.file_name: each for each in found}
+    for image in track([each.image for each in found]):
         candidate = by_name[image.file_name]
         split: Split = "test" if candidate.group in test_groups else "work"
         _import_one(project, candidate, split, candidate.sha256 in keep, layer, report)
     return report
-
-
-def _candidates(
-    project: Project,
-    source: Files,
-    annotations: Dataset | None,
-    group: str | None,
-    report: ImportReport,
-    track: Callable[[Sequence[LabelledImage]], Iterable[LabelledImage]],
-) -> list[_Candidate]:
-    """Pair what the annotation file names with the pictures that are there; each picture once."""
-    tails = Counter(PurePosixPath(name).name for name in source)
-    by_tail = {PurePosixPath(name).name: name for name in source if tails[PurePosixPath(name).name] == 1}
-    located: dict[str, LabelledImage] = {}
-    for image in annotations.images if annotations else ():
-        name = image.file_name if image.file_name in source else by_tail.get(_tail(image.file_name))
-        if name is None:
-            report.complaints.append(f"{image.file_name}: the picture was not found")
-        elif name in located:
-            report.complaints.append(f"{image.file_name}: the annotation file names this picture twice")
-        else:
-            located[name] = image
-    unlisted = {name: LabelledImage(name) for name in source if name not in located}
-    located |= unlisted
-    if not located:
-        raise FormatError(f"There is no picture to import. rbcal reads {', '.join(pictures.SUFFIXES)} files.")
-
-    first_with: dict[str, str] = {}
-    found = []
-    names = {id(image): name for name, image in located.items()}
-    for image in track(list(located.values())):
-        read = source[names[id(image)]]
-        try:
-            sha256 = digest(read())
-        except OSError as err:
-            report.complaints.append(f"{image.file_name}: it cannot be read ({err.strerror})")
-            continue
-        except FormatError as err:
-            report.complaints.append(str(err))
-            continue
-        twin = first_with.setdefault(sha256, image.file_name)
-        if twin != image.file_name:
-            report.complaints.append(f"{image.file_name}: it is the same picture as {twin}; it was skipped")
-            continue
-        known = project.images.find(sha256)
-        own_group = known.group if known else _group_of(names[id(image)], image, group, sha256)
-        found.append(_Candidate(image, read, sha256, known, own_group))
-    return found
-
-
-def _tail(name: str) -> str:
-    return PurePosixPath(name).name
-
-
-def _group_of(name: str, image: LabelledImage, fallback: str | None, sha256: str) -> str:
-    """Return slide or patient: the file's word, the user's, the subfolder, or the image alone."""
-    parent = "/".join(part for part in PurePosixPath(name).parts[:-1] if part not in _LAYOUT)
-    alone = f"{_tail(name)[-_LONGEST_NAME:]} ({sha256[:8]})"
-    group = image.group or fallback or parent or alone
-    if len(group) <= _LONGEST_GROUP:
-        return group
-    return f"{group[: _LONGEST_GROUP - 20]} ({digest(group.encode())[:8]})"  # two that begin alike stay two
-
-
-def _draw_test_groups(
-    candidates: Sequence[_Candidate],
-    splits: Mapping[str, Split],
-    fraction: float,
-    seed: int,
-    report: ImportReport,
-) -> set[str]:
-    """Return the frozen test groups: those of before, those that the files name, else a draw."""
-    if not 0 <= fraction < 1:
-        raise ProjectError(f"The test fraction F must lie in 0 <= F < 1, but got {fraction:g}.")
-    frozen = {name for name, split in splits.items() if split == "test"}
-    named = {each.group for each in candidates if each.image.split == "test"} - splits.keys()
-    if named and not frozen:
-        report.complaints += [
-            f"{each.image.file_name}: it is in the test set, with the rest of its group {each.group}"
-            for each in candidates
-            if each.group in named and each.image.split != "test"
-        ]
-        return named
-    if frozen and fraction:
-        report.complaints.append(
-            f"the test set was drawn at set-up ({len(frozen)} groups) and stays as it is"
-        )
-    if frozen or not fraction:
-        return frozen
-    eligible = sorted({each.group for each in candidates if each.image.is_annotated} - splits.keys())
-    if len(eligible) < 2:
-        raise ProjectError(
-            "A test set is drawn by group (slide or patient), so it needs at least 2 new groups with boxes; "
-            f"found {len(eligible)}. Give the images groups, or import without a test fraction."
-        )
-    n_test = min(max(round(fraction * len(eligible)), 1), len(eligible) - 1)
-    return set(random.Random(f"test {seed}").sample(eligible, n_test))
-
-
-def _draw_annotated(
-    candidates: Sequence[_Candidate], test_groups: set[str], seed_images: int | None, seed: int
-) -> set[str]:
-    """Return the digests of the images that keep their boxes: all test images, and the seed set."""
-    annotated = sorted(
-        (each.image.file_name, each.sha256, each.group) for each in candidates if each.image.is_annotated
-    )
-    test = {sha256 for _, sha256, group in annotated if group in test_groups}
-    work = [sha256 for _, sha256, group in annotated if group not in test_groups]
-    if seed_images is None:
-        return test.union(work)
-    if not 0 <= seed_images <= len(work):
-        raise ProjectError(
-            f"{seed_images} seed images were asked for, but there are {len(work)} images with boxes outside "
-            "the test set. Ask for fewer."
-        )
-    return test.union(random.Random(f"seed {seed}").sample(work, seed_images))
 
 
 def _add_classes(project: Project, annotations: Dataset | None) -> tuple[str, ...]:
@@ -286,7 +149,7 @@ def _add_classes(project: Project, annotations: Dataset | None) -> tuple[str, ..
 
 def _import_one(
     project: Project,
-    candidate: _Candidate,
+    candidate: Candidate,
     split: Split,
     keep_boxes: bool,
     layer: str,
