@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -56,7 +57,7 @@ def show_export(project: Project) -> None:
         return
     bar = st.progress(0.0, "Exporting")
 
-    def track(images: list[Image]):  # type: ignore[no-untyped-def]
+    def track(images: list[Image]) -> Iterator[Image]:
         for done, image in enumerate(images):
             bar.progress(done / len(images), f"Exporting {done} of {len(images)}")
             yield image
