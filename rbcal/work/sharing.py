@@ -8,6 +8,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -234,15 +235,7 @@ class _Export:
                         **{f"p({name})": p for name, p in zip(self._classes, probs, strict=True)},
                     }
                 )
-            figures = (
-                score.relevance,
-                score.n_cells,
-                score.n_flagged,
-                score.n_class,
-                score.n_box,
-                score.n_rare,
-            )
-            yield image, figures, rows
+            yield image, astuple(score), rows
 
     # ---- files -------------------------------------------------------------------------------
 
