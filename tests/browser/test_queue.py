@@ -75,6 +75,7 @@ def test_the_list_filters_by_class_and_opens_reviewed_images_again(
     expect(dialog.locator("canvas").first).to_be_visible()
     dialog.get_by_role("radio", name="Reviewed").or_(dialog.get_by_role("button", name="Reviewed")).click()
     table = dialog.get_by_test_id("stDataFrame")
+    expect(table).to_have_count(1)  # not for an instant that of the queue, too
     table.wait_for()
     page.wait_for_timeout(800)
     box = table.bounding_box()
