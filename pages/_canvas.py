@@ -54,6 +54,7 @@ def show_companion(desk: Desk) -> None:
             "ring": ring,
             "centre": desk.centre,
             "zoom": desk.view.zoom,
+            "loaded": desk.loaded,
             "image": desk.image.id,
             "picture": desk.sha256,
             "ticket": desk.view.ticket,

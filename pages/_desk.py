@@ -356,5 +356,5 @@ def act(what: str | Callable[..., None] | None, *arguments: Any) -> None:
     except RbcalError as err:
         st.session_state["review_error"] = str(err)
     desk.answers += what is not None
-    if desk.view.ticket != ticket and (desk.serial == before or desk.walking):
+    if desk.view.ticket != ticket and (desk.serial == before or desk.loaded):
         desk.view.done = desk.view.ticket  # it drew nothing anew, so there is no drawing to wait for

@@ -78,6 +78,7 @@ class Easel:
     notice: str = ""  # what just happened, where the boxes do not show it
     theirs: Work | None = None  # what somebody else did meanwhile
     serial: int = 0
+    heard: str = ""  # the token of the last drawing that the canvas is known to show
     drawn: shapes.Shapes = ()
     next_id: int = 0  # of the next box that is drawn on the canvas
     pen: canvas.Pen = field(default_factory=lambda: canvas.Pen(()))
@@ -106,6 +107,11 @@ class Easel:
         shown = {each.id for each in self.drawn}
         return [each for each in self.present if each.id in shown or each.id >= self.next_id]
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the canvas shows what it should; in the walk there is none to wait for."""
+        return self.walking or self.heard == self.token
+
     def redraw(self) -> None:
         """Put the boxes on the canvas anew; it forgets its selection. In the walk there is no canvas."""
         if self.walking:
@@ -115,6 +121,8 @@ class Easel:
         self.next_id = max((each.id for each in self.present), default=-1) + 1
         self.pen = canvas.Pen(words.short_names(self.names), self.view.zoom, self.view.chips)
         self.drawing = canvas.drawing(self.drawn, self.frame, self.pen, self.token)
+        if CANVAS not in st.session_state:  # a canvas that comes with a drawing does not always report it
+            self.heard = self.token
 
     def _shows(self, shape: shapes.Shape) -> bool:
         match self.view.only:
@@ -133,7 +141,8 @@ class Easel:
         raw = ((st.session_state.get(CANVAS) or {}).get("drawing") or {}).get("raw")
         if self.walking or raw is None or canvas.token_of(raw) != self.token:
             return
-        self.view.done = self.view.ticket  # the canvas reports each new drawing once it is loaded
+        self.heard = self.token  # the canvas reports each new drawing once it is loaded
+        self.view.done = self.view.ticket
         shown = {each.id for each in self.drawn}
         hidden = [each for each in self.present if each.id not in shown and each.id < self.next_id]
         reading = canvas.read(raw, self.drawn, self.frame, self.pen, self.view.label, self.next_id)

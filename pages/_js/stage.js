@@ -7,7 +7,7 @@
 
 const DEBOUNCE_MS = 200;   // of the component: an edit younger than this is not in Python yet
 const ZOOM_STEP = 1.2, ZOOM_MOST = 10, LEAST_PANEL = 300, BOTTOM_GAP = 10;
-const HOLD_MS = 3000;      // what the user does waits for Python's redraw at most this long
+const HOLD_MS = 20_000;    // what the user does waits for Python's redraw at most this long: it would be undone by it
 const LEAVE_MS = 1500;     // a second press in this time is a slip
 const LEAVE_MOST_MS = 20_000;   // Python says when an image is left, or not; if it never does
 const CLICK_PX = 4;        // a mouse that moved less did not drag
@@ -104,7 +104,7 @@ class Stage {
   inside(event) { return Boolean(this.root && event.composedPath().includes(this.part('.dc-scroll'))); }
 
   attach() {
-    const settled = !this.zoomTimer && !this.queue.length && performance.now() > this.awaitedUntil;   // tests wait for it
+    const settled = this.data.loaded && !this.zoomTimer && !this.queue.length && performance.now() > this.awaitedUntil;   // tests wait for it
     if (this.walking) return this.walk.look(settled);
     const root = findRoot();
     if (root && root !== this.root) {
@@ -271,6 +271,7 @@ class Stage {
   ask(what, value) {
     this.flush(true);
     this.ticket += 1;
+    this.asked = what;
     this.awaitedUntil = performance.now() + HOLD_MS;
     // With the press before it: the two may reach Python in either order.
     const point = this.point?.length === 4 ? this.point : null;
@@ -308,7 +309,7 @@ class Stage {
 
   receive(data, parent) {
     if (data.image !== this.data.image) this.leavingUntil = 0;
-    else if (data.answers !== this.data.answers || (this.walking && data.mode !== 'walk')) this.leavingUntil = performance.now() + LEAVE_MS;
+    else if (data.answers !== this.data.answers || (this.walking && data.mode !== 'walk' && this.asked !== 'walk')) this.leavingUntil = performance.now() + LEAVE_MS;
     this.data = data;
     this.walk.show(data, parent);
     this.ticket ??= data.ticket;

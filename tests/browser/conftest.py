@@ -31,7 +31,10 @@ ARGUMENTS = [
 ]
 collect_ignore = ["contract_app.py"]  # a page for the server, not a module for doctest
 LOCAL = ("http://127.0.0.1:", "data:", "blob:", "about:")  # where a page may load from
+PATIENCE_MS = 20_000  # a busy machine is slow, not broken
 HARMLESS = "reading 'fire'"  # the canvas component, when the editing of a label ends
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -113,7 +116,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page of its own session, whose errors fail the test."""
     context = browser.new_context(viewport={"width": 1700, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_MS)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     asked: list[str] = []

@@ -38,7 +38,7 @@ class Canvas:
         self.element: Locator = page.locator("canvas.upper-canvas")
 
     def ready(self) -> Canvas:
-        """Wait until boxes are painted and the companion has put its hands on the canvas."""
+        """Wait until the boxes of the open image are painted and the companion holds the canvas."""
         self.page.wait_for_function(PAINTED)
         self.page.locator(".dc-root[data-settled=true]").wait_for()
         expect(self.page.get_by_label("Edit", exact=True)).to_have_attribute("aria-pressed", "true")
@@ -121,7 +121,7 @@ class Walk:
         return dx * across / frame["width"], dy * across / frame["width"]
 
 
-def eventually(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+def eventually(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
     """Wait until a condition holds; the database says it, so Playwright cannot wait for us."""
     end = time.monotonic() + seconds
     while not condition():
