@@ -37,6 +37,12 @@ class Evaluation:
     n_cells: tuple[int, ...]
     n_images: int
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Return the evaluation that ``dataclasses.asdict`` turned into JSON values."""
+        sequences = {name: tuple(document[name]) for name in ("ap_50", "n_cells")}
+        return cls(**{**document, **sequences})
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -1,4 +1,4 @@
-"""How sure the detector is of one cell: equations (5), (6) and (7), one function each.
+"""How sure the detector is of one cell: equations (5), (6) and (7) and four other measures, a function each.
 
 U^d and U^c are *certainties*: high means that the stochastic passes agree. A detection claims that there
 is a cell, so background is never the class of a cell. In a pass whose most probable column is background,
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rbcal.boxes import Floats, Passes, iou
 from rbcal.errors import ScoringError
@@ -139,6 +140,88 @@ def rare_candidate(probs: Floats, rare: Sequence[int], threshold: float) -> Floa
         raise ScoringError("U^r (7) needs class probabilities, but got NaN.")
     p_j = probs[:, [label + 1 for label in rare]]
     return np.any(p_j > threshold, axis=1).astype(np.float32)
+
+
+def predictive_entropy(passes: Passes) -> Floats:
+    """Return the entropy of the mean class distribution; high means unsure, for whatever reason.
+
+    Returns
+    -------
+    (N,) float32 in [0, 1]
+        In units of ln(C + 1), the entropy when background and all classes are equally probable.
+
+    References
+    ----------
+    Gal 2016, "Uncertainty in Deep Learning", section 3.3.1: H[mean_i p_i].
+
+    >>> probs = np.float32([[[0.5, 0.5], [1, 0]], [[0.5, 0.5], [1, 0]]])
+    >>> predictive_entropy(Passes(np.ones((2, 2, 4)), probs))
+    array([1., 0.], dtype=float32)
+    """
+    return _entropy(passes.probs.mean(axis=0, dtype=np.float64))
+
+
+def mutual_information(passes: Passes) -> Floats:
+    """Return BALD: how much the passes contradict each other; high means that a label would teach.
+
+    A cell that every pass calls a coin toss has the highest entropy and no mutual information.
+
+    Returns
+    -------
+    (N,) float32 in [0, 1]
+        In units of ln(C + 1).
+
+    References
+    ----------
+    Houlsby et al. 2011 (arXiv 1112.5745): H[mean_i p_i] - mean_i H[p_i].
+
+    >>> agreeing, contradicting = [[0.5, 0.5]] * 2, [[1, 0], [0, 1]]
+    >>> probs = np.float32([agreeing, contradicting]).swapaxes(0, 1)
+    >>> mutual_information(Passes(np.ones((2, 2, 4)), probs))
+    array([0., 1.], dtype=float32)
+    """
+    _check_passes(passes)
+    of_passes = _entropy(passes.probs.astype(np.float64)).mean(axis=0)
+    return np.clip(predictive_entropy(passes) - of_passes, 0, 1).astype(np.float32)
+
+
+def box_agreement(passes: Passes) -> Floats:
+    """Return the mean IoU of the boxes of all passes to their mean box; high means certain.
+
+    Unlike (5) it does not hang on the first pass.
+
+    Returns
+    -------
+    (N,) float32 in [0, 1]
+
+    References
+    ----------
+    Blok et al. 2024 (BoxAL, arXiv 2410.04880): certainty of the box.
+    """
+    mean = passes.boxes.mean(axis=0, dtype=np.float64).astype(np.float32)
+    overlap: Floats = iou(mean, passes.boxes).astype(np.float64).mean(axis=0).astype(np.float32)
+    return overlap
+
+
+def detection_rate(passes: Passes) -> Floats:
+    """Return the share of passes that see a cell rather than background; high means certain.
+
+    Returns
+    -------
+    (N,) float32 in [0, 1]
+
+    References
+    ----------
+    Blok et al. 2024 (BoxAL, arXiv 2410.04880): certainty of occurrence.
+    """
+    return (passes.probs.argmax(axis=-1) > 0).mean(axis=0).astype(np.float32)
+
+
+def _entropy(probs: NDArray[np.float64]) -> Floats:
+    """Return the entropy of distributions (..., C + 1), in units of ln(C + 1)."""
+    surprise = -np.log(probs, where=probs > 0, out=np.zeros_like(probs))
+    entropy: Floats = ((probs * surprise).sum(axis=-1) / np.log(probs.shape[-1])).astype(np.float32)
+    return entropy
 
 
 def _check_passes(passes: Passes) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from rbcal.errors import JobError
 from rbcal.store.database import Database, Row, now
 
-Kind = Literal["train", "score", "evaluate"]
+Kind = Literal["train", "score", "evaluate", "rank", "simulate"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ACTIVE = ("queued", "running")
 

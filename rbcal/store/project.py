@@ -21,6 +21,7 @@ from rbcal.store.models import Models
 from rbcal.store.rankings import Rankings
 from rbcal.store.reviews import Reviews
 from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations, schema_of_version
+from rbcal.store.simulations import Simulations
 from rbcal.store.snapshots import Snapshots
 
 SUFFIX = ".rbcal"
@@ -64,6 +65,7 @@ class Project:
         self.snapshots = Snapshots(database)
         self.rankings = Rankings(database)
         self.evaluations = Evaluations(database)
+        self.simulations = Simulations(database)
         self.jobs = Jobs(database)
 
     @classmethod

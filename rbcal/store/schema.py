@@ -511,7 +511,93 @@ def _log_draft(
         )
 
 
-USER_VERSION = 4  # the number of migrations; in the header of every project file
+_FIFTH = """
+-- Who ordered the pool, and by what: see rbcal.scoring.strategies.
+ALTER TABLE ranking ADD COLUMN strategy TEXT NOT NULL DEFAULT 'relevance';
+ALTER TABLE ranking ADD COLUMN situation TEXT NOT NULL DEFAULT '{}';   -- JSON: what the strategy knew
+ALTER TABLE ranking ADD COLUMN looks BLOB;            -- float16 (M, D), of cells in annotated images
+ALTER TABLE score ADD COLUMN place INTEGER CHECK (place >= 1);   -- in the queue; NULL: by relevance
+ALTER TABLE score ADD COLUMN value REAL;                       -- what the strategy goes by; high comes first
+ALTER TABLE score ADD COLUMN terms TEXT NOT NULL DEFAULT '{}';   -- JSON: what the value is made of
+ALTER TABLE score ADD COLUMN propensity REAL CHECK (propensity > 0 AND propensity <= 1);   -- NULL: not drawn
+ALTER TABLE detection ADD COLUMN bald REAL;                      -- NULL, as the next three: not kept then
+ALTER TABLE detection ADD COLUMN agreement REAL;                 -- mean IoU to the mean box
+ALTER TABLE detection ADD COLUMN rate REAL;                      -- share of the passes that see a cell
+ALTER TABLE detection ADD COLUMN look BLOB;                      -- float16 (D,), a unit vector
+
+-- A job may be a simulation.
+CREATE TABLE wider_job (
+  id               INTEGER PRIMARY KEY,
+  kind             TEXT NOT NULL CHECK (kind IN ('train', 'score', 'evaluate', 'rank', 'simulate')),
+  config           TEXT NOT NULL,   -- JSON
+  state            TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+  stage            TEXT NOT NULL DEFAULT 'Starting',           -- what it does now, in words
+  step             INTEGER NOT NULL DEFAULT 0,
+  steps            INTEGER NOT NULL DEFAULT 0,                 -- 0: not known yet
+  cancel_requested INTEGER NOT NULL DEFAULT 0,
+  reason           TEXT,                                       -- why it failed
+  created_at       TEXT NOT NULL,
+  started_at       TEXT,
+  stage_started_at TEXT,
+  finished_at      TEXT,
+  first_step       INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO wider_job
+  SELECT id, kind, config, state, stage, step, steps, cancel_requested, reason, created_at,
+         started_at, stage_started_at, finished_at, first_step FROM job;
+CREATE TEMP TABLE kept_log AS SELECT * FROM job_log;
+CREATE TEMP TABLE kept_loss AS SELECT * FROM job_loss;
+CREATE TEMP TABLE kept_snapshot AS SELECT id, job_id FROM snapshot;
+DROP TABLE job;                                                -- what refers to it goes, or forgets it
+ALTER TABLE wider_job RENAME TO job;
+CREATE UNIQUE INDEX one_job_at_a_time ON job ((1)) WHERE state IN ('queued', 'running');
+INSERT OR IGNORE INTO job_log SELECT * FROM kept_log;
+INSERT OR IGNORE INTO job_loss SELECT * FROM kept_loss;
+UPDATE snapshot SET job_id = (SELECT job_id FROM kept_snapshot WHERE kept_snapshot.id = snapshot.id);
+DROP TABLE kept_log;
+DROP TABLE kept_loss;
+DROP TABLE kept_snapshot;
+
+-- An experiment: annotated images play pool and expert.
+CREATE TABLE simulation (
+  id           INTEGER PRIMARY KEY,
+  config       TEXT NOT NULL,                                  -- SimulationConfig as JSON
+  images       TEXT NOT NULL CHECK (length(images) = 64),      -- SHA-256 of the images and annotations
+  code_version TEXT NOT NULL,
+  created_at   TEXT NOT NULL,
+  finished_at  TEXT                                            -- NULL: under way, or stopped
+) STRICT;
+
+-- A point of a learning curve. Those of round 0 are alike for all strategies of a repeat.
+CREATE TABLE simulation_point (
+  simulation_id  INTEGER NOT NULL REFERENCES simulation (id) ON DELETE CASCADE,
+  repeat         INTEGER NOT NULL CHECK (repeat >= 0),
+  strategy       TEXT NOT NULL,
+  round          INTEGER NOT NULL CHECK (round >= 0),
+  n_images       INTEGER NOT NULL CHECK (n_images > 0),        -- annotated by then
+  n_cells        INTEGER NOT NULL CHECK (n_cells >= 0),
+  cells_by_class TEXT NOT NULL,                                -- JSON (C,)
+  expert_seconds REAL NOT NULL CHECK (expert_seconds >= 0),    -- expected, since round 0
+  evaluation     TEXT NOT NULL,                                -- Evaluation as JSON
+  weights_sha256 TEXT NOT NULL CHECK (length(weights_sha256) = 64),
+  query          TEXT NOT NULL,                                -- JSON: ids of the images, in order
+  seconds        REAL NOT NULL CHECK (seconds >= 0),           -- of computing
+  created_at     TEXT NOT NULL,
+  PRIMARY KEY (simulation_id, repeat, strategy, round)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER point_is_history BEFORE UPDATE ON simulation_point
+BEGIN SELECT RAISE (ABORT, 'a point of a simulation is history and never changes'); END;
+"""
+
+
+@migrations()
+def m005_strategies(db: Database) -> None:
+    """Add strategies, what they go by, and simulations."""
+    for statement in _statements(_FIFTH):
+        db.execute(statement)
+
+
+USER_VERSION = 5  # the number of migrations; in the header of every project file
 
 
 @cache

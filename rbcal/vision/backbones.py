@@ -24,6 +24,7 @@ from torchvision.models import VGG16_Weights, vgg16
 from rbcal.errors import DetectorError
 
 State = dict[str, Tensor]
+Levels = tuple[Tensor, ...]  # feature maps, the finest first
 
 
 class BoxHead(nn.Module):
@@ -54,7 +55,10 @@ class BoxHead(nn.Module):
 
 
 class Backbone(nn.Module):
-    """A picture in, normalised; one feature map (B, channels, H / stride, W / stride) out."""
+    """A picture in, normalised; one feature map (B, channels, H / stride, W / stride) out.
+
+    It is a trunk, which a simulation leaves as it is and runs once for each picture, and a neck.
+    """
 
     stride: ClassVar[int]
     channels: ClassVar[int]
@@ -62,12 +66,28 @@ class Backbone(nn.Module):
     mean: ClassVar[tuple[float, float, float]]  # that the weights were trained with
     std: ClassVar[tuple[float, float, float]]
 
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features (B, channels, H / stride, W / stride) of images (B, 3, H, W), in 32s."""
+        return self.neck(self.trunk(images))
+
+    def trunk(self, images: Tensor) -> Levels:
+        """Return what the neck is made of, the finest level, (B, c, H / stride, W / stride), first."""
+        raise NotImplementedError
+
+    def neck(self, levels: Levels) -> Tensor:
+        """Return the features (B, channels, H / stride, W / stride)."""
+        raise NotImplementedError
+
     def load_imagenet(self, head: BoxHead, weights: str | None) -> None:
         """Fill in ImageNet weights, those of the box head included where ImageNet training made some."""
         raise NotImplementedError
 
     def early_layers(self) -> Sequence[nn.Module]:
         """Return the layers of edges and colours, which 12 pictures cannot better: training leaves them."""
+        raise NotImplementedError
+
+    def trunk_layers(self) -> Sequence[nn.Module]:
+        """Return all layers of the trunk."""
         raise NotImplementedError
 
     def pretrained_layers(self, head: BoxHead) -> Sequence[nn.Module]:
@@ -97,11 +117,13 @@ class EfficientNetLite0(Backbone):
         self.laterals = nn.ModuleList(nn.Conv2d(width, self.channels, 1) for width in self._levels.values())
         self.smooth = nn.Conv2d(self.channels, self.channels, 3, padding=1)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the features (B, 128, H / 8, W / 8) of images (B, 3, H, W); H, W multiples of 32."""
-        fine, middle, coarse = (
-            lateral(level) for lateral, level in zip(self.laterals, self.body(images), strict=True)
-        )
+    def trunk(self, images: Tensor) -> Levels:
+        """Return the stages of stride 8, 16 and 32."""
+        return tuple(self.body(images))
+
+    def neck(self, levels: Levels) -> Tensor:
+        """Return the features (B, 128, H / 8, W / 8)."""
+        fine, middle, coarse = (lateral(level) for lateral, level in zip(self.laterals, levels, strict=True))
         middle = middle + F.interpolate(coarse, size=middle.shape[-2:])
         fine = fine + F.interpolate(middle, size=fine.shape[-2:])
         return self.smooth(fine)
@@ -136,6 +158,10 @@ class EfficientNetLite0(Backbone):
         """Return the body."""
         return (self.body,)
 
+    def trunk_layers(self) -> Sequence[nn.Module]:
+        """Return the body."""
+        return (self.body,)
+
 
 class Vgg16(Backbone):
     """VGG-16 without its last pool; fc6 and fc7 of its classifier become the box head: the paper's."""
@@ -150,9 +176,13 @@ class Vgg16(Backbone):
         super().__init__()
         self.body = vgg16(weights=None, init_weights=False).features[:-1]
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the features (B, 512, H / 16, W / 16) of images (B, 3, H, W)."""
-        return self.body(images)
+    def trunk(self, images: Tensor) -> Levels:
+        """Return the fourth stage, after its pool: (B, 512, H / 16, W / 16)."""
+        return (self.body[:24](images),)
+
+    def neck(self, levels: Levels) -> Tensor:
+        """Return the features (B, 512, H / 16, W / 16): the fifth stage."""
+        return self.body[24:](*levels)
 
     def load_imagenet(self, head: BoxHead, weights: str | None) -> None:
         """Fill body and box head from a file, or with torchvision's weights, fetched once and then kept."""
@@ -182,6 +212,10 @@ class Vgg16(Backbone):
     def early_layers(self) -> Sequence[nn.Module]:
         """Return the layers up to stride 4, as Faster R-CNN always froze them."""
         return (self.body[:10],)
+
+    def trunk_layers(self) -> Sequence[nn.Module]:
+        """Return the layers of the first four stages."""
+        return (self.body[:24],)
 
     def pretrained_layers(self, head: BoxHead) -> Sequence[nn.Module]:
         """Return body and box head."""

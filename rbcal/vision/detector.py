@@ -31,7 +31,7 @@ from rbcal.boxes import Floats
 from rbcal.config import TrainConfig
 from rbcal.errors import TrainingError
 from rbcal.formats.pictures import Pixels
-from rbcal.vision.backbones import BACKBONES, BoxHead
+from rbcal.vision.backbones import BACKBONES, BoxHead, Levels
 from rbcal.vision.devices import inference_precision, resolve_device
 from rbcal.vision.tiling import Tile, tiles
 
@@ -69,6 +69,32 @@ class Glimpse:
     def of(self, rows: Tensor) -> Glimpse:
         """Return what was seen of some of the proposals."""
         return replace(self, first=self.first[rows], proposals=self.proposals[rows])
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What the trunk made of a picture, kept for a neck and a head that go on learning."""
+
+    levels: Levels  # (c, h, w) each, the finest first
+    size: tuple[int, int]  # height, width; working pixels
+
+    @property
+    def n_bytes(self) -> int:
+        """How much memory it takes."""
+        return sum(level.nbytes for level in self.levels)
+
+
+@dataclass(frozen=True)
+class TracedImage:
+    """The same of a whole image (H, W), tile by tile."""
+
+    tiles: tuple[tuple[Tile, Traced], ...]
+    size: tuple[int, int]  # image pixels
+
+    @property
+    def n_bytes(self) -> int:
+        """How much memory it takes."""
+        return sum(traced.n_bytes for _, traced in self.tiles)
 
 
 class Detector(nn.Module):
@@ -117,12 +143,14 @@ class Detector(nn.Module):
         self.rpn.nms_thresh = _PROPOSAL_IOU if mode else _FINAL_IOU
         return self
 
-    def forward(self, images: Sequence[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    def forward(
+        self, images: Sequence[Tensor | Traced], targets: list[dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
         """Return the four losses of approximate joint training.
 
         Parameters
         ----------
-        images : sequence of (3, H, W) float32 in [0, 1]
+        images : sequence of (3, H, W) float32 in [0, 1], or of Traced
             At working scale.
         targets : list of dict
             boxes (M, 4) float32 in working pixels, labels (M,) int64 in 1..C.
@@ -131,29 +159,49 @@ class Detector(nn.Module):
         ----------
         Sadafi et al. 2019, equations (2) to (4), for the head; the RPN has the same pair of its own.
         """
-        batch = self._batch(images)
-        features = {"0": self.backbone(batch.tensors)}
+        features, batch = self._features(images)
         proposals, proposal_losses = self.rpn(batch, features, targets)
         _, head_losses = self.roi_heads(features, proposals, batch.image_sizes, targets)
         return head_losses | proposal_losses
 
-    def look(self, image: Pixels) -> Glimpse:
+    def look(self, image: Pixels | TracedImage) -> Glimpse:
         """Return what every pass over the image shares: all up to the first dropout, run once."""
-        height, width = image.shape[:2]
-        views = [self._look_at(image, tile) for tile in self.tiles(height, width)]
+        if isinstance(image, TracedImage):
+            size, views = image.size, [self._look_at(*each) for each in image.tiles]
+        else:
+            size = (image.shape[0], image.shape[1])
+            views = [self._look_at(tile, self._working(image, tile)) for tile in self.tiles(*size)]
         first, proposals = (torch.cat(parts) for parts in zip(*views, strict=True))
-        return Glimpse(first, proposals, (height, width))
+        return Glimpse(first, proposals, size)
 
-    def _look_at(self, image: Pixels, tile: Tile) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def trace(self, working: Tensor) -> Traced:
+        """Return what the trunk makes of a picture (3, h, w) at working scale."""
+        with self._autocast():
+            levels = self.backbone.trunk(self._batch([working]).tensors)
+        return Traced(tuple(level[0].clone() for level in levels), (working.shape[1], working.shape[2]))
+
+    def trace_image(self, image: Pixels) -> TracedImage:
+        """Return what the trunk makes of an image (H, W, 3), for :meth:`look`."""
+        height, width = image.shape[:2]
+        tiles = tuple((tile, self.trace(self._working(image, tile))) for tile in self.tiles(height, width))
+        return TracedImage(tiles, (height, width))
+
+    def _working(self, image: Pixels, tile: Tile) -> Tensor:
+        left, top, right, bottom = tile.window
+        return self.rescale(image[top:bottom, left:right], self.blueprint.scale)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
+
+    def _look_at(self, tile: Tile, view: Tensor | Traced) -> tuple[Tensor, Tensor]:
         """Return first features (R, W) and proposals (R, 4) of one tile, those that are its own."""
         left, top, right, bottom = tile.window
-        working = self.rescale(image[top:bottom, left:right], self.blueprint.scale)
-        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            batch = self._batch([working])
-            features = {"0": self.backbone(batch.tensors)}
+        with self._autocast():
+            features, batch = self._features([view])
             (proposals,), _ = self.rpn(batch, features)
             proposals = proposals.float()
-            (height, width) = working.shape[1:]
+            ((height, width),) = batch.image_sizes
             zoom = proposals.new_tensor([(right - left) / width, (bottom - top) / height])
             corner = proposals.new_tensor([left, top])
             in_image = proposals * zoom.repeat(2) + corner.repeat(2)
@@ -190,6 +238,18 @@ class Detector(nn.Module):
     def device(self) -> torch.device:
         """The device that holds the weights."""
         return self.roi_heads.box_head.fc6.weight.device
+
+    def _features(self, views: Sequence[Tensor | Traced]) -> tuple[dict[str, Tensor], ImageList]:
+        """Return the feature map of pictures, or of what the trunk made of them, and their sizes."""
+        if pictures := [view for view in views if isinstance(view, Tensor)]:
+            batch = self._batch(pictures)
+            return {"0": self.backbone(batch.tensors)}, batch
+        traces = [view for view in views if isinstance(view, Traced)]
+        levels = tuple(map(_stack, zip(*(trace.levels for trace in traces), strict=True)))
+        n, _, height, width = levels[0].shape
+        stride = self.backbone.stride
+        blank = levels[0].new_empty(()).expand(n, 3, height * stride, width * stride)  # its shape is read
+        return {"0": self.backbone.neck(levels)}, ImageList(blank, [trace.size for trace in traces])
 
     def _batch(self, images: Sequence[Tensor]) -> ImageList:
         """Normalise pictures of any size and pad them, with the mean colour, to one size."""
@@ -260,6 +320,13 @@ def settle(detector: Detector, device: torch.device) -> Detector:
     """Move to the device, in the memory order and the precision that it is fastest with."""
     detector.precision = inference_precision(device)
     return detector.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+
+def _stack(maps: Sequence[Tensor]) -> Tensor:
+    """Stack feature maps (c, h, w), filled up with zeros to one size: (B, c, max h, max w)."""
+    height, width = (max(each.shape[axis] for each in maps) for axis in (1, 2))
+    padded = [F.pad(each, (0, width - each.shape[2], 0, height - each.shape[1])) for each in maps]
+    return torch.stack(padded).float().contiguous(memory_format=torch.channels_last)
 
 
 def _anchor_sides(sides: NDArray[np.float64]) -> tuple[float, ...]:

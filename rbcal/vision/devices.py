@@ -56,6 +56,11 @@ def is_out_of_memory(err: BaseException) -> bool:
     )
 
 
+def use_cores(n: int) -> None:
+    """Let this process compute on so many cores of the CPU."""
+    torch.set_num_threads(n)
+
+
 def free_memory() -> None:
     """Give back what the allocator of the GPU holds but does not use."""
     gc.collect()  # tensors that a traceback held

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
-from torch.nn.functional import pad, relu
+from torch.nn.functional import normalize, pad, relu
 from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import nms
 
-from rbcal.boxes import Detections, Passes
+from rbcal.boxes import Detections, Floats, Passes
 from rbcal.config import ScoringConfig
 from rbcal.formats.pictures import Pixels
-from rbcal.vision.detector import Detector, Glimpse
+from rbcal.vision.detector import Detector, Glimpse, TracedImage
 
 _SAME_CELL = 0.5  # IoU above which two boxes are one cell, whatever their classes: a cell comes out once
 _FAINT = 0.05  # AP needs the doubtful detections too
 _HOPELESS = 0.5  # of the threshold: what is below it without dropout is not above it on the mean (measured)
+_LOOK = 32  # numbers that say what a cell looks like; angles are then kept to about 0.2
 _MIN_SIDE = 1.0  # image pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What a sampler sees in one image: N cells, how T passes see them, and what they look like, (N, D)."""
+
+    detections: Detections
+    passes: Passes
+    looks: Floats
 
 
 class Sampler:
@@ -62,17 +74,19 @@ class Sampler:
         self._fc7_bias = _stack([head.fc7.bias[None, b] for b in units_7])  # (T, 1, V); _fc7: (T, U, V)
         self._predictor = _stack([boost * weight[:, b].T for b in units_7])  # (T, V, 5 (C + 1))
 
-    @torch.inference_mode()
-    def __call__(self, image: Pixels) -> tuple[Detections, Passes]:
-        """Return the cells of one image (H, W, 3), and how T stochastic passes see each of them.
+    def __call__(self, image: Pixels | TracedImage) -> tuple[Detections, Passes]:
+        """Return the cells of one image (H, W, 3), and how T stochastic passes see each of them."""
+        seen = self.see(image)
+        return seen.detections, seen.passes
 
-        Returns
-        -------
-        Detections
-            N cells; boxes and probs are those of the mean over the passes.
-        Passes
-            The same N cells in each pass. The box is that of the most probable cell class of the pass:
-            background has no box.
+    @torch.inference_mode()
+    def see(self, image: Pixels | TracedImage) -> Sight:
+        """Return all that is seen in one image (H, W, 3), or in what the trunk made of it.
+
+        Notes
+        -----
+        Boxes and probs of the detections are those of the mean over the passes. The box of a pass is that of
+        the most probable cell class of the pass: background has no box.
         """
         detector, threshold = self._detector, self._config.cell_threshold
         glimpse = detector.look(image)
@@ -84,9 +98,10 @@ class Sampler:
         cells = choose_cells(boxes, mean, threshold)
         probs, deltas = probs[:, cells], deltas[:, cells]
         boxes_of_passes = _boxes(detector, glimpse.of(cells), probs, deltas)
-        return (
+        return Sight(
             Detections(boxes[cells].cpu().numpy(), mean[cells].cpu().numpy()),
             Passes(boxes_of_passes.cpu().numpy(), probs.cpu().numpy()),
+            looks(glimpse.first[cells]),
         )
 
     def passes(self, glimpse: Glimpse) -> tuple[Tensor, Tensor]:
@@ -107,7 +122,7 @@ def sample(detector: Detector, image: Pixels, config: ScoringConfig) -> tuple[De
 
 
 @torch.inference_mode()
-def detect(detector: Detector, image: Pixels) -> Detections:
+def detect(detector: Detector, image: Pixels | TracedImage) -> Detections:
     """Return the cells of one image from one pass without dropout, doubtful ones included, for evaluation."""
     glimpse = detector.look(image)
     logits, deltas = detector.plain_pass(glimpse.first)
@@ -123,6 +138,16 @@ def dropout_masks(config: ScoringConfig, detector: Detector) -> Tensor:
     head = detector.roi_heads.box_head
     chance = torch.rand((config.passes, 2, head.fc7.in_features), generator=generator)
     return (chance >= head.dropout).to(detector.device)
+
+
+def looks(first: Tensor) -> Floats:
+    """Return what cells look like: their features (N, W) before the first dropout as unit vectors (N, D).
+
+    A random projection, the same always, keeps the angles between them (Johnson and Lindenstrauss 1984).
+    """
+    generator = torch.Generator().manual_seed(first.shape[1])
+    projection = torch.randn((first.shape[1], _LOOK), generator=generator).to(first.device)
+    return normalize(first @ projection).cpu().numpy()
 
 
 def _stack(matrices: list[Tensor]) -> Tensor:

@@ -21,7 +21,7 @@ from rbcal.errors import DivergedError, TrainingError
 from rbcal.formats.pictures import Pixels
 from rbcal.vision.augmentation import Window, recolour, repeat_factors, window
 from rbcal.vision.checkpoint import load, save
-from rbcal.vision.detector import Detector
+from rbcal.vision.detector import Detector, Traced
 from rbcal.vision.devices import is_out_of_memory, training_precision
 
 Sample = tuple[Pixels, Annotations]
@@ -70,7 +70,7 @@ class Training:
     def __init__(
         self,
         detector: Detector,
-        samples: Sequence[Sample],
+        samples: Sequence[Any],
         config: TrainConfig,
         *,
         labels: Sequence[Ints] | None = None,
@@ -192,7 +192,7 @@ class Training:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(int(_generator(self._config, step, "torch").integers(2**63)))
             detector.train()
-            images, targets = zip(*(_working(detector, each) for each in windows), strict=True)
+            images, targets = zip(*(self._show(each) for each in windows), strict=True)
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
                 losses = detector(images, list(targets))
             self._optimizer.zero_grad()
@@ -216,10 +216,16 @@ class Training:
         upright = bool(rng.integers(2))  # or all lying: portrait and landscape would need more padding
         first = (step - 1) * config.batch_size
         chosen = [_nth(self._epoch, first + i, config) for i in range(config.batch_size)]
-        return [
-            window(*self._samples[index], self.detector.blueprint.scale, config, rng, upright)
-            for index in chosen
-        ]
+        return [self._draw(self._samples[index], rng, upright) for index in chosen]
+
+    def _draw(self, sample: Any, rng: np.random.Generator, upright: bool) -> Any:
+        """Return how a sample is seen this time: a random window of it."""
+        pixels, truth = sample
+        return window(pixels, truth, self.detector.blueprint.scale, self._config, rng, upright)
+
+    def _show(self, view: Any) -> tuple[Tensor | Traced, dict[str, Tensor]]:
+        """Return what the detector is shown, and its targets."""
+        return show(self.detector, view)
 
     def _judge(self, figure: float) -> None:
         """Keep the weights if they are the best so far; of equals, those trained for longer."""
@@ -296,7 +302,7 @@ def _nth(epoch: Ints, n: int, config: TrainConfig) -> int:
     return int(_generator(config, number, "order").permutation(epoch)[place])
 
 
-def _working(detector: Detector, view: Window) -> tuple[Tensor, dict[str, Tensor]]:
+def show(detector: Detector, view: Window) -> tuple[Tensor, dict[str, Tensor]]:
     """Return a window (3, h, w) at working scale, recoloured, and its targets."""
     working = detector.rescale(view.pixels, view.scale)
     (height, width), (working_height, working_width) = view.pixels.shape[:2], working.shape[1:]
