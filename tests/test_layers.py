@@ -9,7 +9,7 @@ UI = ", ".join(
     f"rbcal.{module}"
     for module in (
         *("store.project", "formats.coco", "formats.pictures", "scoring.relevance", "cli"),
-        *("view.canvas", "view.charts", "view.guide", "view.shapes", "view.words"),
+        *("view.canvas", "view.charts", "view.experiments", "view.guide", "view.shapes", "view.words"),
         *("work.importing", "work.jobs", "work.restoring", "work.sharing", "work.store_bench"),
         *("formats.labels", "store.backups", "store.verification"),
     )
