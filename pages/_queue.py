@@ -12,11 +12,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages._desk import Desk, act
 from pages._easel import View
+from rbcal.config import DEFAULT_STRATEGY
 from rbcal.formats import pictures
 from rbcal.store.project import Project
 from rbcal.store.rankings import QueueEntry
 from rbcal.view.guide import duration
-from rbcal.view.words import literal, relevance_words
+from rbcal.view.why import BATCH, batch_words, brief, why
+from rbcal.view.words import literal
 
 _STRIP = 12  # images; as many as a tall window has room for
 _LISTED = 50  # images on one leaf of the list
@@ -82,6 +84,7 @@ def jump(image_id: int) -> None:
 
 def show_strip(project: Project, desk: Desk, order: Order) -> None:
     """Show the images around the open one, with what there is to do in each."""
+    strategy = desk.ranking.strategy if desk.ranking else DEFAULT_STRATEGY
     ids = [image_id for image_id, _ in order]
     place = ids.index(desk.image.id) if desk.image.id in ids else 0
     first = max(0, min(place - 1, len(ids) - _STRIP))
@@ -91,8 +94,8 @@ def show_strip(project: Project, desk: Desk, order: Order) -> None:
             "id": entry.image_id,
             "picture": _thumbnail(project, entry.image_id),
             "place": number,
-            "lines": _lines(entry),
-            "title": f"{entry.name}: {relevance_words(entry.score, entry.rare_names)}",
+            "lines": _lines(entry, strategy),
+            "title": f"{entry.name}: {why(strategy, entry, desk.names)}",
             "here": entry.image_id == desk.image.id,
             "skipped": entry.skipped,
         }
@@ -111,14 +114,12 @@ def _open_from_strip(_desk: Desk) -> None:
         jump(int(asked))
 
 
-def _lines(entry: QueueEntry) -> list[str]:
-    score = entry.score
-    if score is None:
-        return ["not scored"]
-    if not score.n_cells:
-        return ["nothing found"]
+def _lines(entry: QueueEntry, strategy: str) -> list[str]:
+    first, score = brief(strategy, entry.score), entry.score
+    if score is None or not score.n_cells:
+        return [first]
     rare = f" · {score.n_rare} rare" if score.n_rare else ""
-    return [f"R {score.relevance:.0f}", f"{score.n_flagged} red{rare}"]
+    return [first, f"{score.n_flagged} red{rare}"]
 
 
 def _thumbnail(project: Project, image_id: int) -> str:
@@ -154,23 +155,26 @@ def show_list(path: Path, view: View, names: Sequence[str]) -> None:
         order = project.rankings.order(label)
         ids = [image_id for image_id, skipped in order if kind == "To review" or skipped]
         ranking = project.rankings.current()
+        strategy = ranking.strategy if ranking else DEFAULT_STRATEGY
         leaf = _leaf(len(ids), right)
+        coming = project.rankings.entries(ids[:BATCH])
+        rare = project.classes.rare_labels()
         entries = project.rankings.entries(ids[leaf * _LISTED :][:_LISTED])
         table = pd.DataFrame(
             {
                 "": [_thumbnail(project, entry.image_id) for entry in entries],
                 "#": range(leaf * _LISTED + 1, leaf * _LISTED + 1 + len(entries)),
                 "Image": [("⤼ " if entry.skipped else "") + entry.name for entry in entries],
-                "R": [entry.score.relevance if entry.score else None for entry in entries],
+                "Goes by": [brief(strategy, entry.score) for entry in entries],
                 "Red": [entry.score.n_flagged if entry.score else None for entry in entries],
                 "Rare": [entry.score.n_rare if entry.score else None for entry in entries],
-                "Why": [relevance_words(entry.score, entry.rare_names) for entry in entries],
+                "Why": [why(strategy, entry, names) for entry in entries],
             }
         )
     if view.queue_label != label:
         view.queue_label = label
     who = ranked_by(ranking.model_id if ranking else None, stale=bool(ranking and ranking.stale))
-    st.caption(f"{who} Click a row to open its image.")
+    st.caption(f"{who} {literal(batch_words(coming, names, rare))}  \nClick a row to open its image.")
     if not ids:
         st.info("No image here.")
         return
@@ -223,7 +227,6 @@ def _choose(table: pd.DataFrame, ids: list[int], key: str) -> None:
         selection_mode="single-cell",
         column_config={
             "": st.column_config.ImageColumn(width=90),
-            "R": st.column_config.NumberColumn(format="%.0f"),
             "Saved": st.column_config.DatetimeColumn(format="distance"),
         },
     )

@@ -11,6 +11,7 @@ from pages._opening import hold_picture, open_desk
 from pages._panel import show_panel
 from pages._queue import Order, following, queue_label, save, show_list, show_strip, skip
 from rbcal.store.project import Project
+from rbcal.view.why import brief, why
 from rbcal.view.words import literal, relevance_words
 
 PATH = open_project_path()
@@ -131,10 +132,11 @@ def why_words(project: Project, desk: Desk, ids: list[int]) -> str:
     if desk.image.id not in ids:
         return "Saving stores a new version; the earlier ones stay." if desk.image.revision else ""
     [entry] = project.rankings.entries([desk.image.id])
-    words = literal(relevance_words(entry.score, entry.rare_names))
     if entry.score is None or desk.ranking is None:
-        return words
-    words = f"R {entry.score.relevance:.0f}: {words} · ranked by model {desk.ranking.model_id}"
+        return literal(relevance_words(entry.score))
+    strategy = desk.ranking.strategy
+    words = literal(f"{brief(strategy, entry.score)}: {why(strategy, entry, desk.names)}")
+    words += f" · ranked by model {desk.ranking.model_id}, {literal(strategy)}"
     if desk.ranking.stale:
         words += " · :orange[another model serves by now: rank the pool again on the Train page]"
     return words

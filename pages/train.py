@@ -7,7 +7,14 @@ import streamlit as st
 
 from pages._models import show_models, show_question
 from pages._open import open_project_path
-from rbcal.config import BACKBONES, ScoringConfig, TrainConfig, suggested_steps
+from rbcal.config import (
+    BACKBONES,
+    DEFAULT_STRATEGY,
+    STRATEGIES,
+    ScoringConfig,
+    TrainConfig,
+    suggested_steps,
+)
 from rbcal.errors import JobError
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project
@@ -21,7 +28,13 @@ STARTS = {
     "random": "Random weights",
 }
 DONE = {"done": "is finished", "failed": "failed", "cancelled": "was cancelled"}
-NAMES = {"train": "Training", "score": "Scoring", "evaluate": "Measuring"}
+NAMES = {
+    "train": "Training",
+    "score": "Scoring",
+    "evaluate": "Measuring",
+    "rank": "Ordering",
+    "simulate": "The simulation",
+}
 PATH = open_project_path()
 
 
@@ -69,6 +82,14 @@ def show_start(project: Project) -> None:
             value=ScoringConfig.passes,
             help="How often each cell is looked at with dropout on, to see how sure the model is.",
         )
+        strategy = st.selectbox(
+            "Order of the pool",
+            STRATEGIES,
+            index=list(STRATEGIES).index(DEFAULT_STRATEGY),
+            format_func=lambda name: f"{name}: {STRATEGIES[name]}",
+            help="Which images you are shown first. One in ten is drawn at random, whatever you choose: it "
+            "checks the order itself.",
+        )
         with st.expander("More settings"):
             columns = st.columns(4)
             seed = columns[0].number_input("Random seed", min_value=0, value=TrainConfig.seed)
@@ -99,7 +120,7 @@ def show_start(project: Project) -> None:
             beta = columns[1].number_input("beta, on U^d", 0.0, 1.0, ScoringConfig.beta, 0.05)
             gamma = columns[2].number_input("gamma, weight of U^r", 0.0, 100.0, ScoringConfig.gamma, 1.0)
             rare = columns[3].number_input("Rare from p >", 0.0, 1.0, ScoringConfig.rare_threshold, 0.05)
-        both, only_train, only_score = st.columns(3)
+        both, only_train, only_score, only_order = st.columns(4)
         pressed = {
             "train and score": both.form_submit_button(
                 "Train, then rank the pool", type="primary", width="stretch", icon=":material/play_arrow:"
@@ -108,12 +129,21 @@ def show_start(project: Project) -> None:
             "score": only_score.form_submit_button(
                 "Only rank the pool", width="stretch", disabled=serving is None
             ),
+            "rank": only_order.form_submit_button(
+                "Only order it anew",
+                width="stretch",
+                disabled=project.rankings.current() is None,
+                help="Another order of what the last ranking found: seconds, for no image is looked at.",
+            ),
         }
     scoring = replace(
         ScoringConfig(), passes=int(passes), alpha=alpha, beta=beta, gamma=gamma, rare_threshold=rare
     ).to_json()
     if pressed["score"]:
-        jobs.start(PATH, "score", {"score": scoring})
+        jobs.start(PATH, "score", {"score": scoring, "strategy": strategy})
+        st.rerun()
+    if pressed["rank"]:
+        jobs.start(PATH, "rank", {"strategy": strategy})
         st.rerun()
     if pressed["train"] or pressed["train and score"]:
         config = TrainConfig(
@@ -127,7 +157,8 @@ def show_start(project: Project) -> None:
             device=device.strip(),
         )
         wants_ranking = pressed["train and score"] and counts.pool_images > 0
-        jobs.start(PATH, "train", {"train": config.to_json(), "score": scoring if wants_ranking else None})
+        ranking = {"score": scoring if wants_ranking else None, "strategy": strategy}
+        jobs.start(PATH, "train", {"train": config.to_json(), **ranking})
         st.rerun()
 
 
@@ -145,7 +176,8 @@ def show_resume(project: Project) -> None:
         go_on, forget = st.columns(2)
         if go_on.button("Resume", type="primary", width="stretch", icon=":material/resume:"):
             stopped = snapshot.job_id and project.jobs.get(snapshot.job_id).config
-            jobs.start(PATH, "train", {"resume": True, "score": stopped and stopped.get("score")})
+            after = {name: stopped[name] for name in ("score", "strategy") if stopped and name in stopped}
+            jobs.start(PATH, "train", {"resume": True, **after})
             st.rerun()
         if forget.button("Forget it", width="stretch"):
             project.snapshots.discard()

@@ -15,6 +15,31 @@ Initialisation = Literal["auto", "serving", "imagenet", "random"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 
 
+STRATEGIES = {  # what the expert is offered, and one sentence about each
+    "balanced": "Cells you would change, most of all of classes with few annotations, per minute of yours.",
+    "relevance": "The paper's equation (8): flagged cells, counted. It prefers crowded images.",
+    "relevance_per_cell": "Equation (8), divided by the number of cells.",
+    "random": "At random: what the others are measured against.",
+    "entropy": "Where the class of the cells is least certain, on average.",
+    "entropy_sum": "Where the class is least certain, summed over the cells.",
+    "bald": "Where the stochastic passes contradict each other most, on average.",
+    "boxal": "BoxAL: least certain of class, box and occurrence, on average.",
+}
+LADDER = {  # `balanced` without one of its parts, to see what it is worth
+    "balanced_plain": "Balanced, but all classes count alike.",
+    "balanced_alike": "Balanced, but look-alikes are not avoided.",
+    "balanced_free": "Balanced, but minutes do not count.",
+}
+DEFAULT_STRATEGY = "balanced"  # the one that wins: docs/benchmarks.md
+
+
+def check_strategy(name: str) -> None:
+    """Raise a ScoringError if there is no strategy of that name."""
+    if name not in {**STRATEGIES, **LADDER}:
+        known = ", ".join({**STRATEGIES, **LADDER})
+        raise ScoringError(f"There is no strategy {name!r}. Choose one of: {known}.")
+
+
 class _Config:
     """JSON in, JSON out; unknown keys are an error, since a typing slip must not train something else."""
 
@@ -131,5 +156,7 @@ class SimulationConfig(_Config):
         for name, low in {**least, "steps": 1, "seed_steps": 1, "seed": 0}.items():
             if getattr(self, name) < low:
                 raise ScoringError(f"{name} is at least {low}, but got {getattr(self, name)}.")
+        for name in self.strategies:
+            check_strategy(name)
         if not self.strategies or self.unit not in get_args(Unit):
             raise ScoringError("A simulation needs at least 1 strategy, and counts 'cells' or 'images'.")

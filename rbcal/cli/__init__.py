@@ -8,8 +8,9 @@ one JSON document on stdout and nothing else there; progress goes to stderr.
 from rbcal.cli import projects  # isort: skip
 from rbcal.cli import models  # isort: skip
 from rbcal.cli import pool  # isort: skip
+from rbcal.cli import experiments  # isort: skip
 from rbcal.cli import sharing  # isort: skip
 from rbcal.cli import safety  # isort: skip
 from rbcal.cli.base import app
 
-__all__ = ["app", "models", "pool", "projects", "safety", "sharing"]
+__all__ = ["app", "experiments", "models", "pool", "projects", "safety", "sharing"]

@@ -15,7 +15,7 @@ import heapq
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.vq import kmeans2, vq
+from scipy.cluster.vq import kmeans, vq
 
 from rbcal.boxes import Ints
 from rbcal.scoring.order import Order
@@ -51,8 +51,8 @@ def balanced(
     Returns
     -------
     Order
-        Its terms are the expected new cells of each class ("new 0", "new 1", ...), the cells that the expert
-        would change, the minutes, and the two sums of V at the place of the image.
+        Its terms are the two sums of V that each image adds at its place, and what it would add to the first
+        for each class, were it the first to come ("gain 0", "gain 1", ...).
     """
     change = situation.calibration(pool.doubts)  # e
     x = _per_image(pool, pool.probs[:, 1:] * change[:, None])  # (K, C) expected new cells worth a look
@@ -67,9 +67,8 @@ def balanced(
         minutes if cost else np.ones(pool.n_images),
         pool.n_classes,
     )
-    seen = _per_image(pool, pool.probs[:, 1:])
-    terms = {f"new {k}": seen[:, k] for k in range(pool.n_classes)}
-    terms |= {"change": pool.total(change), "minutes": minutes, "classes": classes, "looks": looks}
+    terms = {"classes": classes, "looks": looks}
+    terms |= {f"gain {k}": column for k, column in enumerate(_parts(x, n_k, w_k / w_k.sum()))}
     return Order(images, (classes + looks) / minutes, terms, np.full(pool.n_images, np.nan))
 
 
@@ -129,6 +128,11 @@ def _greedily(
     return np.array(order, np.int64), classes, looks
 
 
+def _parts(x: Reals, n_k: Reals, weights: Reals) -> Reals:
+    """Return what each image adds for each class, were it the first: (C, K)."""
+    return (weights * np.log1p(x / (1 + n_k))).T
+
+
 def _looks(pool: Pool, situation: Situation, change: Reals) -> tuple[Reals, Reals]:
     """Return expected new cells of each look, (K, J), and annotated cells of each, (J,)."""
     everything = np.concatenate([pool.looks, situation.looks.reshape(-1, pool.looks.shape[1])])
@@ -136,7 +140,7 @@ def _looks(pool: Pool, situation: Situation, change: Reals) -> tuple[Reals, Real
         return np.zeros((pool.n_images, 1)), np.zeros(1)
     rng = np.random.default_rng([situation.seed, *b"looks"])
     sample = everything[rng.permutation(len(everything))[:_SAMPLE]].astype(np.float64)
-    centres, _ = kmeans2(sample, min(_LOOKS, len(sample)), minit="++", rng=rng)
+    centres, _ = kmeans(sample, np.unique(sample, axis=0)[:: max(1, len(sample) // _LOOKS)][:_LOOKS])
     look, _ = vq(everything.astype(np.float64), centres)
     of_cell = np.eye(len(centres))[look]
     return _per_image(pool, of_cell[: len(pool)] * change[:, None]), of_cell[len(pool) :].sum(axis=0)

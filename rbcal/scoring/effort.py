@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
 FEWEST = 10  # reviews; of fewer, the assumed times hold
-_CONFIDENCE = 3.0  # the assumed times weigh as many reviews; they keep what the data cannot tell apart
+_CONFIDENCE = 1.0  # the assumed times weigh as one review; they keep what the data cannot tell apart
 _BUSY = 600.0  # seconds; a review that took longer was not one stretch of work
 
 

@@ -12,9 +12,9 @@ from rbcal.config import ScoringConfig
 from rbcal.errors import ScoringError
 from rbcal.scoring.calibration import Calibration
 from rbcal.scoring.effort import Effort
+from rbcal.scoring.uncertainty import entropy
 
 Reals = NDArray[np.float64]
-DOUBTS = ("bald", "entropy", "box", "rate")  # the columns of Pool.doubts
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,13 +74,11 @@ class Pool:
     @property
     def entropy(self) -> Reals:
         """(N,) in [0, 1]: predictive entropy, in units of ln(C + 1)."""
-        probs = self.probs.astype(np.float64)
-        surprise = -np.log(probs, where=probs > 0, out=np.zeros_like(probs))
-        return (probs * surprise).sum(axis=1) / np.log(probs.shape[1])
+        return entropy(self.probs)
 
     @property
     def doubts(self) -> Reals:
-        """(N, 4) in [0, 1], all of them high where the model is unsure: the columns of DOUBTS."""
+        """(N, 4) in [0, 1], all of them high where the model is unsure."""
         return doubts(self.bald, self.entropy, self.agreement, self.rate)
 
     def total(self, of_cells: NDArray[np.generic]) -> Reals:
@@ -93,11 +91,11 @@ class Pool:
         return np.divide(self.total(of_cells), n, out=np.full(self.n_images, empty), where=n > 0)
 
 
-def doubts(bald: Floats, entropy: NDArray[np.floating], agreement: Floats, rate: Floats) -> Reals:
+def doubts(bald: Floats, entropy_: Reals, agreement: Floats, rate: Floats) -> Reals:
     """Return four measures of doubt as columns (N, 4), each in [0, 1] and high where the model is unsure."""
     share = np.clip(rate.astype(np.float64), 1e-12, 1 - 1e-12)
     wavering = -(share * np.log2(share) + (1 - share) * np.log2(1 - share))  # entropy of seen or not seen
-    return np.stack([bald, entropy, 1 - agreement, wavering], axis=1).astype(np.float64)
+    return np.stack([bald, entropy_, 1 - agreement, wavering], axis=1).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,25 +7,16 @@ give each image a number of its own, and order by it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from rbcal.errors import ScoringError
+from rbcal.config import check_strategy
 from rbcal.scoring.balanced import balanced
 from rbcal.scoring.order import Order, by_value
-from rbcal.scoring.pool import Pool, Situation
+from rbcal.scoring.pool import Pool, Reals, Situation
 
-Choose = Callable[[Pool, Situation], Order]
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """A way to order the pool, and one sentence about it for whoever chooses."""
-
-    choose: Choose
-    about: str
+Strategy = Callable[[Pool, Situation], Order]
 
 
 def relevance(pool: Pool, situation: Situation) -> Order:
@@ -89,22 +80,18 @@ def boxal(pool: Pool, situation: Situation) -> Order:
 
 
 STRATEGIES: dict[str, Strategy] = {
-    "balanced": Strategy(
-        balanced, "Cells you would change, most of all of classes with few annotations, per minute of yours."
-    ),
-    "relevance": Strategy(relevance, "Equation (8) of the paper: flagged cells, counted."),
-    "relevance_per_cell": Strategy(relevance_per_cell, "Equation (8), divided by the number of cells."),
-    "random": Strategy(random, "At random: what the others are measured against."),
-    "entropy": Strategy(entropy, "Where the class of the cells is least certain, on average."),
-    "entropy_sum": Strategy(entropy_sum, "Where the class is least certain, summed over the cells."),
-    "bald": Strategy(bald, "Where the stochastic passes contradict each other most."),
-    "boxal": Strategy(boxal, "BoxAL: least certain of class, box and occurrence, on average."),
-    "balanced_plain": Strategy(partial(balanced, weights=False), "Balanced, all classes alike."),
-    "balanced_alike": Strategy(partial(balanced, diversity=False), "Balanced, look-alikes not avoided."),
-    "balanced_free": Strategy(partial(balanced, cost=False), "Balanced, minutes not counted."),
+    "balanced": balanced,
+    "relevance": relevance,
+    "relevance_per_cell": relevance_per_cell,
+    "random": random,
+    "entropy": entropy,
+    "entropy_sum": entropy_sum,
+    "bald": bald,
+    "boxal": boxal,
+    "balanced_plain": partial(balanced, weights=False),
+    "balanced_alike": partial(balanced, diversity=False),
+    "balanced_free": partial(balanced, cost=False),
 }
-LADDER = ("balanced_plain", "balanced_alike", "balanced_free")  # balanced without one of its parts
-OFFERED = tuple(name for name in STRATEGIES if name not in LADDER)  # to the expert
 
 
 def choose(strategy: str, pool: Pool, situation: Situation) -> Order:
@@ -115,9 +102,20 @@ def choose(strategy: str, pool: Pool, situation: Situation) -> Order:
     ScoringError
         If there is no such strategy.
     """
-    if strategy not in STRATEGIES:
-        raise ScoringError(f"There is no strategy {strategy!r}. Choose one of: {', '.join(STRATEGIES)}.")
-    return STRATEGIES[strategy].choose(pool, situation)
+    check_strategy(strategy)
+    return STRATEGIES[strategy](pool, situation)
+
+
+def prospects(pool: Pool, situation: Situation) -> dict[str, Reals]:
+    """Return what each image is expected to bring, whatever the strategy: (K,) each.
+
+    "new 0", "new 1", ... are the cells of each class by the model's probabilities, "change" the cells that
+    the expert would change, "minutes" the time of the expert.
+    """
+    change = pool.total(situation.calibration(pool.doubts))
+    seconds = situation.effort.seconds(pool.n_cells, change)
+    found = {f"new {k}": pool.total(pool.probs[:, k + 1]) for k in range(pool.n_classes)}
+    return {**found, "change": change, "minutes": seconds / 60}
 
 
 def _relevance_terms(pool: Pool, situation: Situation) -> dict[str, np.ndarray]:

@@ -142,23 +142,25 @@ def rare_candidate(probs: Floats, rare: Sequence[int], threshold: float) -> Floa
     return np.any(p_j > threshold, axis=1).astype(np.float32)
 
 
-def predictive_entropy(passes: Passes) -> Floats:
-    """Return the entropy of the mean class distribution; high means unsure, for whatever reason.
+def entropy(probs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the entropy of class distributions; high means unsure, for whatever reason.
+
+    Parameters
+    ----------
+    probs : (..., C + 1) float
+        Background first. Of the mean over the passes this is the predictive entropy (Gal 2016, 3.3.1).
 
     Returns
     -------
-    (N,) float32 in [0, 1]
+    (...) float64 in [0, 1]
         In units of ln(C + 1), the entropy when background and all classes are equally probable.
 
-    References
-    ----------
-    Gal 2016, "Uncertainty in Deep Learning", section 3.3.1: H[mean_i p_i].
-
-    >>> probs = np.float32([[[0.5, 0.5], [1, 0]], [[0.5, 0.5], [1, 0]]])
-    >>> predictive_entropy(Passes(np.ones((2, 2, 4)), probs))
-    array([1., 0.], dtype=float32)
+    >>> entropy(np.array([[0.5, 0.5], [1.0, 0.0]]))
+    array([1., 0.])
     """
-    return _entropy(passes.probs.mean(axis=0, dtype=np.float64))
+    probs = probs.astype(np.float64)
+    surprise = -np.log(probs, where=probs > 0, out=np.zeros_like(probs))
+    return np.asarray((probs * surprise).sum(axis=-1) / np.log(probs.shape[-1]))
 
 
 def mutual_information(passes: Passes) -> Floats:
@@ -181,8 +183,8 @@ def mutual_information(passes: Passes) -> Floats:
     array([0., 1.], dtype=float32)
     """
     _check_passes(passes)
-    of_passes = _entropy(passes.probs.astype(np.float64)).mean(axis=0)
-    return np.clip(predictive_entropy(passes) - of_passes, 0, 1).astype(np.float32)
+    whole, of_passes = entropy(passes.probs.mean(axis=0, dtype=np.float64)), entropy(passes.probs)
+    return np.clip(whole - of_passes.mean(axis=0), 0, 1).astype(np.float32)
 
 
 def box_agreement(passes: Passes) -> Floats:
@@ -215,13 +217,6 @@ def detection_rate(passes: Passes) -> Floats:
     Blok et al. 2024 (BoxAL, arXiv 2410.04880): certainty of occurrence.
     """
     return (passes.probs.argmax(axis=-1) > 0).mean(axis=0).astype(np.float32)
-
-
-def _entropy(probs: NDArray[np.float64]) -> Floats:
-    """Return the entropy of distributions (..., C + 1), in units of ln(C + 1)."""
-    surprise = -np.log(probs, where=probs > 0, out=np.zeros_like(probs))
-    entropy: Floats = ((probs * surprise).sum(axis=-1) / np.log(probs.shape[-1])).astype(np.float32)
-    return entropy
 
 
 def _check_passes(passes: Passes) -> None:

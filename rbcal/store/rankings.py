@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rbcal.boxes import Floats
+from rbcal.boxes import LOOK, Floats, Ints
 from rbcal.config import ScoringConfig
+from rbcal.errors import ProjectError
 from rbcal.store.database import Database, Row, now
 
+_AT_ONCE = 500  # images whose cells are read at once; bounds the memory
 _CURRENT = "(SELECT max(id) FROM ranking WHERE finished_at IS NOT NULL)"
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """One scoring of the pool. It is stale when another model serves by now."""
+    """One scoring of the pool, ordered by a strategy. It is stale when another model serves by now.
+
+    `situation` is what the strategy took into account.
+    """
 
     id: int
     model_id: int
     config: ScoringConfig
     created_at: str
     stale: bool
+    strategy: str = "relevance"
+    situation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Score:
-    """How relevant an image is, equation (8), and how many of its cells fire each term."""
+    """How relevant an image is, equation (8), and how many of its cells fire each term.
+
+    `value`, `terms` and `propensity` are those of :class:`Arranged`; None and empty while no strategy has
+    ordered the pool.
+    """
 
     relevance: float
     n_cells: int
@@ -37,6 +49,9 @@ class Score:
     n_class: int
     n_box: int
     n_rare: int
+    value: float | None = None
+    terms: Mapping[str, float] = field(default_factory=dict)
+    propensity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,11 +79,42 @@ class QueueEntry:
     skipped: bool = False
 
 
+@dataclass(frozen=True)
+class Arranged:
+    """What a strategy says of an image; `propensity` is the chance if it was drawn at random."""
+
+    image_id: int
+    value: float
+    terms: Mapping[str, float]
+    propensity: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """N cells in images that wait for a review: columns of one row a cell; `images` are the ids.
+
+    `image` (N,) is the position of the image among them. `annotated_looks` (M, D) are of cells that are
+    annotated.
+    """
+
+    images: Sequence[int]
+    image: Ints
+    probs: Floats
+    u_d: Floats
+    u_c: Floats
+    u_r: Floats
+    bald: Floats
+    agreement: Floats
+    rate: Floats
+    looks: Floats
+    annotated_looks: Floats
+
+
 class Cell(NamedTuple):  # a dataclass would cost as much as the row that it comes from
     """A detected cell: box (4,) in pixels, its three scores, and its mean class distribution (C + 1,).
 
-    `passes` (T, 4) are its boxes in the stochastic passes, to a fraction of a pixel; None where they
-    were not kept.
+    `passes` (T, 4) are its boxes in the stochastic passes, to a fraction of a pixel; `bald`, `agreement`,
+    `rate` and `look` (D,) are what the strategies go by. None: they were not kept.
     """
 
     detection_id: int
@@ -78,6 +124,10 @@ class Cell(NamedTuple):  # a dataclass would cost as much as the row that it com
     u_r: float
     probs: Floats
     passes: Floats | None = None
+    bald: float | None = None
+    agreement: float | None = None
+    rate: float | None = None
+    look: Floats | None = None
 
     @property
     def label(self) -> int:
@@ -104,7 +154,9 @@ class Rankings:
         """Store what was found in one image; the ids of `cells` are given by the store."""
         with self._db.transaction():
             self._db.write(
-                "INSERT INTO score VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO score"
+                " (ranking_id, image_id, relevance, n_cells, n_flagged, n_class, n_box, n_rare)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     ranking_id,
                     image_id,
@@ -117,8 +169,8 @@ class Rankings:
                 ),
             )
             self._db.write_many(
-                "INSERT INTO detection (ranking_id, image_id, x1, y1, x2, y2, u_d, u_c, u_r, probs, passes)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO detection (ranking_id, image_id, x1, y1, x2, y2, u_d, u_c, u_r, probs, passes,"
+                " bald, agreement, rate, look) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         ranking_id,
@@ -129,6 +181,10 @@ class Rankings:
                         cell.u_r,
                         cell.probs.astype("<f4").tobytes(),
                         None if cell.passes is None else (cell.passes - cell.box).astype("<f2").tobytes(),
+                        cell.bald,
+                        cell.agreement,
+                        cell.rate,
+                        None if cell.look is None else cell.look.astype("<f2").tobytes(),
                     )
                     for cell in cells
                 ],
@@ -147,6 +203,90 @@ class Rankings:
     def _config(self, ranking_id: int) -> ScoringConfig:
         config = self._db.value("SELECT config FROM ranking WHERE id = ?", (ranking_id,))
         return ScoringConfig.from_json(json.loads(config))
+
+    def keep_looks(self, ranking_id: int, looks: Floats) -> None:
+        """Store what the model makes of cells in annotated images, (M, D)."""
+        self._db.write(
+            "UPDATE ranking SET looks = ? WHERE id = ?", (looks.astype("<f2").tobytes(), ranking_id)
+        )
+
+    def found(self, ranking_id: int) -> Found:
+        """Return every cell that a ranking found in images that wait for a review.
+
+        Raises
+        ------
+        ProjectError
+            If the ranking is older than the strategies, and does not hold what they go by.
+        """
+        images = [
+            image_id
+            for (image_id,) in self._db.tuples(
+                "SELECT image_id FROM score JOIN image ON image.id = image_id"
+                " WHERE ranking_id = ? AND split = 'work'"
+                " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id) ORDER BY image_id",
+                (ranking_id,),
+            )
+        ]
+        [(looks,)] = self._db.tuples("SELECT looks FROM ranking WHERE id = ?", (ranking_id,))
+        parts = [
+            self._cells_of(ranking_id, images[start : start + _AT_ONCE], start)
+            for start in range(0, max(1, len(images)), _AT_ONCE)
+        ]
+        known = np.frombuffer(looks or b"", "<f2").astype(np.float32).reshape(-1, LOOK)
+        image, probs, seen, u_d, u_c, u_r, bald, agreement, rate = map(
+            np.concatenate, zip(*parts, strict=True)
+        )
+        return Found(images, image, probs, u_d, u_c, u_r, bald, agreement, rate, seen, known)
+
+    def _cells_of(self, ranking_id: int, images: Sequence[int], first: int) -> tuple[NDArray[Any], ...]:
+        """Return the columns of :class:`Found` for the cells of some images, `first` of which are before."""
+        rows = self._db.tuples(
+            "SELECT wanted.key, probs, look, u_d, u_c, u_r, bald, agreement, rate"
+            " FROM json_each(?) AS wanted JOIN detection ON image_id = wanted.value AND ranking_id = ?"
+            " ORDER BY wanted.key, detection.id",
+            (json.dumps(list(images)), ranking_id),
+        )
+        place, probs, look, *scores = zip(*rows, strict=True) if rows else [()] * 9
+        if None in look:
+            raise ProjectError("This ranking is of an older rbcal. Rank the pool again on the Train page.")
+        seen = np.frombuffer(b"".join(look), "<f2").astype(np.float32)
+        return (
+            np.array(place, np.int64) + first,
+            self._widened(probs),
+            seen.reshape(-1, LOOK),
+            *(np.array(column, np.float32) for column in scores),
+        )
+
+    def arrange(
+        self, ranking_id: int, strategy: str, arranged: Sequence[Arranged], situation: Mapping[str, Any]
+    ) -> None:
+        """Put the images of a ranking into the order of a strategy, in place of an earlier one.
+
+        Parameters
+        ----------
+        arranged : sequence of Arranged
+            In the order of the queue. Images that are left out go to its end.
+        situation : mapping
+            What the strategy took into account, JSON-serialisable.
+        """
+        with self._db.transaction():
+            self._db.write(
+                "UPDATE ranking SET strategy = ?, situation = ? WHERE id = ?",
+                (strategy, json.dumps(situation), ranking_id),
+            )
+            self._db.write(
+                "UPDATE score SET place = NULL, value = NULL, terms = '{}', propensity = NULL"
+                " WHERE ranking_id = ?",
+                (ranking_id,),
+            )
+            self._db.write_many(
+                "UPDATE score SET place = ?, value = ?, terms = ?, propensity = ?"
+                " WHERE ranking_id = ? AND image_id = ?",
+                [
+                    (place, each.value, json.dumps(each.terms), each.propensity, ranking_id, each.image_id)
+                    for place, each in enumerate(arranged, start=1)
+                ],
+            )
 
     def finish(self, ranking_id: int) -> None:
         """Make a ranking count, and drop the older detections in images that nobody has worked on."""
@@ -178,12 +318,14 @@ class Rankings:
             config=ScoringConfig.from_json(json.loads(row["config"])),
             created_at=row["created_at"],
             stale=row["serving"] != row["model_id"],
+            strategy=row["strategy"],
+            situation=json.loads(row["situation"]),
         )
 
     def order(self, label: int | None = None) -> list[tuple[int, bool]]:
         """Return the ids of the pool in the order of the queue, and whether each was put off.
 
-        The most relevant image comes first; images not scored yet come last, as imported. With a `label`,
+        It is that of the ranking's strategy; images not scored yet come last, as imported. With a `label`,
         only images in which some cell may be of that class.
         """
         rows = self._db.rows(
@@ -194,7 +336,7 @@ class Rankings:
               AND (:label IS NULL OR EXISTS (
                 SELECT 1 FROM class_score
                 WHERE ranking_id = {_CURRENT} AND class_score.image_id = image.id AND class_id = :label))
-            ORDER BY relevance DESC NULLS LAST, image.id
+            ORDER BY place NULLS LAST, relevance DESC NULLS LAST, image.id
             """,  # noqa: S608  our own text
             {"label": label},
         )
@@ -260,8 +402,8 @@ class Rankings:
 
     def _widened(self, probs: Sequence[bytes]) -> Floats:
         """Return the distributions (N, C + 1) of one image, wide enough for classes that came later."""
-        stored = np.frombuffer(b"".join(probs), "<f4").reshape(len(probs), -1)
         [(n_classes,)] = self._db.tuples("SELECT count(*) FROM class")
+        stored = np.frombuffer(b"".join(probs), "<f4").reshape(len(probs), -1 if probs else 1 + n_classes)
         if stored.shape[1] > n_classes:
             return stored
         return np.pad(stored, ((0, 0), (0, 1 + n_classes - stored.shape[1])))
@@ -303,6 +445,5 @@ def _unpacked(passes: Sequence[bytes | None], boxes: Floats) -> Iterator[Floats 
 def _score(row: Row) -> Score | None:
     if row["relevance"] is None:
         return None
-    return Score(
-        row["relevance"], row["n_cells"], row["n_flagged"], row["n_class"], row["n_box"], row["n_rare"]
-    )
+    names = ("relevance", "n_cells", "n_flagged", "n_class", "n_box", "n_rare", "value", "propensity")
+    return Score(**{name: row[name] for name in names}, terms=json.loads(row["terms"]))

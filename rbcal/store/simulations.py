@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from rbcal import __version__
 from rbcal.config import SimulationConfig
@@ -52,18 +52,35 @@ class Simulations:
         self._db = database
 
     def begin(self, config: SimulationConfig, images: str) -> int:
-        """Return the id of the simulation of this config on these images: the stopped one, or a new one."""
-        for simulation in reversed(self.all()):
-            if (simulation.config, simulation.images, simulation.code_version) == (
-                config,
-                images,
-                __version__,
-            ) and not simulation.finished:
-                return simulation.id
-        return self._db.write(
-            "INSERT INTO simulation (config, images, code_version, created_at) VALUES (?, ?, ?, ?)",
-            (json.dumps(config.to_json()), images, __version__, now()),
-        )
+        """Return the id of the simulation that this config means on these images: a known one, or a new one.
+
+        More strategies or more repeats of the same experiment join the known one: all its arms stay
+        comparable, for those of a repeat start from the same model and are trained alike.
+        """
+        with self._db.transaction():
+            known = self.find(config, images)
+            if known is not None:
+                wider = replace(
+                    config,
+                    strategies=(*known.config.strategies, *config.strategies),
+                    repeats=max(known.config.repeats, config.repeats),
+                )
+                self._db.write(
+                    "UPDATE simulation SET config = ?, finished_at = NULL WHERE id = ?",
+                    (json.dumps(wider.to_json()), known.id),
+                )
+                return known.id
+            return self._db.write(
+                "INSERT INTO simulation (config, images, code_version, created_at) VALUES (?, ?, ?, ?)",
+                (json.dumps(config.to_json()), images, __version__, now()),
+            )
+
+    def find(self, config: SimulationConfig, images: str) -> Simulation | None:
+        """Return the simulation of this config, whatever its strategies and repeats, on these images."""
+        for known in self.all():
+            if (known.images, known.code_version) == (images, __version__) and _alike(known.config, config):
+                return known
+        return None
 
     def add(self, simulation_id: int, points: Sequence[SimulationPoint]) -> None:
         """Store the points of one arm, all or none."""
@@ -109,6 +126,10 @@ class Simulations:
             (simulation_id,),
         )
         return [_point(row) for row in rows]
+
+
+def _alike(one: SimulationConfig, other: SimulationConfig) -> bool:
+    return one == replace(other, strategies=one.strategies, repeats=one.repeats)
 
 
 def _simulation(row: Row) -> Simulation:

@@ -10,7 +10,7 @@ from torch.nn.functional import normalize, pad, relu
 from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import nms
 
-from rbcal.boxes import Detections, Floats, Passes
+from rbcal.boxes import LOOK, Detections, Floats, Passes
 from rbcal.config import ScoringConfig
 from rbcal.formats.pictures import Pixels
 from rbcal.vision.detector import Detector, Glimpse, TracedImage
@@ -18,7 +18,6 @@ from rbcal.vision.detector import Detector, Glimpse, TracedImage
 _SAME_CELL = 0.5  # IoU above which two boxes are one cell, whatever their classes: a cell comes out once
 _FAINT = 0.05  # AP needs the doubtful detections too
 _HOPELESS = 0.5  # of the threshold: what is below it without dropout is not above it on the mean (measured)
-_LOOK = 32  # numbers that say what a cell looks like; angles are then kept to about 0.2
 _MIN_SIDE = 1.0  # image pixels
 
 
@@ -146,7 +145,7 @@ def looks(first: Tensor) -> Floats:
     A random projection, the same always, keeps the angles between them (Johnson and Lindenstrauss 1984).
     """
     generator = torch.Generator().manual_seed(first.shape[1])
-    projection = torch.randn((first.shape[1], _LOOK), generator=generator).to(first.device)
+    projection = torch.randn((first.shape[1], LOOK), generator=generator).to(first.device)
     return normalize(first @ projection).cpu().numpy()
 
 

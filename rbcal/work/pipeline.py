@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from rbcal.boxes import Annotations, Detections, Passes
-from rbcal.config import ScoringConfig, TrainConfig
+import numpy as np
+
+from rbcal.boxes import LOOK, Annotations, Detections, Floats
+from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, TrainConfig, check_strategy
 from rbcal.errors import DivergedError, JobCancelledError, ProjectError
 from rbcal.scoring.relevance import CellScores, flags, relevance, score_cells
+from rbcal.scoring.uncertainty import box_agreement, detection_rate, mutual_information
 from rbcal.store import backups
 from rbcal.store.models import Model
 from rbcal.store.project import Project
@@ -16,11 +19,13 @@ from rbcal.store.rankings import Cell, Score
 from rbcal.vision import checkpoint, evaluation, sampling
 from rbcal.vision.comparison import compare
 from rbcal.vision.detector import Detector
-from rbcal.work import teaching
+from rbcal.work import choosing, teaching
 from rbcal.work.looking import say_tiles, see
 from rbcal.work.reading import annotations_of, pictures
 from rbcal.work.reporting import WRITING, Reporter
 from rbcal.work.teaching import Plan
+
+_LOOKED_AT = 64  # annotated images; enough to know which looks are well known
 
 
 def train(project: Project, config: TrainConfig, tell: Reporter) -> int:
@@ -40,8 +45,9 @@ def evaluate(project: Project, tell: Reporter) -> int:
     return model.id
 
 
-def score(project: Project, config: ScoringConfig, tell: Reporter) -> int:
-    """Find and score the cells of every image in the pool, and return the id of the new ranking."""
+def score(project: Project, config: ScoringConfig, tell: Reporter, strategy: str = DEFAULT_STRATEGY) -> int:
+    """Find and score the cells of every image in the pool, order it, and return the id of the new ranking."""
+    check_strategy(strategy)
     model = _serving(project)
     detector = _load(project, model)
     # A class that joined the project after the training is unknown to the model: it cannot look for it.
@@ -52,13 +58,39 @@ def score(project: Project, config: ScoringConfig, tell: Reporter) -> int:
     tell.stage("Scoring the pool", len(pool))
     sampler = sampling.Sampler(detector, config)
     for done, (image, pixels) in enumerate(pictures(project.path, pool), start=1):
-        detections, passes = see(detector, sampler, pixels, tell)
-        scores = score_cells(detections, passes, rare, config)
-        project.rankings.add(ranking_id, image.id, _score(scores, config), _cells(detections, scores, passes))
+        sight = see(detector, sampler.see, pixels, tell)
+        scores = score_cells(sight.detections, sight.passes, rare, config)
+        project.rankings.add(ranking_id, image.id, _score(scores, config), _cells(sight, scores))
         tell.advance(done)
-    project.rankings.finish(ranking_id)
-    tell.log(f"{len(pool)} images are ranked by model {model.id}")
+    project.rankings.keep_looks(ranking_id, _annotated_looks(project, detector, sampler, config, tell))
+    tell.stage("Ordering the pool")
+    with project.transaction():
+        choosing.arrange_ranking(project, project.rankings.get(ranking_id), strategy, config.seed)
+        project.rankings.finish(ranking_id)
+    tell.log(f"{len(pool)} images are ranked by model {model.id}, in the order of {strategy}")
     return ranking_id
+
+
+def rank(project: Project, strategy: str, tell: Reporter) -> int:
+    """Put the current ranking into the order of another strategy, without a look at any image."""
+    tell.stage("Ordering the pool")
+    ranking_id = choosing.arrange(project, strategy)
+    tell.log(f"The pool is in the order of {strategy}")
+    return ranking_id
+
+
+def _annotated_looks(
+    project: Project, detector: Detector, sampler: sampling.Sampler, config: ScoringConfig, tell: Reporter
+) -> Floats:
+    """Return what the model makes of cells in annotated images, (M, D): some of them, drawn at random."""
+    annotated = project.images.annotated()
+    drawn = np.random.default_rng([config.seed, *b"looks"]).permutation(len(annotated))[:_LOOKED_AT]
+    tell.stage("Looking at annotated images", len(drawn))
+    looks = [np.empty((0, LOOK), np.float32)]
+    for _, pixels in pictures(project.path, [annotated[k] for k in drawn]):
+        looks.append(see(detector, sampler.see, pixels, tell).looks)
+        tell.advance(len(looks) - 1)
+    return np.concatenate(looks)
 
 
 def _train(project: Project, plan: Plan, tell: Reporter) -> int:
@@ -193,16 +225,18 @@ def _score(scores: CellScores, config: ScoringConfig) -> Score:
     )
 
 
-def _cells(detections: Detections, scores: CellScores, passes: Passes) -> list[Cell]:
-    return [
-        Cell(0, box, float(u_d), float(u_c), float(u_r), probs, boxes_of_passes)
-        for box, u_d, u_c, u_r, probs, boxes_of_passes in zip(
-            detections.boxes,
-            scores.u_d,
-            scores.u_c,
-            scores.u_r,
-            detections.probs,
-            passes.boxes.swapaxes(0, 1),
-            strict=True,
-        )
-    ]
+def _cells(sight: sampling.Sight, scores: CellScores) -> list[Cell]:
+    columns = zip(
+        sight.detections.boxes,
+        scores.u_d.tolist(),
+        scores.u_c.tolist(),
+        scores.u_r.tolist(),
+        sight.detections.probs,
+        sight.passes.boxes.swapaxes(0, 1),
+        mutual_information(sight.passes).tolist(),
+        box_agreement(sight.passes).tolist(),
+        detection_rate(sight.passes).tolist(),
+        sight.looks,
+        strict=True,
+    )
+    return [Cell(0, *column) for column in columns]

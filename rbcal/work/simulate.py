@@ -15,7 +15,6 @@ from typing import Any
 from rbcal.config import SimulationConfig
 from rbcal.errors import ScoringError
 from rbcal.scoring.effort import Effort
-from rbcal.scoring.strategies import STRATEGIES
 from rbcal.store.project import Project
 from rbcal.store.simulations import SimulationPoint
 from rbcal.vision import devices
@@ -68,8 +67,6 @@ def arms(config: SimulationConfig) -> list[Arm]:
 
 def check(config: SimulationConfig, corpus: Corpus) -> None:
     """Raise a ScoringError if the config cannot be run on these images."""
-    if unknown := [name for name in config.strategies if name not in STRATEGIES]:
-        raise ScoringError(f"There is no strategy {unknown[0]!r}. Choose from: {', '.join(STRATEGIES)}.")
     n_images = len(corpus.work)
     if n_images < config.seed_images + 2:
         raise ScoringError(
@@ -116,7 +113,10 @@ def simulate(project: Project, config: SimulationConfig, tell: Reporter, process
                 f"Repeat {arm.repeat + 1}, {arm.strategy}: {last.n_cells} cells, "
                 f"Precision_all {last.evaluation.precision_all:.3f}"
             )
-    project.simulations.finish(simulation_id)
+    config_now = next(each.config for each in project.simulations.all() if each.id == simulation_id)
+    have = {(point.repeat, point.strategy) for point in project.simulations.points(simulation_id)}
+    if all((arm.repeat, arm.strategy) in have for arm in arms(config_now)):
+        project.simulations.finish(simulation_id)
     tell.log(f"Simulation {simulation_id} is finished")
     return simulation_id
 

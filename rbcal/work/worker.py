@@ -14,7 +14,7 @@ from typing import Never, Self
 from filelock import Timeout
 from tqdm import tqdm
 
-from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, SimulationConfig, TrainConfig
 from rbcal.errors import JobCancelledError, JobError, RbcalError
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project
@@ -129,7 +129,7 @@ def _work(project: Project, job_id: int, tell: Reporter) -> None:
 
 def _dispatch(project: Project, job: Job, tell: Reporter) -> None:
     tell.stage("Loading")
-    from rbcal.work import pipeline  # late: it loads torch, which takes seconds
+    from rbcal.work import pipeline, simulate  # late: they load torch, which takes seconds
 
     if job.kind == "train":
         if job.config.get("resume"):
@@ -144,11 +144,23 @@ def _dispatch(project: Project, job: Job, tell: Reporter) -> None:
         if project.models.question() is not None and project.rankings.current() is not None:
             tell.log("The pool keeps its ranking until you have said which model serves")
             return
-        pipeline.score(project, ScoringConfig.from_json(job.config["score"]), tell)
+        _score(project, job, tell)
     elif job.kind == "score":
-        pipeline.score(project, ScoringConfig.from_json(job.config["score"]), tell)
+        _score(project, job, tell)
+    elif job.kind == "rank":
+        pipeline.rank(project, job.config["strategy"], tell)
+    elif job.kind == "simulate":
+        config = SimulationConfig.from_json(job.config["simulate"])
+        simulate.simulate(project, config, tell, job.config.get("processes", 0))
     else:
         pipeline.evaluate(project, tell)
+
+
+def _score(project: Project, job: Job, tell: Reporter) -> None:
+    from rbcal.work import pipeline
+
+    strategy = job.config.get("strategy", DEFAULT_STRATEGY)
+    pipeline.score(project, ScoringConfig.from_json(job.config["score"]), tell, strategy)
 
 
 def _leave_when_cancelled(path: Path, job_id: int, over: threading.Event) -> None:

@@ -1,0 +1,202 @@
+"""The command for experiments: learning curves of strategies on images whose annotations play the expert."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Annotated
+
+import typer
+
+from rbcal.cli.base import JsonOption, app, print_json, run
+from rbcal.config import BACKBONES, Backbone, SimulationConfig, Unit
+from rbcal.errors import ProjectError, RbcalError
+from rbcal.formats import coco, files
+from rbcal.store.project import Project, project_path, projects_folder
+from rbcal.store.simulations import SimulationPoint
+from rbcal.view.guide import duration
+from rbcal.work import importing
+
+_TEST_FRACTION = 0.3
+_QUERY = re.compile(r"(\d+)\s*(cells|images)?")
+_DEFAULT = SimulationConfig()
+
+
+@app.command()
+def simulate(
+    project: Annotated[
+        Path | None,
+        typer.Argument(
+            parser=project_path,
+            metavar="[PROJECT]",
+            help="Its annotated images play pool and expert; or give --coco and --images.",
+        ),
+    ] = None,
+    coco_file: Annotated[
+        Path | None, typer.Option("--coco", exists=True, dir_okay=False, help="COCO JSON with the boxes.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(exists=True, help="Folder or zip archive of the pictures of --coco.")
+    ] = None,
+    rare: Annotated[str | None, typer.Option(help="Of --coco: the classes that are rare.")] = None,
+    strategies: Annotated[str, typer.Option(help="Comma-separated; see rbcal strategies.")] = ",".join(
+        _DEFAULT.strategies
+    ),
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each strategy.")] = _DEFAULT.repeats,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each run.")] = _DEFAULT.rounds,
+    seed_images: Annotated[
+        int, typer.Option(min=1, help="Images annotated before the first round.")
+    ] = _DEFAULT.seed_images,
+    query: Annotated[
+        str, typer.Option(help="What the expert annotates in a round: 200cells or 10images.")
+    ] = f"{_DEFAULT.query}{_DEFAULT.unit}",
+    candidates: Annotated[
+        int, typer.Option(min=1, help="Images drawn from the pool in a round, that are ordered.")
+    ] = _DEFAULT.candidates,
+    steps: Annotated[int, typer.Option(min=1, help="Of training in a round.")] = _DEFAULT.steps,
+    seed_steps: Annotated[
+        int, typer.Option(min=1, help="Of training on the seed images.")
+    ] = _DEFAULT.seed_steps,
+    backbone: Annotated[Backbone, typer.Option(help="The detector's backbone.")] = BACKBONES[0],
+    weights: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="File with the backbone's weights.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = _DEFAULT.seed,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = _DEFAULT.device,
+    processes: Annotated[int, typer.Option(min=0, help="Runs side by side; 0: one per core.")] = 0,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what it would cost, and do nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let strategies race on annotated images: precision against annotated cells, relevance against random.
+
+    What is done is kept: run the same command again after a cancel, or with more strategies or repeats.
+    """
+    if coco_file is not None and images is not None and project is None:
+        path = _project_of(coco_file, images, _listed(rare))
+    elif project is not None and coco_file is None and images is None:
+        path = project
+    else:
+        raise typer.BadParameter("give a PROJECT, or --coco FILE with --images DIR.")
+    amount = _QUERY.fullmatch(query.strip())
+    if amount is None:
+        raise typer.BadParameter(f"--query is a number of cells or images such as 200cells, not {query!r}.")
+    unit: Unit = "images" if amount[2] == "images" else "cells"
+    config = SimulationConfig(
+        strategies=_listed(strategies),
+        repeats=repeats,
+        rounds=rounds,
+        seed_images=seed_images,
+        query=int(amount[1]),
+        unit=unit,
+        candidates=candidates,
+        steps=steps,
+        seed_steps=seed_steps,
+        backbone=backbone,
+        weights=None if weights is None else str(weights.resolve()),
+        seed=seed,
+        device=device,
+    )
+    if plan:
+        _print_plan(path, config, processes or os.cpu_count() or 1, as_json=as_json)
+        return
+    run(path, "simulate", {"simulate": config.to_json(), "processes": processes})
+    with Project.open(path) as opened:
+        simulation = opened.simulations.all()[-1]
+        points = opened.simulations.points(simulation.id)
+    if as_json:
+        document = {"project": str(path), "simulation": simulation.id, "images": simulation.images}
+        print_json({**document, "config": config.to_json(), "points": [asdict(point) for point in points]})
+        return
+    typer.echo(
+        f"{'strategy':<20} {'runs':>4} {'cells':>6} {'Precision_all':>15} {'mAP@0.5':>15} {'rare AP':>15}"
+    )
+    for strategy in dict.fromkeys(point.strategy for point in points):
+        typer.echo(_row(strategy, [point for point in points if point.strategy == strategy]))
+    typer.echo(f"The curves are on the Progress page of {path}.")
+
+
+def _row(strategy: str, points: Sequence[SimulationPoint]) -> str:
+    """Return where the runs of a strategy ended: mean and standard deviation."""
+    last = [max(run, key=lambda point: point.round) for run in _runs(points)]
+    figures = [
+        [point.evaluation.precision_all for point in last],
+        [point.evaluation.map_50 for point in last],
+        [point.evaluation.rare_ap_50 for point in last if point.evaluation.rare_ap_50 is not None],
+    ]
+    cells = mean(point.n_cells for point in last)
+    return f"{strategy:<20} {len(last):>4} {cells:>6.0f}" + "".join(
+        f" {_spread(each):>15}" for each in figures
+    )
+
+
+def _runs(points: Sequence[SimulationPoint]) -> list[list[SimulationPoint]]:
+    repeats = sorted({point.repeat for point in points})
+    return [[point for point in points if point.repeat == repeat] for repeat in repeats]
+
+
+def _spread(figures: Sequence[float]) -> str:
+    if not figures:
+        return "-"
+    return f"{mean(figures):.3f} +- {stdev(figures) if len(figures) > 1 else 0:.3f}"
+
+
+def _print_plan(path: Path, config: SimulationConfig, processes: int, *, as_json: bool) -> None:
+    from rbcal.work import costing, simulate  # late: they load torch, which takes seconds
+
+    with Project.open(path) as project:
+        corpus = simulate.corpus_of(project)
+        simulate.check(config, corpus)
+        known = project.simulations.find(config, corpus.sha256)
+        stored = [] if known is None else project.simulations.points(known.id)
+    cost = costing.cost(corpus, config, processes)
+    n_done = len(
+        {(each.repeat, each.strategy) for each in stored}
+        & {(arm.repeat, arm.strategy) for arm in simulate.arms(config)}
+    )
+    if as_json:
+        print_json({**asdict(cost), "arms_done": n_done, "rounds_per_hour": cost.rounds_per_hour})
+        return
+    typer.echo(
+        f"{len(config.strategies)} strategies x {config.repeats} repeats = {cost.n_arms} arms of "
+        f"{config.rounds} rounds, about {cost.cells_per_arm} new cells in each; {n_done} are done."
+    )
+    typer.echo(
+        f"About {duration(cost.seconds * (1 - n_done / cost.n_arms))} with {cost.processes} processes, by "
+        f"steps timed now: {cost.rounds_per_hour:.0f} rounds an hour."
+    )
+
+
+def _project_of(coco_file: Path, images: Path, rare: Sequence[str]) -> Path:
+    """Return a project of these images in ./projects, made the first time, found again later."""
+    content = coco_file.read_bytes()
+    mark = hashlib.sha256(content + repr(sorted(rare)).encode()).hexdigest()[:8]
+    path = projects_folder() / f"simulation-{coco_file.stem}-{mark}.rbcal"
+    if path.exists():
+        return path
+    dataset = coco.read(content)
+    if unknown := [name for name in rare if name not in dataset.classes]:
+        raise typer.BadParameter(f"--rare names {unknown[0]!r}, which is not one of the classes.")
+    try:
+        with Project.create(path, classes=dataset.classes, rare=rare) as project:
+            report = importing.import_images(
+                project, files.located(images), annotations=dataset, test_fraction=_TEST_FRACTION
+            )
+            if not report.test_images:
+                raise ProjectError(
+                    f"None of the pictures that {coco_file.name} names is usable, so there is no test set. "
+                    "Check --images."
+                )
+    except RbcalError:
+        path.unlink(missing_ok=True)
+        raise
+    typer.echo(f"{path}: {report.added} images, {report.test_images} of them the frozen test set", err=True)
+    return path
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
