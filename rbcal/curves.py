@@ -344,7 +344,7 @@ def _summary(curves: Curves, strategy: str, target: float | None) -> Summary:
         reached = reach(curves.grid, curves.mean(strategy), target)
     difference = paired(curves, strategy) if strategy != BASELINE else None
     if strategy == BASELINE:
-        words = "What the others are measured against"
+        words = "The baseline"
     elif difference is None:
         words = "No repeat with random to compare with yet"
     else:

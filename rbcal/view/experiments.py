@@ -23,7 +23,7 @@ _GREY = "#808080"  # the baseline; readable on both backgrounds
 _HUES = [colour for colour in COLOURS if colour != "#000000"]  # black is lost on a dark page
 _DASHES = [[1, 0], [9, 3], [3, 2], [9, 3, 2, 3], [14, 4], [2, 4], [14, 3, 3, 3, 3, 3]]
 _BASE_DASH = [6, 5]
-_BAND = 0.16  # opacity
+_BAND = 0.16  # opacity, of up to four bands; more of them must be paler
 Shown = Collection[str] | None  # strategies; None: all
 
 
@@ -99,7 +99,9 @@ def curves_chart(
     """
     base = _base(_only(curve_table(curves), shown), curves.strategies, axis, shown)
     scale = alt.Scale(zero=False, nice=True)
-    band = base.mark_area(opacity=_BAND).encode(y=alt.Y("Low:Q", scale=scale, title=metric), y2="High:Q")
+    band = base.mark_area(opacity=_pale(curves.strategies, shown)).encode(
+        y=alt.Y("Low:Q", scale=scale, title=metric), y2="High:Q"
+    )
     layers: list[alt.Chart] = [band.transform_filter("isValid(datum.Deviation)")]
     if every_run:
         layers += _every_run(runs, curves.strategies, axis, scale, metric, shown)
@@ -141,7 +143,9 @@ def difference_chart(curves: Curves, axis: Axis, metric: str, *, shown: Shown = 
     base = _base(table, curves.strategies, axis, sorted(set(table["Strategy"])))
     title = f"{metric}, above random"
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=_GREY, strokeDash=_BASE_DASH, size=1.5)
-    band = base.mark_area(opacity=_BAND).encode(y=alt.Y("Low:Q", title=title), y2="High:Q")
+    band = base.mark_area(opacity=_pale(curves.strategies, shown)).encode(
+        y=alt.Y("Low:Q", title=title), y2="High:Q"
+    )
     line = base.mark_line(strokeWidth=2.5).encode(
         y=alt.Y("Difference:Q", title=title, axis=alt.Axis(format="+.3~f")),
         tooltip=[
@@ -216,6 +220,10 @@ def _base(
     )
 
 
+def _pale(strategies: Sequence[str], shown: Shown) -> float:
+    return _BAND * min(1.0, 4 / max(1, len(strategies if shown is None else shown)))
+
+
 def _only(table: pd.DataFrame, shown: Shown) -> pd.DataFrame:
     return table if shown is None else table[table["Strategy"].isin(shown)]
 
@@ -225,13 +233,13 @@ def summary_table(summaries: Sequence[Summary], axis: Axis, metric: str) -> pd.D
     return pd.DataFrame(
         {
             "Strategy": [each.strategy for each in summaries],
-            "Repeats": [each.n_repeats for each in summaries],
-            f"{metric} at the end": [_with_spread(each.end, each.end_deviation) for each in summaries],
-            "Mean over the range": [f"{each.area:.3f}" for each in summaries],
+            "Verdict": [each.verdict for each in summaries],
             "Mean above random (95 %)": [_gain(each, "area") for each in summaries],
+            f"{metric} at the end": [_with_spread(each.end, each.end_deviation) for each in summaries],
             "End above random (95 %)": [_gain(each, "end") for each in summaries],
             f"{axis.capitalize()} to the target": [_reached(each) for each in summaries],
-            "Verdict": [each.verdict for each in summaries],
+            "Mean over the range": [f"{each.area:.3f}" for each in summaries],
+            "Repeats": [each.n_repeats for each in summaries],
         }
     )
 
