@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages._experiments import show_curve, show_experiments
 from pages._open import open_project_path
+from pages._stopping import show_stopping
 from rbcal.store.project import Project
 from rbcal.view.charts import class_curve, class_table, flagged_curve, metrics_table
 from rbcal.view.guide import duration
@@ -64,6 +65,7 @@ with Project.open(PATH) as project:
         f"Expert time so far: {duration(project.reviews.expert_seconds())}."
     )
 
+    show_stopping(project, curve, shown.evaluation, flagged)
     show_experiments(project)
 
     st.subheader("Each class")

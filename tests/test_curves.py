@@ -170,3 +170,31 @@ def test_few_repeats_never_make_a_claim():
 def test_an_axis_that_is_not_there_is_refused():
     with pytest.raises(ScoringError, match="'cells' or 'minutes'"):
         runs(two_by_two(), PRECISION, "images")
+
+
+def test_a_forecast_by_hand():
+    # log2 n = 0, 1, 2 and y = .2, .35, .4: slope .1 a doubling; residuals -1/60, 2/60, -1/60, so with one
+    # degree of freedom s^2 = 1/600, the slope's variance is half of it, and t is 12.706.
+    found = curves.forecast([100, 200, 400], [0.2, 0.35, 0.4], 400)
+    assert found.gain == pytest.approx(0.1)
+    assert found.high - found.gain == pytest.approx(12.706 * (1 / 1200) ** 0.5)
+    assert found.gain - found.low == pytest.approx(12.706 * (1 / 1200) ** 0.5)
+    assert found.n_points == 3
+
+
+def test_fewer_than_three_trainings_or_one_number_of_cells_forecast_nothing():
+    assert curves.forecast([100, 200], [0.2, 0.3], 200) is None
+    assert curves.forecast([100, 100, 100], [0.2, 0.3, 0.2], 200) is None
+
+
+def test_a_forecast_rests_on_the_last_trainings_alone():
+    late = [100, 200, 300, 400, 500, 600], [0.30, 0.35, 0.36, 0.38, 0.40, 0.41]
+    early = [10, *late[0]], [0.01, *late[1]]
+    assert curves.forecast(*early, 200) == curves.forecast(*late, 200)
+
+
+def test_a_forecast_never_leaves_what_a_metric_can_be():
+    found = curves.forecast([100, 200, 400], [0.5, 0.98, 0.97], 10_000)
+    assert found.gain == pytest.approx(0.03)
+    assert found.high == pytest.approx(0.03)
+    assert found.low == pytest.approx(-0.97)
