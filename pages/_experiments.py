@@ -102,7 +102,7 @@ def show_simulation(project: Project, simulation: Simulation, *, active: bool) -
         or "New cells"
     ]
     target = right.number_input(
-        f"Target for {literal(name)}",
+        "Target of the comparison",
         0.0,
         1.0,
         None,
@@ -133,13 +133,13 @@ def show_simulation(project: Project, simulation: Simulation, *, active: bool) -
     st.altair_chart(chart, width="stretch")
     st.caption(_READING + (f" {view.effort_words(simulation.config)}" if axis == "minutes" else ""))
     stem = f"simulation-{simulation.id}-{axis}"
-    _offer_files(chart, view.curve_table(grid), stem, name, points=view.points_table(points, _names(classes)))
+    offer_files(chart, view.curve_table(grid), stem, name, points=view.points_table(points, _names(classes)))
     gained = view.difference_table(grid)
     if not gained.empty:
         difference = view.difference_chart(grid, axis, name, shown=shown)
         st.altair_chart(difference, width="stretch")
         st.caption(_DIFFERENCE)
-        _offer_files(difference, gained, f"{stem}-difference", name)
+        offer_files(difference, gained, f"{stem}-difference", name)
     table = view.summary_table(summaries(grid, target), axis, name)
     st.dataframe(table, hide_index=True)
     st.caption(
@@ -267,7 +267,7 @@ def _show_job(path: Path, n_points: int) -> None:
         st.caption("You may close the browser: the work goes on. What is done stays also when you cancel.")
 
 
-def _offer_files(
+def offer_files(
     chart: alt.LayerChart, table: pd.DataFrame, stem: str, metric: str, points: pd.DataFrame | None = None
 ) -> None:
     """Offer a chart as files; a picture is made when it is asked for."""

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages._calibration import show_calibration
 from pages._experiments import show_curve, show_experiments
 from pages._open import open_project_path
 from pages._stopping import show_stopping
@@ -77,6 +78,8 @@ with Project.open(PATH) as project:
         st.caption("Cells of the pool that the model of that time was unsure about, or that may be rare.")
     else:
         st.info("Rank the pool on the Train page to see how many cells are flagged.")
+
+    show_calibration(project)
 
     st.subheader("Figures")
     metrics = metrics_table(curve)

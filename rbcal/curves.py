@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -199,6 +200,7 @@ class Paired:
     area: Difference
 
 
+@lru_cache(maxsize=64)  # a page asks for the chart, the file and the table of the same curves
 def paired(curves: Curves, strategy: str, other: str = BASELINE, seed: int = 0) -> Paired | None:
     """Return the difference of a strategy to another one, repeat by repeat; None without a common repeat.
 

@@ -206,7 +206,7 @@ def _base(
         labelLimit=200,
     )
     return alt.Chart(table).encode(
-        x=alt.X("x:Q", title=title or AXES[axis], axis=alt.Axis(format=",d", tickCount=8)),
+        x=alt.X("x:Q", title=title or AXES[axis], axis=alt.Axis(format=",.2~f", tickCount=8)),
         color=alt.Color(
             "Strategy:N",
             scale=alt.Scale(domain=domain, range=[colours[name] for name in domain]),

@@ -66,6 +66,8 @@ def outlook_words(curve: Sequence[CurvePoint], name: str) -> str:
         f"The next {MORE} cells are expected to bring {found.gain:+.3f} (95 % interval {found.low:+.3f} to "
         f"{found.high:+.3f}), if the curve goes on as in the last {found.n_points} trainings."
     )
+    if max(n_cells[-found.n_points :]) - min(n_cells[-found.n_points :]) < MORE:
+        words += f" They have seen less than {MORE} cells of it, so this is a guess beyond what was measured."
     if found.low > 0:
         return words
     if found.high - found.low > 0.2:

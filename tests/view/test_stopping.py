@@ -35,6 +35,12 @@ def test_a_forecast_that_holds_nothing_says_so():
     assert "All trainings had 100 cells" in stopping.outlook_words(same, "Precision_all")
 
 
+def test_a_forecast_beyond_what_was_measured_is_called_a_guess():
+    short = [point(1, 30, 0.40), point(2, 60, 0.45), point(3, 90, 0.48), point(4, 120, 0.5)]
+    assert "a guess beyond what was measured" in stopping.outlook_words(short, "Precision_all")
+    assert "guess" not in stopping.outlook_words(CURVE, "Precision_all")
+
+
 def test_a_target_is_reached_by_the_model_that_serves():
     last = CURVE[-1].evaluation
     found = stopping.standings(CURVE, last, {"precision_all": 0.5})
