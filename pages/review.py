@@ -135,7 +135,10 @@ def why_words(project: Project, desk: Desk, ids: list[int]) -> str:
     if entry.score is None or desk.ranking is None:
         return literal(relevance_words(entry.score))
     strategy = desk.ranking.strategy
-    words = literal(f"{brief(strategy, entry.score)}: {why(strategy, entry, desk.names)}")
+    words = why(strategy, entry, desk.names)
+    if strategy.startswith("relevance"):
+        words = f"{brief(strategy, entry.score)}: {words}"
+    words = literal(words)
     words += f" · ranked by model {desk.ranking.model_id}, {literal(strategy)}"
     if desk.ranking.stale:
         words += " · :orange[another model serves by now: rank the pool again on the Train page]"

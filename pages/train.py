@@ -120,7 +120,7 @@ def show_start(project: Project) -> None:
             beta = columns[1].number_input("beta, on U^d", 0.0, 1.0, ScoringConfig.beta, 0.05)
             gamma = columns[2].number_input("gamma, weight of U^r", 0.0, 100.0, ScoringConfig.gamma, 1.0)
             rare = columns[3].number_input("Rare from p >", 0.0, 1.0, ScoringConfig.rare_threshold, 0.05)
-        both, only_train, only_score, only_order = st.columns(4)
+        both, only_train, only_score, only_order = st.columns([3, 2, 2, 2])
         pressed = {
             "train and score": both.form_submit_button(
                 "Train, then rank the pool", type="primary", width="stretch", icon=":material/play_arrow:"
@@ -130,7 +130,7 @@ def show_start(project: Project) -> None:
                 "Only rank the pool", width="stretch", disabled=serving is None
             ),
             "rank": only_order.form_submit_button(
-                "Only order it anew",
+                "Only reorder it",
                 width="stretch",
                 disabled=project.rankings.current() is None,
                 help="Another order of what the last ranking found: seconds, for no image is looked at.",

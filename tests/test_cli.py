@@ -48,10 +48,15 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     assert (document(done)["seed_images"], document(done)["test_images"]) == (3, 2)
     trained = document(rbcal("train", "p.rbcal", "--steps", 3, "--init", "random", "--json"))
     assert trained["model"] == 1
-    assert document(rbcal("score", "p.rbcal", "--passes", 3, "--json"))["images"] == 3
+    scored = rbcal("score", "p.rbcal", "--passes", 3, "--strategy", "relevance", "--json")
+    assert document(scored)["images"] == 3
     queue = document(rbcal("queue", "p.rbcal", "--json"))
     relevance = [image["relevance"] for image in queue["images"]]
     assert relevance == sorted(relevance, reverse=True)
+    assert "in the order of random" in rbcal("rank", "p.rbcal", "--strategy", "random").stdout
+    again = document(rbcal("queue", "p.rbcal", "--json"))
+    assert (queue["strategy"], again["strategy"]) == ("relevance", "random")
+    assert {image["why"] for image in again["images"]} <= {"at random", "nothing found"}
     assert [image["rank"] for image in queue["images"]] == [1, 2, 3]
     figures = document(rbcal("evaluate", "p.rbcal", "--json"))
     assert figures == trained["evaluation"] | {"model": 1} | {
@@ -192,3 +197,40 @@ def test_a_failed_command_leaves_no_job_behind(rbcal):
     rbcal("train", "p.rbcal", code=1)
     job = document(rbcal("status", "p.rbcal", "--json"))["job"]
     assert (job["state"], job["reason"][:8]) == ("failed", "Training")
+
+
+RACE = ("--strategies", "random,balanced", "--repeats", 1, "--rounds", 1, "--seed-images", 2, "--steps", 2)
+RACE += ("--seed-steps", 2, "--query", "8cells", "--processes", 1)
+
+
+@pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")
+def test_strategies_race_on_annotated_images_by_one_command(rbcal, tmp_path, monkeypatch):
+    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path / "projects"))
+    slides = write_coco(tmp_path / "data", 12)
+    source = ("--coco", slides, "--images", slides.parent / "images", "--rare", "spiky")
+    plan = document(rbcal("simulate", *source, *RACE, "--plan", "--json"))
+    assert (plan["n_arms"], plan["n_rounds"], plan["arms_done"]) == (2, 2, 0)
+    race = document(rbcal("simulate", *source, *RACE, "--json"))
+    assert [(point["strategy"], point["round"]) for point in race["points"]] == [
+        ("balanced", 0),
+        ("balanced", 1),
+        ("random", 0),
+        ("random", 1),
+    ]
+    assert "2 are done" in rbcal("simulate", *source, *RACE, "--plan").stdout
+    table = rbcal("simulate", race["project"], *RACE).stdout  # nothing is left to do
+    assert "random" in table
+    assert "Precision_all" in table
+
+
+def test_a_race_needs_one_source_and_a_query_that_can_be_read(rbcal, tmp_path):
+    assert "give a PROJECT, or --coco" in rbcal("simulate", code=2).output
+    assert "give a PROJECT, or --coco" in rbcal("simulate", "p", "--coco", __file__, code=2).output
+    assert "number of cells or images" in rbcal("simulate", "p", "--query", "many", code=2).output
+    assert "no strategy 'luck'" in rbcal("simulate", "p", "--strategies", "luck", code=1).output
+
+
+def test_every_strategy_is_listed_with_what_it_goes_by(rbcal):
+    listed = rbcal("strategies").stdout
+    for name in ("balanced", "relevance", "boxal", "balanced_free"):
+        assert f"\n{name} " in f"\n{listed}"

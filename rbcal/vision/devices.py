@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -56,9 +58,15 @@ def is_out_of_memory(err: BaseException) -> bool:
     )
 
 
-def use_cores(n: int) -> None:
-    """Let this process compute on so many cores of the CPU."""
-    torch.set_num_threads(n)
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Compute on one core of the CPU: the last digits of a training depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def free_memory() -> None:

@@ -33,7 +33,7 @@ from rbcal.scoring.uncertainty import (
     rare_candidate,
 )
 from rbcal.store.simulations import SimulationPoint
-from rbcal.vision import checkpoint, evaluation, sampling
+from rbcal.vision import checkpoint, devices, evaluation, sampling
 from rbcal.vision.detector import Detector, TracedImage, build
 from rbcal.vision.frozen import FrozenTraining, TracedView, freeze, views
 from rbcal.vision.training import Training
@@ -198,6 +198,7 @@ def seed_images(corpus: Corpus, config: SimulationConfig, repeat: int) -> list[i
     return [corpus.work[k] for k in rng.permutation(len(corpus.work))[: config.seed_images]]
 
 
+@devices.one_core()  # the outcome must not depend on how many there are
 def seed_model(corpus: Corpus, config: SimulationConfig, repeat: int) -> bytes:
     """Return the model that all arms of a repeat start from, as :func:`checkpoint.save` writes it."""
     chosen = seed_images(corpus, config, repeat)
@@ -225,8 +226,9 @@ def seed_model(corpus: Corpus, config: SimulationConfig, repeat: int) -> bytes:
     return checkpoint.save(detector)
 
 
+@devices.one_core()
 def run_arm(
-    stage: Stage, strategy: str, effort: Effort, report: Callable[[int], None] = lambda round_: None
+    stage: Stage, strategy: str, report: Callable[[int], None] = lambda round_: None
 ) -> list[SimulationPoint]:
     """Return the learning curve of one strategy from the seed model on: a point for each round, and round 0.
 
@@ -235,12 +237,11 @@ def run_arm(
     stage : Stage
     strategy : str
         A name of :data:`rbcal.scoring.strategies.STRATEGIES`.
-    effort : Effort
-        What the images would have cost of the expert's time.
     report : callable
         Is told each round that is done.
     """
     corpus, config, repeat = stage.corpus, stage.config, stage.repeat
+    effort = Effort(*config.effort)
     started = time.perf_counter()
     detector = stage.detector()
     annotated = seed_images(corpus, config, repeat)
@@ -250,7 +251,7 @@ def run_arm(
     spent = 0.0
     for round_ in range(1, config.rounds + 1):
         started = time.perf_counter()
-        query, new = _review(stage, strategy, round_, detector, annotated, reviews, effort, n_before)
+        query, new = _review(stage, strategy, round_, detector, annotated, reviews, n_before)
         if not query:
             break  # every image is annotated
         reviews += new
@@ -275,7 +276,6 @@ def _review(
     detector: Detector,
     annotated: Sequence[int],
     reviews: Sequence[Review],
-    effort: Effort,
     n_before: int,
 ) -> tuple[list[int], list[Review]]:
     """Return the images that the strategy has the expert annotate in a round, and what the expert did."""
@@ -297,7 +297,7 @@ def _review(
         f1=f1_of(reviews, corpus.n_classes),
         looks=np.concatenate([sampler.see(stage.trace(k)).looks for k in annotated]),
         calibration=calibration_of(reviews),
-        effort=effort,
+        effort=Effort(*config.effort),
         seed=config.seed + 1000 * stage.repeat + round_,
     )
     order = choose(strategy, pool, situation)

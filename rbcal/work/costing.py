@@ -39,7 +39,11 @@ class Cost:
 
 def cost(corpus: Corpus, config: SimulationConfig, processes: int) -> Cost:
     """Return what a simulation would cost; it takes some seconds to time a few steps on one core."""
-    devices.use_cores(1)
+    with devices.one_core():
+        return _cost(corpus, config, processes)
+
+
+def _cost(corpus: Corpus, config: SimulationConfig, processes: int) -> Cost:
     chosen = seed_images(corpus, config, 0)
     k = max(chosen, key=lambda each: len(corpus.truths[each]))
     sample = corpus.pixels(k), corpus.truths[k]

@@ -5,23 +5,24 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import groupby
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from rbcal.config import SimulationConfig
 from rbcal.errors import ScoringError
-from rbcal.scoring.effort import Effort
 from rbcal.store.project import Project
 from rbcal.store.simulations import SimulationPoint
-from rbcal.vision import devices
 from rbcal.work.arms import Corpus, Stage, run_arm, seed_model
 from rbcal.work.reading import annotations_of
 from rbcal.work.reporting import Reporter
 
+AfterRound = Callable[[], None]
 _MOST_PROCESSES = 8  # each takes about 1 GB
 _POLL_SECONDS = 0.3
 
@@ -32,6 +33,9 @@ class Arm:
 
     repeat: int
     strategy: str
+
+
+AfterArm = Callable[[Arm, list[SimulationPoint]], None]
 
 
 def corpus_of(project: Project) -> Corpus:
@@ -99,20 +103,24 @@ def simulate(project: Project, config: SimulationConfig, tell: Reporter, process
     n_arms = len(arms(config))
     if len(todo) < n_arms:
         tell.log(f"Simulation {simulation_id} goes on: {n_arms - len(todo)} of {n_arms} arms are done")
-    tell.stage("Simulating rounds", n_arms * config.rounds, done=(n_arms - len(todo)) * config.rounds)
-    done = (n_arms - len(todo)) * config.rounds
-    with _Processes(corpus, config, processes or min(os.cpu_count() or 1, _MOST_PROCESSES, len(todo))) as run:
-        for arm, outcome in run(todo):
-            if outcome is None:  # a round of it is done
-                done += 1
-                tell.advance(min(done, n_arms * config.rounds))
-                continue
-            project.simulations.add(simulation_id, outcome)
-            last = outcome[-1]
-            tell.log(
-                f"Repeat {arm.repeat + 1}, {arm.strategy}: {last.n_cells} cells, "
-                f"Precision_all {last.evaluation.precision_all:.3f}"
-            )
+    done = [(n_arms - len(todo)) * config.rounds]
+    tell.stage("Simulating rounds", n_arms * config.rounds, done[0])
+
+    def after_round() -> None:
+        done[0] += 1
+        tell.advance(done[0])
+
+    def after_arm(arm: Arm, points: list[SimulationPoint]) -> None:
+        project.simulations.add(simulation_id, points)
+        last = points[-1]
+        tell.log(
+            f"Repeat {arm.repeat + 1}, {arm.strategy}: {last.n_cells} cells, "
+            f"Precision_all {last.evaluation.precision_all:.3f}"
+        )
+
+    side_by_side = processes or min(os.cpu_count() or 1, _MOST_PROCESSES, len(todo))
+    run = _run_here if side_by_side < 2 else partial(_run_in_processes, side_by_side)
+    run(corpus, config, todo, after_round, after_arm)
     config_now = next(each.config for each in project.simulations.all() if each.id == simulation_id)
     have = {(point.repeat, point.strategy) for point in project.simulations.points(simulation_id)}
     if all((arm.repeat, arm.strategy) in have for arm in arms(config_now)):
@@ -121,17 +129,30 @@ def simulate(project: Project, config: SimulationConfig, tell: Reporter, process
     return simulation_id
 
 
+def _run_here(
+    corpus: Corpus,
+    config: SimulationConfig,
+    todo: Sequence[Arm],
+    after_round: AfterRound,
+    after_arm: AfterArm,
+) -> None:
+    """Run the arms one after the other in this process."""
+    for repeat, of_repeat in groupby(todo, key=lambda arm: arm.repeat):
+        stage = Stage(corpus, config, repeat, seed_model(corpus, config, repeat))
+        for arm in of_repeat:
+            after_arm(arm, run_arm(stage, arm.strategy, lambda _: after_round()))
+
+
 class _Here:
     """What a process of a simulation works on."""
 
     corpus: Corpus
     config: SimulationConfig
-    rounds: Any  # a queue: takes an arm for each round of it that is done
+    rounds: Any  # a queue: takes a word for each round that is done
 
 
 def _begin(corpus: Corpus, config: SimulationConfig, rounds: Any) -> None:
-    """Make this process ready: one core, and its end when the process that started it ends."""
-    devices.use_cores(1)  # the outcome must not depend on how many cores there are
+    """Make this process ready; it ends when the process that started it ends."""
     _Here.corpus, _Here.config, _Here.rounds = corpus, config, rounds
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -148,8 +169,7 @@ def _seed(repeat: int) -> bytes:
 
 
 def _arm(arm: Arm, weights: bytes) -> list[SimulationPoint]:
-    stage, effort = _stage(arm.repeat, weights), Effort(*_Here.config.effort)
-    return run_arm(stage, arm.strategy, effort, lambda _: _Here.rounds.put(arm))
+    return run_arm(_stage(arm.repeat, weights), arm.strategy, _Here.rounds.put)
 
 
 @lru_cache(maxsize=1)
@@ -158,36 +178,43 @@ def _stage(repeat: int, weights: bytes) -> Stage:
     return Stage(_Here.corpus, _Here.config, repeat, weights)
 
 
-class _Processes:
-    """Runs arms side by side; those of a repeat start when its seed model is trained."""
+def _run_in_processes(
+    n: int,
+    corpus: Corpus,
+    config: SimulationConfig,
+    todo: Sequence[Arm],
+    after_round: AfterRound,
+    after_arm: AfterArm,
+) -> None:
+    """Run arms side by side; those of a repeat start when its seed model is trained."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        rounds = manager.Queue()
+        with _ended(ProcessPoolExecutor(n, context, _begin, (corpus, config, rounds))) as pool:
+            repeats = dict.fromkeys(arm.repeat for arm in todo)
+            seeds = {pool.submit(_seed, repeat): repeat for repeat in repeats}
+            under_way: dict[Future[list[SimulationPoint]], Arm] = {}
+            while seeds or under_way:
+                waited: list[Future[Any]] = [*seeds, *under_way]
+                wait(waited, _POLL_SECONDS, FIRST_COMPLETED)
+                while not rounds.empty():
+                    rounds.get()
+                    after_round()
+                for seed in [each for each in seeds if each.done()]:
+                    repeat, weights = seeds.pop(seed), seed.result()
+                    of_repeat = [arm for arm in todo if arm.repeat == repeat]
+                    under_way |= {pool.submit(_arm, arm, weights): arm for arm in of_repeat}
+                for ended in [each for each in under_way if each.done()]:
+                    after_arm(under_way.pop(ended), ended.result())
 
-    def __init__(self, corpus: Corpus, config: SimulationConfig, n: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._rounds = context.Manager().Queue()
-        self._pool = ProcessPoolExecutor(n, context, _begin, (corpus, config, self._rounds))
 
-    def __enter__(self) -> _Processes:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        workers = list((self._pool._processes or {}).values())
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:
-            worker.terminate()
-
-    def __call__(self, todo: Sequence[Arm]) -> Iterator[tuple[Arm, list[SimulationPoint] | None]]:
-        """Yield each arm with its points when it is done, and with None after each of its rounds."""
-        repeats = dict.fromkeys(arm.repeat for arm in todo)
-        seeds = {self._pool.submit(_seed, repeat): repeat for repeat in repeats}
-        under_way: dict[Future[list[SimulationPoint]], Arm] = {}
-        while seeds or under_way:
-            waited: list[Future[Any]] = [*seeds, *under_way]
-            wait(waited, _POLL_SECONDS, FIRST_COMPLETED)
-            while not self._rounds.empty():
-                yield self._rounds.get(), None
-            for seed in [each for each in seeds if each.done()]:
-                repeat, weights = seeds.pop(seed), seed.result()
-                of_repeat = [arm for arm in todo if arm.repeat == repeat]
-                under_way |= {self._pool.submit(_arm, arm, weights): arm for arm in of_repeat}
-            for ended in [each for each in under_way if each.done()]:
-                yield under_way.pop(ended), ended.result()
+@contextmanager
+def _ended(pool: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
+    """Let no process outlive the block, whatever it is doing."""
+    try:
+        yield pool
+    finally:
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
