@@ -66,6 +66,8 @@ def show_experiments(project: Project) -> None:
     simulations, active_id = project.simulations.all(), _active_id(project)
     if active_id is not None:
         st.fragment(_show_job, run_every=2)(project.path, _n_points(project))
+    elif (job := jobs.watch(project)) is not None and (job.kind, job.state) == ("simulate", "failed"):
+        st.error(f"The simulation failed. {job.reason}", icon=":material/error:")
     if not simulations:
         st.info(
             "What would another order of review have brought? A simulation plays this project's annotated "
@@ -245,8 +247,6 @@ def _start(project: Project, config: SimulationConfig) -> None:
 
 def _offer_to_go_on(project: Project, simulation: Simulation) -> None:
     job = jobs.watch(project)
-    if job is not None and not job.active and job.kind == "simulate" and job.state == "failed":
-        st.error(f"It stopped. {job.reason}", icon=":material/error:")
     busy = job is not None and job.active
     if st.button("Go on with it", icon=":material/resume:", disabled=busy, help="What is done stays."):
         _start(project, simulation.config)

@@ -119,6 +119,14 @@ def test_a_simulation_under_way_shows_how_far_it_is_and_can_be_cancelled(app, pr
     assert project.jobs.get(job_id).cancel_requested
 
 
+def test_a_simulation_that_failed_says_why(app, project):
+    job_id = ready(project).jobs.add("simulate", {"simulate": CONFIG.to_json()})
+    project.jobs.end(job_id, "failed", "Out of paper.")
+    at = app("progress")
+    assert "The simulation failed. Out of paper." in words(at)
+    assert not button(at, "Simulate").disabled
+
+
 def test_one_of_several_simulations_is_chosen(app, project):
     plant(ready(project), two_by_two())
     plant(project, many([0.1]), SimulationConfig(("random", "balanced"), repeats=1))
