@@ -123,21 +123,20 @@ def show_simulation(project: Project, simulation: Simulation, *, active: bool) -
             icon=":material/hourglass_empty:",
         )
         return
-    shown = st.pills(
-        "Strategies",
-        grid.strategies,
-        selection_mode="multi",
-        default=grid.strategies,
-        key=f"shown_{simulation.id}",
+    names = simulation.config.strategies
+    shown = (
+        st.pills("Strategies", names, selection_mode="multi", default=names, key=f"shown_{names}")
+        or names  # none chosen: all
     )
     every_run = st.toggle("Every single run", key="every_run")
     chart = view.curves_chart(grid, found, axis, name, every_run=every_run, shown=shown)
     st.altair_chart(chart, width="stretch")
-    st.caption(_READING + (f" {view.effort_words(simulation.config)}" if axis == "minutes" else ""))
+    minutes = view.effort_words(simulation.config) if axis == "minutes" else ""
+    st.caption(f"{_READING} {view.unequal_words(grid)} {minutes}")
     stem = f"simulation-{simulation.id}-{axis}"
     offer_files(chart, view.curve_table(grid), stem, name, points=view.points_table(points, _names(classes)))
     gained = view.difference_table(grid)
-    if not gained.empty:
+    if set(gained["Strategy"]) & set(shown):
         difference = view.difference_chart(grid, axis, name, shown=shown)
         st.altair_chart(difference, width="stretch")
         st.caption(_DIFFERENCE)

@@ -303,6 +303,17 @@ def settings_words(simulation: Simulation, points: Sequence[SimulationPoint]) ->
     )
 
 
+def unequal_words(curves: Curves) -> str:
+    """Return a warning in words where the strategies have different repeats, so that means mislead."""
+    if len({frozenset(of_strategy) for of_strategy in curves.values.values()}) == 1:
+        return ""
+    counts = ", ".join(f"{name} {len(curves.values[name])}" for name in curves.strategies)
+    return (
+        f"The strategies have different repeats so far ({counts}): compare the differences to random, which "
+        "are within a repeat, not these lines."
+    )
+
+
 def effort_words(config: SimulationConfig) -> str:
     """Return in words what the expected minutes of a simulation rest on."""
     image, cell, change = config.effort

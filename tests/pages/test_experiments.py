@@ -12,6 +12,7 @@ from tests.pages.test_pages import button, words
 from tests.test_curves import many, two_by_two
 
 app, measured = test_pages.app, test_pages.measured  # fixtures
+SHOWN = "shown_('random', 'balanced')"
 CONFIG = SimulationConfig(strategies=("random", "balanced"), repeats=2, rounds=2)
 
 
@@ -88,7 +89,7 @@ def test_metric_axis_target_and_strategies_are_the_users_choice(app, project):
     at.segmented_control(key="axis").set_value("Expert minutes").run()
     at.number_input(key="curve_target").set_value(0.99).run()
     at.toggle(key="every_run").set_value(True).run()
-    at.pills(key="shown_1").set_value(["balanced"]).run()
+    at.pills(key=SHOWN).set_value(["balanced"]).run()
     assert not at.exception, at.exception
     assert "assumed times" in words(at)
     table = at.dataframe[0].value
@@ -125,6 +126,23 @@ def test_a_simulation_that_failed_says_why(app, project):
     at = app("progress")
     assert "The simulation failed. Out of paper." in words(at)
     assert not button(at, "Simulate").disabled
+
+
+def test_a_strategy_that_is_done_later_joins_the_charts(app, project):
+    points = two_by_two()
+    simulation_id = plant(
+        ready(project), [each for each in points if each.strategy == "random"], finished=False
+    )
+    at = app("progress")
+    assert len(at.get("vega_lite_chart")) == 1  # nothing to compare yet
+    project.simulations.add(simulation_id, [each for each in points if each.strategy != "random"])
+    at.run()
+    assert at.pills(key=SHOWN).value == ["random", "balanced"]
+    assert len(at.get("vega_lite_chart")) == 2
+    at.pills(key=SHOWN).set_value(["random"]).run()
+    assert len(at.get("vega_lite_chart")) == 1
+    at.pills(key=SHOWN).set_value([]).run()
+    assert len(at.get("vega_lite_chart")) == 2  # none chosen: all
 
 
 def test_one_of_several_simulations_is_chosen(app, project):

@@ -112,6 +112,12 @@ def test_repeats_count_when_every_strategy_has_them():
     assert experiments.state_words(HALF_DONE, points, active=True).startswith("under way")
 
 
+def test_means_over_different_repeats_come_with_a_warning():
+    assert experiments.unequal_words(simulated()[1]) == ""
+    _, curves = simulated([*two_by_two(), *run_of(2, "random", [0.1, 0.2, 0.3])])
+    assert "different repeats so far (random 3, balanced 2)" in experiments.unequal_words(curves)
+
+
 def test_the_settings_are_enough_to_do_it_again():
     words = experiments.settings_words(HALF_DONE, two_by_two())
     for part in (
