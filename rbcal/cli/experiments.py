@@ -151,7 +151,7 @@ def _print_plan(path: Path, config: SimulationConfig, processes: int, *, as_json
     with Project.open(path) as project:
         corpus = simulate.corpus_of(project)
         simulate.check(config, corpus)
-        known = project.simulations.find(config, corpus.sha256)
+        known = project.simulations.find(simulate.timed(project, config), corpus.sha256)
         stored = [] if known is None else project.simulations.points(known.id)
     cost = costing.cost(corpus, config, processes)
     n_done = len(
