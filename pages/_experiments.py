@@ -25,6 +25,7 @@ from rbcal.work import jobs
 
 FEWEST_IMAGES = 6  # annotated, beside the test set: a few to begin with and a few to choose from
 _AXES: Mapping[str, Axis] = {"New cells": "cells", "Expert minutes": "minutes"}
+_GO_ON = "What is done stays. If images were annotated since, a new simulation begins: it has other images."
 _READING = (
     "Line: mean over the repeats, on the range that every run covers. Band: one standard deviation on either "
     "side. Dashed and grey: random."
@@ -200,7 +201,6 @@ def show_form(project: Project, *, expanded: bool) -> None:
                 rounds=int(rounds),
                 query=int(query),
                 seed_images=int(seeds),
-                effort=_effort(project),
             )
             _start(project, config)
         st.caption(
@@ -227,14 +227,6 @@ def _lacking(project: Project) -> str:
     return ""
 
 
-def _effort(project: Project) -> tuple[float, float, float]:
-    """Return the seconds that an image, a cell and a change cost the expert of this project."""
-    from rbcal.work.choosing import effort_of  # late: it loads scipy
-
-    effort = effort_of(project)
-    return round(effort.image, 2), round(effort.cell, 2), round(effort.change, 2)
-
-
 def _start(project: Project, config: SimulationConfig) -> None:
     try:
         jobs.start(project.path, "simulate", {"simulate": config.to_json()})
@@ -247,7 +239,7 @@ def _start(project: Project, config: SimulationConfig) -> None:
 def _offer_to_go_on(project: Project, simulation: Simulation) -> None:
     job = jobs.watch(project)
     busy = job is not None and job.active
-    if st.button("Go on with it", icon=":material/resume:", disabled=busy, help="What is done stays."):
+    if st.button("Go on with it", icon=":material/resume:", disabled=busy, help=_GO_ON):
         _start(project, simulation.config)
 
 
@@ -317,12 +309,10 @@ def _active_id(project: Project) -> int | None:
     if job is None or not job.active or job.kind != "simulate":
         return None
     wanted = SimulationConfig.from_json(job.config["simulate"])
-    return max(
-        (
-            each.id
-            for each in project.simulations.all()
-            if not each.finished
-            and each.config == replace(wanted, strategies=each.config.strategies, repeats=each.config.repeats)
-        ),
-        default=0,
-    )
+
+    def is_wanted(each: Simulation) -> bool:
+        """Whether it differs in nothing but what the worker adds: earlier arms, and the times of reviews."""
+        free = {name: getattr(each.config, name) for name in ("strategies", "repeats", "effort")}
+        return not each.finished and each.config == replace(wanted, **free)
+
+    return max((each.id for each in project.simulations.all() if is_wanted(each)), default=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rbcal.config import SimulationConfig
@@ -112,10 +114,11 @@ def test_a_stopped_simulation_goes_on_with_what_it_has(app, project, started):
 
 
 def test_a_simulation_under_way_shows_how_far_it_is_and_can_be_cancelled(app, project):
-    plant(ready(project), many([0.1]), CONFIG, finished=False)
+    timed = replace(CONFIG, effort=(9.0, 0.5, 3.0), repeats=3)  # as the worker widened it
+    plant(ready(project), many([0.1]), timed, finished=False)
     job_id = project.jobs.add("simulate", {"simulate": CONFIG.to_json()})
     at = app("progress")
-    assert "under way, 1 of 2 repeats done so far" in words(at)
+    assert "under way, 1 of 3 repeats done so far" in words(at)
     button(at, "Cancel").click().run()
     assert project.jobs.get(job_id).cancel_requested
 
