@@ -2,9 +2,12 @@
 
 import streamlit as st
 
+from pages._calibration import show_calibration
+from pages._experiments import show_curve, show_experiments
 from pages._open import open_project_path
+from pages._stopping import show_stopping
 from rbcal.store.project import Project
-from rbcal.view.charts import class_curve, class_table, flagged_curve, learning_curve, metrics_table
+from rbcal.view.charts import class_curve, class_table, flagged_curve, metrics_table
 from rbcal.view.guide import duration
 
 FORMAT = st.column_config.NumberColumn(format="%.3f")
@@ -27,6 +30,8 @@ with Project.open(PATH) as project:
             icon=":material/show_chart:",
         )
         st.page_link("pages/train.py" if counts.test_images else "pages/project.py", label="Go there")
+        if counts.annotated_images:
+            show_experiments(project)
         st.stop()
 
     serving = project.models.serving()
@@ -52,7 +57,7 @@ with Project.open(PATH) as project:
     )
 
     st.subheader("What each annotated cell bought")
-    st.altair_chart(learning_curve(curve), width="stretch")
+    show_curve(project, curve)
     st.caption(
         f"Average precision on {shown.evaluation.n_images} test images with "
         f"{sum(shown.evaluation.n_cells):,} cells, never trained on. "
@@ -60,6 +65,9 @@ with Project.open(PATH) as project:
         "mean over the classes. "
         f"Expert time so far: {duration(project.reviews.expert_seconds())}."
     )
+
+    show_stopping(project, curve, shown.evaluation, flagged)
+    show_experiments(project)
 
     st.subheader("Each class")
     st.altair_chart(class_curve(curve, project.classes.all()), width="stretch")
@@ -70,6 +78,8 @@ with Project.open(PATH) as project:
         st.caption("Cells of the pool that the model of that time was unsure about, or that may be rare.")
     else:
         st.info("Rank the pool on the Train page to see how many cells are flagged.")
+
+    show_calibration(project)
 
     st.subheader("Figures")
     metrics = metrics_table(curve)

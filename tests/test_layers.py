@@ -9,7 +9,8 @@ UI = ", ".join(
     f"rbcal.{module}"
     for module in (
         *("store.project", "formats.coco", "formats.pictures", "scoring.relevance", "cli"),
-        *("view.canvas", "view.charts", "view.guide", "view.shapes", "view.words"),
+        *("view.canvas", "view.charts", "view.experiments", "view.guide", "view.reliability"),
+        *("view.shapes", "view.stopping", "view.words", "curves"),
         *("work.importing", "work.jobs", "work.restoring", "work.sharing", "work.store_bench"),
         *("formats.labels", "store.backups", "store.verification"),
     )
@@ -18,4 +19,10 @@ UI = ", ".join(
 
 def test_the_ui_process_never_imports_torch():
     program = f"import sys, {UI}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_what_every_page_needs_loads_neither_scipy_nor_the_maker_of_pictures():
+    modules = "rbcal.store.project, rbcal.view.experiments, rbcal.view.stopping, rbcal.work.jobs"
+    program = f"import sys, {modules}; sys.exit(bool({{'scipy', 'vl_convert'}} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

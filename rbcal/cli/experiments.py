@@ -8,17 +8,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Annotated
 
 import typer
 
 from rbcal.cli.base import JsonOption, app, print_json, run
 from rbcal.config import BACKBONES, Backbone, SimulationConfig, Unit
+from rbcal.curves import METRICS, on_common_grid, runs, summaries
 from rbcal.errors import ProjectError, RbcalError
 from rbcal.formats import coco, files
 from rbcal.store.project import Project, project_path, projects_folder
-from rbcal.store.simulations import SimulationPoint
+from rbcal.view.experiments import summary_table
 from rbcal.view.guide import duration
 from rbcal.work import importing
 
@@ -105,44 +105,23 @@ def simulate(
         _print_plan(path, config, processes or os.cpu_count() or 1, as_json=as_json)
         return
     run(path, "simulate", {"simulate": config.to_json(), "processes": processes})
+    from rbcal.work.simulate import timed  # late: it loads torch, which takes seconds
+
     with Project.open(path) as opened:
-        simulation = opened.simulations.all()[-1]
+        simulation = opened.simulations.find(timed(opened, config))
+        if simulation is None:
+            raise ProjectError("Somebody removed the simulation meanwhile. Start it again.")
         points = opened.simulations.points(simulation.id)
     if as_json:
         document = {"project": str(path), "simulation": simulation.id, "images": simulation.images}
         print_json({**document, "config": config.to_json(), "points": [asdict(point) for point in points]})
         return
-    typer.echo(
-        f"{'strategy':<20} {'runs':>4} {'cells':>6} {'Precision_all':>15} {'mAP@0.5':>15} {'rare AP':>15}"
-    )
-    for strategy in dict.fromkeys(point.strategy for point in points):
-        typer.echo(_row(strategy, [point for point in points if point.strategy == strategy]))
+    for metric in METRICS:
+        curves = on_common_grid(runs(points, METRICS[metric]))
+        if curves is not None:
+            table = summary_table(summaries(curves), "cells", metric)
+            typer.echo(f"{metric}, against newly annotated cells\n{table.to_string(index=False)}\n")
     typer.echo(f"The curves are on the Progress page of {path}.")
-
-
-def _row(strategy: str, points: Sequence[SimulationPoint]) -> str:
-    """Return where the runs of a strategy ended: mean and standard deviation."""
-    last = [max(run, key=lambda point: point.round) for run in _runs(points)]
-    figures = [
-        [point.evaluation.precision_all for point in last],
-        [point.evaluation.map_50 for point in last],
-        [point.evaluation.rare_ap_50 for point in last if point.evaluation.rare_ap_50 is not None],
-    ]
-    cells = mean(point.n_cells for point in last)
-    return f"{strategy:<20} {len(last):>4} {cells:>6.0f}" + "".join(
-        f" {_spread(each):>15}" for each in figures
-    )
-
-
-def _runs(points: Sequence[SimulationPoint]) -> list[list[SimulationPoint]]:
-    repeats = sorted({point.repeat for point in points})
-    return [[point for point in points if point.repeat == repeat] for repeat in repeats]
-
-
-def _spread(figures: Sequence[float]) -> str:
-    if not figures:
-        return "-"
-    return f"{mean(figures):.3f} +- {stdev(figures) if len(figures) > 1 else 0:.3f}"
 
 
 def _print_plan(path: Path, config: SimulationConfig, processes: int, *, as_json: bool) -> None:
@@ -151,7 +130,7 @@ def _print_plan(path: Path, config: SimulationConfig, processes: int, *, as_json
     with Project.open(path) as project:
         corpus = simulate.corpus_of(project)
         simulate.check(config, corpus)
-        known = project.simulations.find(config, corpus.sha256)
+        known = project.simulations.find(simulate.timed(project, config), corpus.sha256)
         stored = [] if known is None else project.simulations.points(known.id)
     cost = costing.cost(corpus, config, processes)
     n_done = len(

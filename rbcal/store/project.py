@@ -23,6 +23,7 @@ from rbcal.store.reviews import Reviews
 from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations, schema_of_version
 from rbcal.store.simulations import Simulations
 from rbcal.store.snapshots import Snapshots
+from rbcal.store.targets import Targets
 
 SUFFIX = ".rbcal"
 _LONGEST_NAME = 300
@@ -66,6 +67,7 @@ class Project:
         self.rankings = Rankings(database)
         self.evaluations = Evaluations(database)
         self.simulations = Simulations(database)
+        self.targets = Targets(database)
         self.jobs = Jobs(database)
 
     @classmethod

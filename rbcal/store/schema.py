@@ -597,7 +597,23 @@ def m005_strategies(db: Database) -> None:
         db.execute(statement)
 
 
-USER_VERSION = 5  # the number of migrations; in the header of every project file
+_SIXTH = """
+-- What the expert wants to reach before the work ends: AP on the test set.
+CREATE TABLE target (
+  metric TEXT PRIMARY KEY CHECK (metric IN ('precision_all', 'rare_ap_50')),
+  value  REAL NOT NULL CHECK (value > 0 AND value <= 1)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+@migrations()
+def m006_targets(db: Database) -> None:
+    """Add the targets of the expert."""
+    for statement in _statements(_SIXTH):
+        db.execute(statement)
+
+
+USER_VERSION = 6  # the number of migrations; in the header of every project file
 
 
 @cache

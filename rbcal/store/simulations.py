@@ -75,10 +75,14 @@ class Simulations:
                 (json.dumps(config.to_json()), images, __version__, now()),
             )
 
-    def find(self, config: SimulationConfig, images: str) -> Simulation | None:
-        """Return the simulation of this config, whatever its strategies and repeats, on these images."""
-        for known in self.all():
-            if (known.images, known.code_version) == (images, __version__) and _alike(known.config, config):
+    def find(self, config: SimulationConfig, images: str | None = None) -> Simulation | None:
+        """Return the newest simulation of this config, whatever its strategies and repeats, on these images.
+
+        Without `images` it may be of any.
+        """
+        for known in reversed(self.all()):
+            same_images = images in (None, known.images) and known.code_version == __version__
+            if same_images and _alike(known.config, config):
                 return known
         return None
 

@@ -12,8 +12,8 @@ from rbcal.store.evaluations import CurvePoint
 from rbcal.store.rankings import PoolState
 
 # Okabe and Ito's colours, told apart by colour-blind eyes, too; shapes say the same again.
-_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C8C00", "#000000"]
-_SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "wedge"]
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C8C00", "#000000"]
+SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "wedge"]
 _CELLS_AXIS = "Annotated cells in training"
 
 
@@ -80,8 +80,8 @@ def loss_curve(losses: Sequence[tuple[int, float]]) -> alt.LayerChart:
     table = pd.DataFrame(losses, columns=["Step", "Loss"])
     table["Mean"] = table["Loss"].ewm(span=20).mean()
     base = alt.Chart(table).encode(x=alt.X("Step:Q", title="Step", axis=alt.Axis(format="d", tickMinStep=1)))
-    steps = base.mark_line(opacity=0.3, color=_COLOURS[0]).encode(y=alt.Y("Loss:Q", title="Loss"))
-    mean = base.mark_line(color=_COLOURS[0], strokeWidth=2.5).encode(y="Mean:Q")
+    steps = base.mark_line(opacity=0.3, color=COLOURS[0]).encode(y=alt.Y("Loss:Q", title="Loss"))
+    mean = base.mark_line(color=COLOURS[0], strokeWidth=2.5).encode(y="Mean:Q")
     return (steps + mean).properties(height=200)
 
 
@@ -94,10 +94,10 @@ def _lines(
     top: float | None = 1.0,
 ) -> alt.LayerChart:
     scale = alt.Scale(domainMin=0) if top is None else alt.Scale(domain=[0, top])
-    colours = [_COLOURS[position % len(_COLOURS)] for position in range(len(order))]
-    shapes = [_SHAPES[position // len(_COLOURS) % len(_SHAPES)] for position in range(len(order))]
-    if len(order) <= len(_SHAPES):
-        shapes = _SHAPES[: len(order)]
+    colours = [COLOURS[position % len(COLOURS)] for position in range(len(order))]
+    shapes = [SHAPES[position // len(COLOURS) % len(SHAPES)] for position in range(len(order))]
+    if len(order) <= len(SHAPES):
+        shapes = SHAPES[: len(order)]
     legend = alt.Legend(title=None, labelLimit=200) if len(order) > 1 else None
     base = alt.Chart(table).encode(
         x=alt.X(
@@ -107,9 +107,9 @@ def _lines(
             axis=alt.Axis(format=",d", tickMinStep=1, tickCount=8),
         ),
         order="Model:Q",  # a line goes from model to model, also where both had as many cells
-        y=alt.Y(f"{_field(value)}:Q", title=title, scale=scale),
+        y=alt.Y(f"{field_name(value)}:Q", title=title, scale=scale),
         color=alt.Color(f"{series}:N", scale=alt.Scale(domain=list(order), range=colours), legend=legend),
-        tooltip=[alt.Tooltip(f"{_field(column)}", title=column) for column in table.columns],
+        tooltip=[alt.Tooltip(f"{field_name(column)}", title=column) for column in table.columns],
     )
     points = base.mark_point(filled=True, size=90, opacity=1).encode(
         shape=alt.Shape(f"{series}:N", scale=alt.Scale(domain=list(order), range=shapes), legend=legend)
@@ -117,6 +117,6 @@ def _lines(
     return (base.mark_line(strokeWidth=2) + points).properties(height=340)
 
 
-def _field(column: str) -> str:
+def field_name(column: str) -> str:
     """Return a column's name as Vega-Lite reads it: brackets and dots are paths there."""
     return column.replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")

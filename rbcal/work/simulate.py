@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
 from multiprocessing.process import BaseProcess
@@ -19,6 +19,7 @@ from rbcal.errors import ScoringError
 from rbcal.store.project import Project
 from rbcal.store.simulations import SimulationPoint
 from rbcal.work.arms import Corpus, Stage, run_arm, seed_model
+from rbcal.work.choosing import effort_of
 from rbcal.work.reading import annotations_of
 from rbcal.work.reporting import Reporter
 
@@ -79,6 +80,12 @@ def check(config: SimulationConfig, corpus: Corpus) -> None:
         )
 
 
+def timed(project: Project, config: SimulationConfig) -> SimulationConfig:
+    """Return the config with the times of this project's own reviews, if there are enough of them."""
+    effort = effort_of(project)
+    return replace(config, effort=(effort.image, effort.cell, effort.change)) if effort.n_reviews else config
+
+
 def simulate(project: Project, config: SimulationConfig, tell: Reporter, processes: int = 0) -> int:
     """Run every arm that is not stored yet, and return the id of the simulation.
 
@@ -97,6 +104,7 @@ def simulate(project: Project, config: SimulationConfig, tell: Reporter, process
     tell.stage("Reading the images")
     corpus = corpus_of(project)
     check(config, corpus)
+    config = timed(project, config)
     simulation_id = project.simulations.begin(config, corpus.sha256)
     stored = {(point.repeat, point.strategy) for point in project.simulations.points(simulation_id)}
     todo = [arm for arm in arms(config) if (arm.repeat, arm.strategy) not in stored]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
@@ -13,8 +15,10 @@ import numpy as np
 
 from rbcal.store import project as project_module
 from rbcal.store import schema
+from rbcal.store.database import Database
 from rbcal.store.project import Project
 
+_LAST_WITH_DRAFTS = 3  # the format
 _SOME = [0.25, 0.75]
 Cells = list[tuple[tuple[float, ...], int]]
 
@@ -46,14 +50,18 @@ class Planted:
 
 
 def plant_older(path: Path, version: int, *, n_images: int = 24, n_cells: int = 10) -> Planted:
-    """Create a project file of format 1, 2 or 3; every image has two reviews, every second one a draft."""
+    """Create a project file of an older format; every image has two reviews, every second one a draft.
+
+    From format 4 on drafts are part of the log, so those files are planted in format 3 and upgraded.
+    """
+    if version > _LAST_WITH_DRAFTS:
+        planted = plant_older(path, _LAST_WITH_DRAFTS, n_images=n_images, n_cells=n_cells)
+        with _only(version), closing(Database(path)) as database, database.transaction():
+            project_module._migrate(database)
+        planted.format = version
+        return planted
     planted, rng = Planted(version), random.Random(version)
-    with (
-        patch.object(schema.migrations, "_migrations", schema.migrations._migrations[:version]),
-        patch.object(project_module, "USER_VERSION", version),
-        Project.create(path, classes=["disc", "slit"]) as old,
-        old.transaction(),
-    ):
+    with _only(version), Project.create(path, classes=["disc", "slit"]) as old, old.transaction():
         write = old._database.write
         write("INSERT INTO image_group (id, name, split) VALUES (1, 'slide', 'work')")
         for image_id in range(1, n_images + 1):
@@ -75,6 +83,16 @@ def plant_older(path: Path, version: int, *, n_images: int = 24, n_cells: int = 
             _plant_detection(write, image_id)
             _plant_draft(write, planted, image_id, _cells(rng, n_cells))
     return planted
+
+
+@contextmanager
+def _only(version: int) -> Iterator[None]:
+    """Let projects be of an older format."""
+    with (
+        patch.object(schema.migrations, "_migrations", schema.migrations._migrations[:version]),
+        patch.object(project_module, "USER_VERSION", version),
+    ):
+        yield
 
 
 def _cells(rng: random.Random, n: int) -> Cells:

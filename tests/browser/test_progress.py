@@ -1,0 +1,53 @@
+"""Experiments on the Progress page in a real browser: the charts are drawn, and saved without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from rbcal.config import SimulationConfig
+from rbcal.store.project import Project
+from tests.conftest import add_image
+from tests.test_curves import many
+
+
+@pytest.fixture
+def simulated(projects: Path, request: pytest.FixtureRequest) -> str:
+    """The name of a project with a simulation of five repeats."""
+    name = f"simulated-{request.node.callspec.id}"
+    with Project.create(projects / f"{name}.rbcal", classes=["disc", "slit", "spiky"]) as project:
+        for seed in range(6):
+            add_image(project, seed, group=str(seed), annotated=True)
+        add_image(project, 9, group="test", split="test", annotated=True)
+        simulation_id = project.simulations.begin(SimulationConfig(("random", "balanced")), "ab" * 32)
+        project.simulations.add(simulation_id, many([0.1, 0.12, 0.08, 0.11, 0.09]))
+        project.simulations.finish(simulation_id)
+    return name
+
+
+@pytest.mark.parametrize("kind", ["PNG", "SVG", "CSV"])
+def test_a_chart_is_saved_as_a_file(page: Page, server: str, simulated: str, kind: str, tmp_path: Path):
+    page.goto(f"{server}/progress?project={simulated}")
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    with page.expect_download() as download:
+        page.get_by_test_id("stDownloadButton").filter(has_text=kind).first.locator("button").click()
+    download.value.save_as(tmp_path / "file")
+    assert download.value.suggested_filename == f"simulation-1-cells.{kind.lower()}"
+    begins = {"PNG": b"\x89PNG", "SVG": b"<svg", "CSV": b"Strategy,Repeats,x,Mean"}[kind]
+    assert (tmp_path / "file").read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_lines_have_their_colours_on_a_light_and_a_dark_page(
+    browser: Browser, server: str, simulated: str, scheme: str
+):
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    page.goto(f"{server}/progress?project={simulated}")
+    lines = page.get_by_test_id("stVegaLiteChart").first.locator(".mark-line path[stroke]")
+    expect(lines.first).to_be_attached()
+    found = {lines.nth(k).get_attribute("stroke") for k in range(lines.count())}
+    assert {"#808080", "#0072B2"} <= found
+    context.close()
