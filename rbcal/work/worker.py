@@ -160,7 +160,8 @@ def _score(project: Project, job: Job, tell: Reporter) -> None:
     from rbcal.work import pipeline
 
     strategy = job.config.get("strategy", DEFAULT_STRATEGY)
-    pipeline.score(project, ScoringConfig.from_json(job.config["score"]), tell, strategy)
+    config = ScoringConfig.from_json(job.config["score"])
+    pipeline.score(project, config, tell, strategy, job.config.get("ray"))
 
 
 def _leave_when_cancelled(path: Path, job_id: int, over: threading.Event) -> None:
