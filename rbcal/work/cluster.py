@@ -7,7 +7,8 @@ project file. Ray gives a task again to another worker when its own is lost.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+import socket
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +24,7 @@ LOCAL = "local"  # the address of a Ray of this machine alone, begun for the job
 _TRIES = 3  # more, of a task whose worker was lost
 _AHEAD = 2  # tasks under way for each worker, so that none waits for the next one; bounds the memory
 _POLL_SECONDS = 0.3
+_KNOCK_SECONDS = 10
 _SETTINGS = {  # read when ray is imported
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers run the rbcal that is installed where they are
@@ -63,7 +65,7 @@ class Cluster:
         *,
         cores: int = 1,
         in_order: bool = True,
-    ) -> Iterator[tuple[_Task, _Result]]:
+    ) -> Generator[tuple[_Task, _Result]]:
         """Yield each task with its result.
 
         Parameters
@@ -121,7 +123,7 @@ class Cluster:
 
 @contextmanager
 def connected(address: str) -> Iterator[Cluster]:
-    """Connect to a Ray cluster, or to the one that this process is connected to already.
+    """Connect to a Ray cluster; "local" is the one that this process is connected to already, if any.
 
     Parameters
     ----------
@@ -135,13 +137,14 @@ def connected(address: str) -> Iterator[Cluster]:
         If ray is not installed, or nobody answers.
     """
     ray = _ray()
-    if ray.is_initialized():
-        yield Cluster(ray, here=address == LOCAL)
+    if address == LOCAL and ray.is_initialized():
+        yield Cluster(ray, here=True)
         return
     settings: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
     if address == LOCAL:
         settings |= {"num_cpus": os.cpu_count() or 1, "include_dashboard": False}
     try:
+        _knock(address)
         ray.init(**settings)
     except (OSError, RuntimeError, ValueError, ImportError) as err:
         raise JobError(
@@ -152,6 +155,13 @@ def connected(address: str) -> Iterator[Cluster]:
         yield Cluster(ray, here=address == LOCAL)
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise an OSError or ValueError if nobody listens there: Ray would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
 
 
 def _ray() -> Any:

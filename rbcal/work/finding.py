@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
@@ -69,11 +70,12 @@ def find_on_cluster(
 
     shards = _shards(project, images)
     results = cluster.results(partial(_find, orders), shards, poll, cores=orders.cores)
-    for shard, (found, lines) in results:
-        for line in lines:
-            tell.log(line)
-        yield from zip(shard.images, found, strict=True)
-        done += shard.images
+    with closing(results):
+        for shard, (found, lines) in results:
+            for line in lines:
+                tell.log(line)
+            yield from zip(shard.images, found, strict=True)
+            done += shard.images
 
 
 @dataclass(frozen=True)

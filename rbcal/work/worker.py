@@ -151,7 +151,8 @@ def _dispatch(project: Project, job: Job, tell: Reporter) -> None:
         pipeline.rank(project, job.config["strategy"], tell)
     elif job.kind == "simulate":
         config = SimulationConfig.from_json(job.config["simulate"])
-        simulate.simulate(project, config, tell, job.config.get("processes", 0))
+        processes, ray = job.config.get("processes", 0), job.config.get("ray")
+        simulate.simulate(project, config, tell, processes, ray)
     else:
         pipeline.evaluate(project, tell)
 

@@ -1,11 +1,13 @@
-"""Scoring on a Ray of this machine with two workers: what comes out is what comes out here."""
+"""Scoring and simulating on a Ray of this machine with two workers: what comes out is what comes out here."""
 
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +17,12 @@ from typer.testing import CliRunner
 from rbcal.cli import app
 from rbcal.errors import JobCancelledError, JobError, ScoringError
 from rbcal.store.project import Project
-from rbcal.work import cluster, finding, pipeline
+from rbcal.work import cluster, finding, pipeline, simulate
 from tests.conftest import add_image
 from tests.work.tasks import always_killed, nothing, squared
 from tests.work.test_pipeline import PASSES, TINY, Silent
+from tests.work.test_simulate import TINY as SHORT
+from tests.work.test_simulate import curves
 
 pytest.importorskip("ray", reason="ray is not installed: pip install 'rbcal[ray]'")
 
@@ -123,6 +127,28 @@ def test_a_task_that_ends_every_worker_is_an_error(workers, monkeypatch):
     monkeypatch.setattr(cluster, "_TRIES", 1)
     with pytest.raises(JobError, match="lost the workers of one task 2 times"):
         list(workers.results(always_killed, [1], nothing))
+
+
+def test_an_address_where_nobody_is_is_said_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}", "here:now"):
+        with pytest.raises(JobError, match=f"No Ray cluster answers at '{address}'"):
+            cluster.connected(address).__enter__()
+
+
+def test_a_simulation_on_a_cluster_draws_the_curves_of_one_here(project, workers):
+    for seed in range(6):
+        add_image(project, seed, annotated=True)
+    add_image(project, 20, group="test", split="test", annotated=True)
+    config = replace(SHORT, rounds=1)
+    here = curves(project, simulate.simulate(project, config, Silent(), processes=1))
+    project.simulations.remove(1)
+    tell = Silent()
+    there = simulate.simulate(project, config, tell, ray="local")
+    assert curves(project, there) == here
+    assert project.simulations.all()[0].finished
+    assert sum("Precision_all" in line for line in tell.lines) == len(config.strategies)
 
 
 def test_without_ray_the_error_says_how_to_install_it(slides, monkeypatch):
