@@ -127,6 +127,8 @@ class Desk(Easel):
             target = max(drawn, default=None)
         if target is None:
             self.view.label = label
+            if self.view.drawing:
+                self.redraw()  # its report says that the canvas has the new class, too: boxes wait for it
         else:
             self.change(self.history.relabel(target, label), redraw=True)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from rbcal.boxes import Annotations, Detections, area, iou
 from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
-from rbcal.formats.pictures import decode
+from rbcal.formats.pictures import Pixels, decode
 from rbcal.metrics import Evaluation
 from rbcal.scoring.calibration import Calibration
 from rbcal.scoring.effort import Effort
@@ -38,6 +38,7 @@ from rbcal.vision.detector import Detector, TracedImage, build
 from rbcal.vision.frozen import FrozenTraining, TracedView, freeze, views
 from rbcal.vision.training import Training
 
+_MOST_BYTES = 2 * 2**30  # of what a trunk made, in one process
 _SAME_CELL = 0.5  # IoU: a detection is of that cell
 _RIGHT = 0.7  # IoU from which on the expert leaves a box as it is
 
@@ -76,7 +77,7 @@ class Corpus:
         """Positions of the images of the test set."""
         return [k for k, test in enumerate(self.is_test) if test]
 
-    def pixels(self, k: int) -> Any:
+    def pixels(self, k: int) -> Pixels:
         """Return the pixels of an image."""
         return decode(self.contents[k], self.layers[k])
 
@@ -166,8 +167,8 @@ class Stage:
     def __init__(self, corpus: Corpus, config: SimulationConfig, repeat: int, weights: bytes) -> None:
         self.corpus, self.config, self.repeat = corpus, config, repeat
         self.weights = weights
-        self._traces: dict[int, TracedImage] = {}
-        self._views: dict[int, list[TracedView]] = {}
+        self._kept: dict[tuple[str, int], Any] = {}
+        self._room = _MOST_BYTES
         self._tracer = self.detector()
 
     def detector(self) -> Detector:
@@ -178,18 +179,28 @@ class Stage:
 
     def trace(self, k: int) -> TracedImage:
         """Return what the trunk makes of an image."""
-        if k not in self._traces:
-            self._traces[k] = self._tracer.trace_image(self.corpus.pixels(k))
-        return self._traces[k]
+        kept: TracedImage | None = self._kept.get(("image", k))
+        if kept is None:
+            kept = self._tracer.trace_image(self.corpus.pixels(k))
+            self._keep(("image", k), kept, kept.n_bytes)
+        return kept
 
     def views(self, k: int) -> list[TracedView]:
         """Return what the trunk makes of the random views of an annotated image."""
-        if k not in self._views:
+        kept: list[TracedView] | None = self._kept.get(("views", k))
+        if kept is None:
             seed = [self.config.seed, self.repeat, k]
             train = _train_config(self.config, self.repeat)
             pixels, truth = self.corpus.pixels(k), self.corpus.truths[k]
-            self._views[k] = views(self._tracer, pixels, truth, train, self.config.views, seed)
-        return self._views[k]
+            kept = views(self._tracer, pixels, truth, train, self.config.views, seed)
+            self._keep(("views", k), kept, sum(view.traced.n_bytes for view in kept))
+        return kept
+
+    def _keep(self, name: tuple[str, int], made: Any, n_bytes: int) -> None:
+        """Keep what the trunk made while there is room; what finds none is made again when it is needed."""
+        if n_bytes <= self._room:
+            self._kept[name] = made
+            self._room -= n_bytes
 
 
 def seed_images(corpus: Corpus, config: SimulationConfig, repeat: int) -> list[int]:
@@ -306,7 +317,8 @@ def _review(
     goal = round_ * config.query  # since round 0: what one round took too much, the next takes less
     for place in order.images:
         taken = sum(len(corpus.truths[k]) for k in [*annotated, *query]) - n_before
-        if (taken if config.unit == "cells" else len(annotated) + len(query) - config.seed_images) >= goal:
+        done_so_far = taken if config.unit == "cells" else len(annotated) + len(query) - config.seed_images
+        if query and done_so_far >= goal:  # one image at least, however many cells the last one had
             break
         k = candidates[place]
         query.append(k)

@@ -8,7 +8,6 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -21,7 +20,7 @@ from rbcal.formats.names import cell_text, file_names
 from rbcal.scoring.relevance import CellScores, flags
 from rbcal.store.images import Image
 from rbcal.store.project import Project
-from rbcal.store.rankings import Ranking
+from rbcal.store.rankings import Ranking, Score
 
 Format = Literal["coco", "voc", "yolo", "predictions-csv", "predictions-coco"]
 _UNCERTAINTY = ("u_d", "u_c", "u_r")
@@ -163,10 +162,17 @@ class _Export:
         about = {"model": ranking.model_id, "ranked_at": ranking.created_at}
         chances = [f"p({name})" for name in self._classes]  # no spreadsheet takes that for a formula
         cells = ("x1", "y1", "x2", "y2", "class", "probability", "U_d", "U_c", "U_r", "flagged", *chances)
-        images = ("R", "cells", "flagged", "class_unsure", "box_unsure", "maybe_rare")
+        terms = {
+            "R": "relevance",
+            "cells": "n_cells",
+            "flagged": "n_flagged",
+            "class_unsure": "n_class",
+            "box_unsure": "n_box",
+            "maybe_rare": "n_rare",
+        }
         with (
             _table(self._folder / "cells.csv", cells) as add_cell,
-            _table(self._folder / "images.csv", images) as add_image,
+            _table(self._folder / "images.csv", tuple(terms)) as add_image,
         ):
             n = 0
             for image, score, found in self._scored(ranking):
@@ -176,7 +182,8 @@ class _Export:
                     "image_id": image.id,
                     "group": cell_text(image.group),
                 }
-                add_image({**named, **dict(zip(images, score, strict=True)), **about})
+                figures = {column: getattr(score, name) for column, name in terms.items()}
+                add_image({**named, **figures, **about})
                 for cell in found:
                     add_cell({**named, **cell, "class": cell_text(cell["class"]), **about})
         return n
@@ -189,14 +196,13 @@ class _Export:
             separator = "\n"
             for image, score, found in self._scored(ranking):
                 n += 1
-                relevance, n_cells, n_flagged, *_ = score
                 per_image.append(
                     {
                         "image_id": image.id,
                         "image": image.name,
-                        "R": relevance,
-                        "cells": n_cells,
-                        "flagged": n_flagged,
+                        "R": score.relevance,
+                        "cells": score.n_cells,
+                        "flagged": score.n_flagged,
                     }
                 )
                 for cell in found:
@@ -207,7 +213,7 @@ class _Export:
         self._put("images.json", json.dumps(document, indent=1).encode())
         return n
 
-    def _scored(self, ranking: Ranking) -> Iterator[tuple[Image, tuple[Any, ...], list[dict[str, Any]]]]:
+    def _scored(self, ranking: Ranking) -> Iterator[tuple[Image, Score, list[dict[str, Any]]]]:
         """Yield each image of a ranking, its scores, and its cells as rows of the table."""
         for image in self._track(self._images):
             score = self._project.rankings.score(ranking.id, image.id)
@@ -235,7 +241,7 @@ class _Export:
                         **{f"p({name})": p for name, p in zip(self._classes, probs, strict=True)},
                     }
                 )
-            yield image, astuple(score), rows
+            yield image, score, rows
 
     # ---- files -------------------------------------------------------------------------------
 

@@ -117,6 +117,20 @@ def test_a_pool_that_is_used_up_ends_the_arm(slides):
     assert [point.n_images for point in points] == [2, 9]
 
 
+def test_each_round_brings_an_image_however_many_cells_the_last_one_had(slides):
+    config = replace(TINY, strategies=("random",), query=1, rounds=3)
+    points = slides.simulations.points(simulate.simulate(slides, config, Silent(), processes=1))
+    assert [point.n_images for point in points] == [2, 3, 4, 5]
+
+
+def test_a_memory_too_small_for_the_traces_changes_nothing_but_the_time(slides, monkeypatch):
+    config = replace(TINY, strategies=("balanced",))
+    whole = curves(slides, simulate.simulate(slides, config, Silent(), processes=1))
+    slides.simulations.remove(1)
+    monkeypatch.setattr(arms, "_MOST_BYTES", 2**20)
+    assert curves(slides, simulate.simulate(slides, config, Silent(), processes=1)) == whole
+
+
 def test_what_cannot_be_simulated_is_said_before_any_work(slides, project):
     with pytest.raises(ScoringError, match="8 seed images leave nothing to choose from: the project has 9"):
         simulate.simulate(slides, replace(TINY, seed_images=8), Silent())
