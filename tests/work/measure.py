@@ -6,6 +6,7 @@ Scores a drawn pool here and on a local Ray in turn, and measures the parts that
 from __future__ import annotations
 
 import pickle
+import sqlite3
 import sys
 import tempfile
 import time
@@ -56,6 +57,7 @@ def scoring(project: Project, n_images: int) -> None:
             here = timed(lambda: pipeline.score(project, CONFIG, Silent()))
             there = timed(lambda: pipeline.score(project, CONFIG, Silent(), ray="local"))
             print(f"score: here {n_images / here:.2f}, on the local Ray {n_images / there:.2f} images/s")
+        print(f"detections in the file: {size_of(project, 'detection') / n_images / 1e3:.0f} kB an image")
         shards = list(finding._shards(project, project.images.pool()))
         shards *= 160 // len(shards) + 1
         rate = len(shards) / timed(lambda: list(workers.results(weighed, shards, nothing)))
@@ -82,6 +84,14 @@ def writing(project: Project) -> None:
 
     rate = 20 * len(pool) / timed(write)
     print(f"writer: {rate:.0f} images/s, {rate * n_cells:.0f} detections/s")
+
+
+def size_of(project: Project, table: str) -> int:
+    """Return how many bytes of the file a table takes, in whole pages."""
+    database = sqlite3.connect(project.path)
+    [(size,)] = database.execute("SELECT sum(pgsize) FROM dbstat WHERE name = ?", (table,))
+    database.close()
+    return int(size)
 
 
 def parameters() -> None:
