@@ -67,6 +67,7 @@ class TrainConfig(_Config):
     batch_size: int = (
         2  # two pictures of 640 x 640 fit any machine; more steps teach more than larger batches
     )
+    processes: int = 1  # that train together, each with a batch of its own; set by torchrun
     learning_rate: float = 3e-4  # AdamW at its peak; a tenth of it for the pretrained backbone
     weight_decay: float = 0.05  # AdamW's usual value for fine-tuning
     warmup: float = 0.1  # share of the steps with a rising rate, while the new layers are still noise

@@ -45,6 +45,10 @@ ProjectArgument = Annotated[
         parser=project_path, metavar="PROJECT", help="A path NAME.rbcal, or the name of one in ./projects."
     ),
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option(help="Address of a Ray cluster that does the work: auto, host:port, ray://..., or local."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 

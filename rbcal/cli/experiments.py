@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from rbcal.cli.base import JsonOption, app, print_json, run
+from rbcal.cli.base import JsonOption, RayOption, app, print_json, run
 from rbcal.config import BACKBONES, Backbone, SimulationConfig, Unit
 from rbcal.curves import METRICS, on_common_grid, runs, summaries
 from rbcal.errors import ProjectError, RbcalError
@@ -69,6 +69,7 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = _DEFAULT.seed,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = _DEFAULT.device,
     processes: Annotated[int, typer.Option(min=0, help="Runs side by side; 0: one per core.")] = 0,
+    ray: RayOption = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what it would cost, and do nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -104,7 +105,7 @@ def simulate(
     if plan:
         _print_plan(path, config, processes or os.cpu_count() or 1, as_json=as_json)
         return
-    run(path, "simulate", {"simulate": config.to_json(), "processes": processes})
+    run(path, "simulate", {"simulate": config.to_json(), "processes": processes, "ray": ray})
     from rbcal.work.simulate import timed  # late: it loads torch, which takes seconds
 
     with Project.open(path) as opened:

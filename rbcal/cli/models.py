@@ -17,6 +17,7 @@ from rbcal.metrics import Evaluation
 from rbcal.store.project import Project
 from rbcal.view.bench import bench_table, store_table
 from rbcal.view.models import PRUNING_RULE, origin
+from rbcal.work import together
 from rbcal.work.store_bench import bench_store
 
 
@@ -51,7 +52,10 @@ def train(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a detector on the annotated images, measure it, and let it serve unless it is worse."""
+    """Train a detector on the annotated images, measure it, and let it serve unless it is worse.
+
+    With several GPUs: torchrun --nproc-per-node 4 -m rbcal train PROJECT ...
+    """
     config = TrainConfig(
         backbone=backbone,
         steps=steps or 0,
@@ -63,7 +67,10 @@ def train(
         validation=validation,
         learning_rate=learning_rate,
     )
-    run(project, "train", {"resume": True} if resume else {"train": config.to_json()})
+    with together.leading(device) as leads:
+        if not leads:
+            return
+        run(project, "train", {"resume": True} if resume else {"train": config.to_json()})
     with Project.open(project) as opened:
         model, serving, question = opened.models.all()[-1], opened.models.serving(), opened.models.question()
         figures = opened.evaluations.of(model.id)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json, run
+from rbcal.cli.base import JsonOption, ProjectArgument, RayOption, app, print_json, run
 from rbcal.config import DEFAULT_STRATEGY, LADDER, STRATEGIES, ScoringConfig, check_strategy
 from rbcal.store.project import Project
 from rbcal.view.why import BATCH, batch_words, why
@@ -20,12 +20,13 @@ def score(
     project: ProjectArgument,
     passes: Annotated[int, typer.Option(min=2, help="Stochastic passes, N.")] = ScoringConfig.passes,
     strategy: StrategyOption = DEFAULT_STRATEGY,
+    ray: RayOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find and score the cells of every image in the pool with the serving model, and rank the images."""
     check_strategy(strategy)
     config = replace(ScoringConfig(), passes=passes)
-    run(project, "score", {"score": config.to_json(), "strategy": strategy})
+    run(project, "score", {"score": config.to_json(), "strategy": strategy, "ray": ray})
     with Project.open(project) as opened:
         ranking, flagged = opened.rankings.current(), opened.rankings.flagged_in_pool()
         entries = opened.rankings.queue()

@@ -58,15 +58,27 @@ def is_out_of_memory(err: BaseException) -> bool:
     )
 
 
+def n_cores() -> int:
+    """Return how many cores of the CPU this process computes on."""
+    return torch.get_num_threads()
+
+
 @contextmanager
-def one_core() -> Iterator[None]:
-    """Compute on one core of the CPU: the last digits of a training depend on their number."""
+def on_cores(n: int) -> Iterator[None]:
+    """Compute on so many cores of the CPU: the last digits of what comes out depend on their number."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(n)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Compute on one core of the CPU, whatever the machine has."""
+    with on_cores(1):
+        yield
 
 
 def free_memory() -> None:

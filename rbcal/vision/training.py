@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pickle import UnpicklingError  # the error alone: nothing is unpickled
 from types import TracebackType
@@ -23,6 +24,7 @@ from rbcal.vision.augmentation import Window, recolour, repeat_factors, window
 from rbcal.vision.checkpoint import load, save
 from rbcal.vision.detector import Detector, Traced
 from rbcal.vision.devices import is_out_of_memory, training_precision
+from rbcal.vision.team import ALONE, Team, gradients
 
 Sample = tuple[Pixels, Annotations]
 
@@ -65,6 +67,10 @@ class Training:
     validate : callable, optional
         Returns how good the detector is on annotated images that it is not trained on; higher is better.
         It is called a few times, the best weights are kept, and no progress for long ends the training.
+    team : Team, optional
+        Processes that train together. Each sees `config.batch_size` windows of a step, the shares of one
+        batch; the gradient is the mean of theirs, so the weights stay the same everywhere. The process
+        that leads validates and says which step is next; the others :meth:`follow`.
     """
 
     def __init__(
@@ -75,8 +81,10 @@ class Training:
         *,
         labels: Sequence[Ints] | None = None,
         validate: Callable[[Detector], float] | None = None,
+        team: Team = ALONE,
     ) -> None:
         self.detector = detector
+        self.team = team
         self.step = 0
         self.best: tuple[int, float] | None = None  # step and figure of the best validation
         self._samples = samples
@@ -105,6 +113,7 @@ class Training:
         DivergedError
             If the loss or its gradient is no longer finite. The weights are those before the step.
         """
+        self.team.begin_step()
         config, step = self._config, self.step + 1
         windows = self._windows_ahead(step)
         losses, norm = self._learn(step, windows)
@@ -120,6 +129,17 @@ class Training:
             self._judge(self._validate(self.detector.eval()))
         names = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg")
         return Progress(step, config.steps, loss, *(losses[name] for name in names))
+
+    def follow(self) -> None:
+        """Take part in every step of the process that leads, until that one closes its training."""
+        while self.team.hear():
+            try:
+                self.advance()
+            except DivergedError:
+                pass  # of all alike: the one that leads says what comes next
+            except (RuntimeError, MemoryError) as err:
+                if not is_out_of_memory(err):
+                    raise
 
     def finish(self) -> int:
         """Put the best validated weights into the detector, else leave the last; return their step."""
@@ -153,6 +173,7 @@ class Training:
         *,
         labels: Sequence[Ints] | None = None,
         validate: Callable[[Detector], float] | None = None,
+        team: Team = ALONE,
     ) -> Self:
         """Return a training that goes on from the :meth:`state` of the same one; opening it runs no code."""
         try:
@@ -164,16 +185,18 @@ class Training:
             raise TrainingError(
                 "The interrupted training is damaged, or is not one of rbcal. Start a new training."
             ) from err
-        training = cls(detector, samples, config, labels=labels, validate=validate)
+        training = cls(detector, samples, config, labels=labels, validate=validate, team=team)
         training._optimizer.load_state_dict(kept["optimizer"])
         training.step, training.best = kept["step"], kept["best"]
         training._best_weights, training._since_best = kept["best_weights"], kept["since_best"]
         return training
 
     def close(self) -> None:
-        """Stop reading images."""
+        """Stop reading images, and let the processes that follow go."""
         self._reader.shutdown(cancel_futures=True)
         self.detector.eval()
+        if not self.team.follows:
+            self.team.tell(False)
 
     def __enter__(self) -> Self:
         return self
@@ -190,15 +213,38 @@ class Training:
             group["lr"] = rate * _rate(step - 1, self._config)
         precision = training_precision(device)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(int(_generator(self._config, step, "torch").integers(2**63)))
+            torch.manual_seed(int(self._own_generator(step, "torch").integers(2**63)))
             detector.train()
-            images, targets = zip(*(self._show(each) for each in windows), strict=True)
-            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-                losses = detector(images, list(targets))
-            self._optimizer.zero_grad()
-            torch.autograd.backward(torch.stack([loss.float() for loss in losses.values()]).sum())
+            with self._all_have_memory():
+                images, targets = zip(*(self._show(each) for each in windows), strict=True)
+                with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                    losses = detector(images, list(targets))
+                parts = torch.stack([loss.float() for loss in losses.values()])
+                self._optimizer.zero_grad()
+                torch.autograd.backward(parts.sum())
+            shares = parts.detach()
+            if self.team.size > 1:
+                self.team.average([*gradients(detector.parameters()), shares])
             norm = nn.utils.clip_grad_norm_(detector.parameters(), _MAX_GRADIENT)
-        return {name: loss.item() for name, loss in losses.items()}, norm.item()
+        return dict(zip(losses, shares.tolist(), strict=True)), norm.item()
+
+    @contextmanager
+    def _all_have_memory(self) -> Iterator[None]:
+        """Raise in every process of the team when one has too little memory: all begin again, with less."""
+        lacking: BaseException | None = None
+        try:
+            yield
+        except (RuntimeError, MemoryError) as err:
+            if not is_out_of_memory(err):
+                raise
+            lacking = err
+        if self.team.any(lacking is not None):
+            raise lacking or MemoryError("another process of this training is out of memory")
+
+    def _own_generator(self, step: int, purpose: str) -> np.random.Generator:
+        """Return the generator of this process for a step; who leads draws what one alone would draw."""
+        rank = self.team.rank
+        return _generator(self._config, step, f"{purpose} of {rank}" if rank else purpose)
 
     def _windows_ahead(self, step: int) -> list[Window]:
         """Return the windows of a step, and have those of the next one made in the meantime."""
@@ -212,9 +258,9 @@ class Training:
 
     def _windows(self, step: int) -> list[Window]:
         config = self._config
-        rng = _generator(config, step, "windows")
+        rng = self._own_generator(step, "windows")
         upright = bool(rng.integers(2))  # or all lying: portrait and landscape would need more padding
-        first = (step - 1) * config.batch_size
+        first = ((step - 1) * self.team.size + self.team.rank) * config.batch_size
         chosen = [_nth(self._epoch, first + i, config) for i in range(config.batch_size)]
         return [self._draw(self._samples[index], rng, upright) for index in chosen]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 
 import numpy as np
@@ -10,16 +11,13 @@ import numpy as np
 from rbcal.boxes import LOOK, Annotations, Detections, Floats
 from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, TrainConfig, check_strategy
 from rbcal.errors import DivergedError, JobCancelledError, ProjectError
-from rbcal.scoring.relevance import CellScores, flags, relevance, score_cells
-from rbcal.scoring.uncertainty import box_agreement, detection_rate, mutual_information
 from rbcal.store import backups
 from rbcal.store.models import Model
 from rbcal.store.project import Project
-from rbcal.store.rankings import Cell, Score
-from rbcal.vision import checkpoint, evaluation, sampling
+from rbcal.vision import checkpoint, devices, evaluation, sampling
 from rbcal.vision.comparison import compare
 from rbcal.vision.detector import Detector
-from rbcal.work import choosing, teaching
+from rbcal.work import choosing, cluster, finding, teaching
 from rbcal.work.looking import say_tiles, see
 from rbcal.work.reading import annotations_of, pictures
 from rbcal.work.reporting import WRITING, Reporter
@@ -45,24 +43,43 @@ def evaluate(project: Project, tell: Reporter) -> int:
     return model.id
 
 
-def score(project: Project, config: ScoringConfig, tell: Reporter, strategy: str = DEFAULT_STRATEGY) -> int:
-    """Find and score the cells of every image in the pool, order it, and return the id of the new ranking."""
+def score(
+    project: Project,
+    config: ScoringConfig,
+    tell: Reporter,
+    strategy: str = DEFAULT_STRATEGY,
+    ray: str | None = None,
+) -> int:
+    """Find and score the cells of every image in the pool, order it, and return the id of the new ranking.
+
+    Parameters
+    ----------
+    ray : str, optional
+        Address of a Ray cluster whose workers look at the images; what they find is what is found here.
+    """
     check_strategy(strategy)
     model = _serving(project)
     detector = _load(project, model)
     # A class that joined the project after the training is unknown to the model: it cannot look for it.
     rare = [label for label in project.classes.rare_labels() if label < detector.blueprint.n_classes]
     pool = project.images.pool()
+    scorer = finding.Scorer(detector, config, rare)
     ranking_id = project.rankings.begin(model.id, config)
     say_tiles(detector, pool, tell)
-    tell.stage("Scoring the pool", len(pool))
-    sampler = sampling.Sampler(detector, config)
-    for done, (image, pixels) in enumerate(pictures(project.path, pool), start=1):
-        sight = see(detector, sampler.see, pixels, tell)
-        scores = score_cells(sight.detections, sight.passes, rare, config)
-        project.rankings.add(ranking_id, image.id, _score(scores, config), _cells(sight, scores))
-        tell.advance(done)
-    project.rankings.keep_looks(ranking_id, _annotated_looks(project, detector, sampler, config, tell))
+    with ExitStack() as stack:
+        if ray is None:
+            found = finding.find_here(project, pool, scorer, tell)
+        else:
+            tell.stage("Connecting to the cluster")
+            workers = stack.enter_context(cluster.connected(ray))
+            weights = workers.share(project.models.checkpoint(model.id))
+            orders = finding.Orders(weights, config, tuple(rare), devices.n_cores())
+            found = finding.find_on_cluster(project, pool, workers, orders, tell)
+        tell.stage("Scoring the pool", len(pool))
+        for done, (image, what) in enumerate(stack.enter_context(closing(found)), start=1):
+            project.rankings.add(ranking_id, image.id, *what)
+            tell.advance(done)
+    project.rankings.keep_looks(ranking_id, _annotated_looks(project, scorer, config, tell))
     tell.stage("Ordering the pool")
     with project.transaction():
         choosing.arrange_ranking(project, project.rankings.get(ranking_id), strategy, config.seed)
@@ -80,7 +97,7 @@ def rank(project: Project, strategy: str, tell: Reporter) -> int:
 
 
 def _annotated_looks(
-    project: Project, detector: Detector, sampler: sampling.Sampler, config: ScoringConfig, tell: Reporter
+    project: Project, scorer: finding.Scorer, config: ScoringConfig, tell: Reporter
 ) -> Floats:
     """Return what the model makes of cells in annotated images, (M, D): some of them, drawn at random."""
     annotated = project.images.annotated()
@@ -88,7 +105,7 @@ def _annotated_looks(
     tell.stage("Looking at annotated images", len(drawn))
     looks = [np.empty((0, LOOK), np.float32)]
     for _, pixels in pictures(project.path, [annotated[k] for k in drawn]):
-        looks.append(see(detector, sampler.see, pixels, tell).looks)
+        looks.append(scorer.looks(pixels, tell))
         tell.advance(len(looks) - 1)
     return np.concatenate(looks)
 
@@ -211,32 +228,3 @@ def _look_at_test_set(
         pairs.append((annotations_of(project, image), found))
         tell.advance(len(pairs))
     return pairs
-
-
-def _score(scores: CellScores, config: ScoringConfig) -> Score:
-    fired = flags(scores, config)
-    return Score(
-        relevance=relevance(scores, config),
-        n_cells=len(scores.u_d),
-        n_flagged=int(fired.any.sum()),
-        n_class=int(fired.class_unsure.sum()),
-        n_box=int(fired.box_unsure.sum()),
-        n_rare=int(fired.maybe_rare.sum()),
-    )
-
-
-def _cells(sight: sampling.Sight, scores: CellScores) -> list[Cell]:
-    columns = zip(
-        sight.detections.boxes,
-        scores.u_d.tolist(),
-        scores.u_c.tolist(),
-        scores.u_r.tolist(),
-        sight.detections.probs,
-        sight.passes.boxes.swapaxes(0, 1),
-        mutual_information(sight.passes).tolist(),
-        box_agreement(sight.passes).tolist(),
-        detection_rate(sight.passes).tolist(),
-        sight.looks,
-        strict=True,
-    )
-    return [Cell(0, *column) for column in columns]

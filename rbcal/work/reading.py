@@ -30,6 +30,11 @@ class Samples(Sequence[tuple[Pixels, Annotations]]):
         image = self._images[index]
         return decode(self._project.images.content(image.id), image.layer), self.annotations[index]
 
+    def sent(self, index: int) -> tuple[bytes, str, Annotations]:
+        """Return an image as it goes to another process: its file, which layer of it, what is on it."""
+        image = self._images[index]
+        return self._project.images.content(image.id), image.layer, self.annotations[index]
+
 
 def annotations_of(project: Project, image: Image) -> Annotations:
     """Return the annotations of the review that the image was read with, whatever was saved since."""

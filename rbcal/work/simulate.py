@@ -5,9 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
@@ -18,8 +18,10 @@ from rbcal.config import SimulationConfig
 from rbcal.errors import ScoringError
 from rbcal.store.project import Project
 from rbcal.store.simulations import SimulationPoint
+from rbcal.work import cluster
 from rbcal.work.arms import Corpus, Stage, run_arm, seed_model
 from rbcal.work.choosing import effort_of
+from rbcal.work.cluster import Shared
 from rbcal.work.reading import annotations_of
 from rbcal.work.reporting import Reporter
 
@@ -86,13 +88,21 @@ def timed(project: Project, config: SimulationConfig) -> SimulationConfig:
     return replace(config, effort=(effort.image, effort.cell, effort.change)) if effort.n_reviews else config
 
 
-def simulate(project: Project, config: SimulationConfig, tell: Reporter, processes: int = 0) -> int:
+def simulate(
+    project: Project,
+    config: SimulationConfig,
+    tell: Reporter,
+    processes: int = 0,
+    ray: str | None = None,
+) -> int:
     """Run every arm that is not stored yet, and return the id of the simulation.
 
     Parameters
     ----------
     processes : int
         How many arms run side by side, each on one core; 0: one per core. The outcome does not depend on it.
+    ray : str, optional
+        Address of a Ray cluster whose workers run the arms; nor does it depend on that.
 
     Raises
     ------
@@ -127,7 +137,13 @@ def simulate(project: Project, config: SimulationConfig, tell: Reporter, process
         )
 
     side_by_side = processes or min(os.cpu_count() or 1, _MOST_PROCESSES, len(todo))
-    run = _run_here if side_by_side < 2 else partial(_run_in_processes, side_by_side)
+    run: Callable[..., None]
+    if ray is not None:
+        run = partial(_run_on_cluster, ray, lambda: tell.advance(done[0]))
+    elif side_by_side < 2:
+        run = _run_here
+    else:
+        run = partial(_run_in_processes, side_by_side)
     run(corpus, config, todo, after_round, after_arm)
     config_now = next(each.config for each in project.simulations.all() if each.id == simulation_id)
     have = {(point.repeat, point.strategy) for point in project.simulations.points(simulation_id)}
@@ -214,6 +230,48 @@ def _run_in_processes(
                     under_way |= {pool.submit(_arm, arm, weights): arm for arm in of_repeat}
                 for ended in [each for each in under_way if each.done()]:
                     after_arm(under_way.pop(ended), ended.result())
+
+
+def _run_on_cluster(
+    address: str,
+    poll: Callable[[], None],
+    corpus: Corpus,
+    config: SimulationConfig,
+    todo: Sequence[Arm],
+    after_round: AfterRound,
+    after_arm: AfterArm,
+) -> None:
+    """Run arms on the workers of a cluster, when the seed models of all repeats are trained there."""
+    with cluster.connected(address) as workers:
+        images = workers.share(corpus)
+        repeats = dict.fromkeys(arm.repeat for arm in todo)
+        weights = workers.results(partial(_seed_there, images, config), repeats, poll)
+        seeds = {repeat: workers.share(each) for repeat, each in weights}
+        curves = workers.results(partial(_arm_there, images, config, seeds), todo, poll, in_order=False)
+        with closing(curves):
+            for arm, points in curves:
+                after_arm(arm, points)
+                for _ in points[1:]:
+                    after_round()
+
+
+def _seed_there(images: Shared[Corpus], config: SimulationConfig, repeat: int) -> bytes:
+    """Return the seed model of a repeat; runs on a worker, as does what follows."""
+    return seed_model(images.get(), config, repeat)
+
+
+def _arm_there(
+    images: Shared[Corpus], config: SimulationConfig, seeds: Mapping[int, Shared[bytes]], arm: Arm
+) -> list[SimulationPoint]:
+    return run_arm(_stage_there(images, config, arm.repeat, seeds[arm.repeat]), arm.strategy)
+
+
+@lru_cache(maxsize=1)
+def _stage_there(
+    images: Shared[Corpus], config: SimulationConfig, repeat: int, weights: Shared[bytes]
+) -> Stage:
+    """Return the stage of a repeat, for all the arms of it that this worker runs."""
+    return Stage(images.get(), config, repeat, weights.get())
 
 
 @contextmanager

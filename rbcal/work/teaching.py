@@ -16,9 +16,10 @@ from rbcal.store.images import Image
 from rbcal.store.models import Model, Purpose
 from rbcal.store.project import Project
 from rbcal.store.snapshots import Snapshot
-from rbcal.vision import checkpoint, devices, evaluation, sampling
+from rbcal.vision import checkpoint, devices, evaluation, sampling, team
 from rbcal.vision.detector import Detector, build, widen
 from rbcal.vision.training import Training
+from rbcal.work import together
 from rbcal.work.looking import say_tiles, see
 from rbcal.work.reading import Samples
 from rbcal.work.reporting import WRITING, Reporter
@@ -75,7 +76,8 @@ def plan_training(project: Project, config: TrainConfig) -> Plan:
     parent = _parent(project, config)
     if config.init == "auto":
         config = replace(config, init="imagenet" if parent is None else "serving")
-    config = replace(config, steps=config.steps or suggested_steps(len(images), config.init))
+    steps = config.steps or suggested_steps(len(images), config.init)
+    config = replace(config, steps=steps, processes=team.current().size)
     taught = set() if parent is None else project.models.taught_groups(parent.id)
     apart = _validation_groups(images, config, taught)
     purposes: dict[Purpose, Sequence[Image]] = {
@@ -94,10 +96,18 @@ def plan_resumption(project: Project) -> Plan:
     ------
     ProjectError
         If there is none.
+    TrainingError
+        If another number of processes began it: with another batch it would become another model.
     """
     snapshot = project.snapshots.current()
     if snapshot is None:
         raise ProjectError("There is no training to resume. Start a new one.")
+    if (processes := snapshot.config.processes) != team.current().size:
+        torchrun = f"torchrun --nproc-per-node {processes} -m " if processes > 1 else ""
+        raise TrainingError(
+            f"This training was begun by {processes} processes, and goes on with as many: "
+            f"{torchrun}rbcal train {project.path} --resume. Or start a new training."
+        )
     images: dict[Purpose, list[Image]] = {"train": [], "validate": []}
     for purpose, image_id, review_id in snapshot.image_revisions:
         n_cells = len(project.reviews.annotations(review_id))
@@ -153,10 +163,19 @@ def _teach(project: Project, plan: Plan, tell: Reporter) -> Taught:
         judge = validate if len(validation) else None
         if snapshot is None:
             detector = _beginning(project, plan, [*samples.annotations, *validation.annotations])
-            under_way = Training(detector, samples, config, labels=labels, validate=judge)
+            under_way = Training(
+                detector, samples, config, labels=labels, validate=judge, team=team.current()
+            )
         else:
-            state = project.snapshots.state()
-            under_way = Training.resumed(state, samples, config, labels=labels, validate=judge)
+            under_way = Training.resumed(
+                project.snapshots.state(),
+                samples,
+                config,
+                labels=labels,
+                validate=judge,
+                team=team.current(),
+            )
+        together.begin(under_way, config, samples)
         with under_way as run:
             _announce(plan, run.detector, tell)
             tell.stage("Training", config.steps, done=run.step)
@@ -228,6 +247,10 @@ def _announce(plan: Plan, detector: Detector, tell: Reporter) -> None:
         f"{config.backbone} on {detector.device}, from {source}: {len(images)} images, "
         f"{sum(image.n_cells for image in images)} cells, {plan.n_classes} classes"
     )
+    if config.processes > 1:
+        tell.log(
+            f"{config.processes} processes train it together, {config.batch_size} windows each in a step"
+        )
     if apart := plan.images["validate"]:
         tell.log(f"{len(apart)} of the images do not teach: they pick the best weights")
     say_tiles(detector, images, tell)

@@ -151,7 +151,8 @@ def _dispatch(project: Project, job: Job, tell: Reporter) -> None:
         pipeline.rank(project, job.config["strategy"], tell)
     elif job.kind == "simulate":
         config = SimulationConfig.from_json(job.config["simulate"])
-        simulate.simulate(project, config, tell, job.config.get("processes", 0))
+        processes, ray = job.config.get("processes", 0), job.config.get("ray")
+        simulate.simulate(project, config, tell, processes, ray)
     else:
         pipeline.evaluate(project, tell)
 
@@ -160,7 +161,8 @@ def _score(project: Project, job: Job, tell: Reporter) -> None:
     from rbcal.work import pipeline
 
     strategy = job.config.get("strategy", DEFAULT_STRATEGY)
-    pipeline.score(project, ScoringConfig.from_json(job.config["score"]), tell, strategy)
+    config = ScoringConfig.from_json(job.config["score"])
+    pipeline.score(project, config, tell, strategy, job.config.get("ray"))
 
 
 def _leave_when_cancelled(path: Path, job_id: int, over: threading.Event) -> None:
