@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from pages._health import show_health
 from pages._import import show_import, show_report
 from pages._safety import show_backups, show_export
 from rbcal.store.classes import RBC7, RBC7_RARE
@@ -114,6 +115,7 @@ with Project.open(Path(st.session_state["project"])) as project:
     show_counts(project)
     if "import_report" in st.session_state:
         show_report(st.session_state.pop("import_report"))
+    show_health(project)
     left, right = st.columns([3, 2], gap="large")
     with left:
         importing, exporting, safety = st.tabs(["Import images", "Export", "Backups"])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rbcal.boxes import Annotations, Floats, Ints
 from rbcal.errors import ConflictError
 from rbcal.store.database import Database, now
+from rbcal.store.images import Split
 from rbcal.store.log import Boxes, BoxState, How, Log
 
 Origin = Literal["import", "expert"]
@@ -376,11 +377,12 @@ class Reviews:
         *sides, labels, detection_ids, how = zip(*cells, strict=True)
         return Annotations(np.array(sides, np.float32).T, np.array(labels)), detection_ids, how
 
-    def cells_per_class(self) -> Mapping[int, int]:
-        """Return the number of annotated cells of each label, the test set left out."""
+    def cells_per_class(self, split: Split = "work") -> Mapping[int, int]:
+        """Return the number of annotated cells of each label on one side of the test set."""
         rows = self._db.rows(
             "SELECT class_id, count(*) AS n FROM current_annotation"
-            " JOIN image ON image.id = image_id WHERE split = 'work' GROUP BY class_id"
+            " JOIN image ON image.id = image_id WHERE split = ? GROUP BY class_id",
+            (split,),
         )
         return {row["class_id"]: row["n"] for row in rows}
 

@@ -288,3 +288,21 @@ def test_a_stopped_training_can_be_resumed_or_forgotten(app, measured, monkeypat
     button(at, "Forget it").click().run()
     assert measured.snapshots.current() is None
     assert "Resume" not in [each.label for each in at.button]
+
+
+def test_a_field_on_both_sides_of_the_test_set_is_an_alarm_on_the_project_page(app, project):
+    work, _ = add_image(project, 1, annotated=True)
+    test, _ = add_image(project, 2, group="other", split="test", annotated=True)
+    for image_id in (work, test):
+        project.images.keep_likeness(image_id, bytes(32))
+    at = app()
+    assert "show the same field" in at.error[0].value.replace("shows", "show")
+    assert "002" in at.error[0].value
+    assert "001" in at.error[0].value
+
+
+def test_the_images_of_an_older_project_are_compared_while_its_page_is_open(app, project):
+    for seed in (1, 2):
+        add_image(project, seed)
+    app()
+    assert project.images.without_likeness() == []
