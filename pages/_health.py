@@ -23,7 +23,7 @@ def show_health(project: Project) -> None:
     groups = project.images.groups()
     if not groups:
         return
-    classes = project.classes.all()
+    classes = project.classes.own()
     cells: Mapping[Split, Mapping[int, int]] = {
         side: project.reviews.cells_per_class(side) for side in health.SIDES
     }

@@ -8,6 +8,7 @@ import numpy as np
 
 from rbcal.boxes import Detections
 from rbcal.metrics import Evaluation
+from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, Row, now
 
 
@@ -62,7 +63,11 @@ class Evaluations:
         )
 
     def detections(self, model_id: int) -> dict[int, Detections]:
-        """Return what a model found in the test images, by image id; nothing for a pruned model."""
+        """Return what a model found in the test images, by image id; nothing for a pruned model.
+
+        Classes that were merged count as their targets.
+        """
+        merges = read_merges(self._db)
         rows = self._db.rows(
             "SELECT image_id, boxes, probs FROM test_detection WHERE model_id = ? ORDER BY image_id",
             (model_id,),
@@ -70,8 +75,8 @@ class Evaluations:
         found = {}
         for row in rows:
             boxes = np.frombuffer(row["boxes"], "<f4").reshape(-1, 4)
-            probs = np.frombuffer(row["probs"], "<f4")
-            found[row["image_id"]] = Detections(boxes, probs.reshape(len(boxes), -1 if len(boxes) else 1))
+            probs = np.frombuffer(row["probs"], "<f4").reshape(len(boxes), -1 if len(boxes) else 1)
+            found[row["image_id"]] = Detections(boxes, merges.probs(probs))
         return found
 
     def of(self, model_id: int) -> Evaluation | None:
