@@ -22,7 +22,9 @@ def show_classes(project: Project) -> None:
     """Show the classes with their cells; the expert marks the rare ones."""
     classes = project.classes.own()
     if not classes:
-        st.caption("The classes come with the first import.")
+        st.caption("The classes come with the first import of boxes, or you name them yourself.")
+        if st.button("Name classes", icon=":material/edit:"):
+            edit_classes(project.path)
         return
     cells = project.reviews.cells_per_class()
     table = pd.DataFrame(
@@ -49,11 +51,16 @@ def show_classes(project: Project) -> None:
 def edit_classes(path: Path) -> None:
     """Let the expert rename, colour and merge classes; what is annotated stays as it is."""
     with Project.open(path) as project:
-        each, together = st.tabs(["Names, colours, keys", "Merge"])
+        if not project.classes.own():
+            _show_addition(project)
+            return
+        each, together, more = st.tabs(["Names, colours, keys", "Merge", "Add"])
         with each:
             _show_form(project)
         with together:
             _show_merges(project)
+        with more:
+            _show_addition(project)
 
 
 def _show_form(project: Project) -> None:
@@ -119,7 +126,8 @@ def _show_merges(project: Project) -> None:
         _done()
     st.caption(
         "The annotations stay as they are and are only read differently: in training, on the test set, in "
-        "charts and exports. A merge can be taken back at any time, and each cell has its class again."
+        "charts and exports. A merge can be taken back at any time, and each cell has its class again. "
+        "Figures that were measured before stay as they are."
     )
     for each in project.classes.all():
         if each.merged_into is None:
@@ -129,6 +137,21 @@ def _show_merges(project: Project) -> None:
             if st.button("Take back", key=f"part_{each.label}"):
                 project.classes.part(each.label)
                 _done()
+
+
+def _show_addition(project: Project) -> None:
+    with st.form("more_classes", border=False):
+        typed = st.text_area("One class a line", placeholder="discocyte\nstomatocyte\nechinocyte")
+        is_wanted = st.form_submit_button("Add", type="primary")
+    names = [line.strip() for line in typed.splitlines() if line.strip()]
+    if not is_wanted or not names:
+        return
+    try:
+        project.classes.add(names)
+    except ProjectError as err:
+        st.error(str(err))
+        return
+    _done()
 
 
 def _done() -> None:

@@ -92,8 +92,7 @@ if not is_open:
 
 with Project.open(Path(st.session_state["project"])) as project:
     show_counts(project)
-    if "import_report" in st.session_state:
-        show_report(st.session_state.pop("import_report"))
+    show_report(project.path)
     show_health(project)
     left, right = st.columns([3, 2], gap="large")
     with left:

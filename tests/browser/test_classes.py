@@ -79,3 +79,13 @@ def test_a_merged_class_is_no_choice_on_the_review_page(page, server, project):
     palette = page.locator(".st-key-palette")
     expect(palette.get_by_role("button")).to_have_count(2)
     expect(palette).to_contain_text("2 spiky")
+
+
+def test_a_project_without_classes_gets_some_by_hand(page, server, projects):
+    with Project.create(projects / "nameless.rbcal") as project:
+        page.goto(f"{server}/?project=nameless")
+        page.get_by_role("button", name="Name classes").click()
+        page.get_by_label("One class a line").fill("discocyte\nechinocyte")
+        page.get_by_role("button", name="Add", exact=True).click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert project.classes.names() == ("discocyte", "echinocyte")

@@ -114,7 +114,7 @@ def test_a_zip_that_one_project_exported_is_imported_with_its_boxes(app, project
 
 def test_two_uploads_of_one_name_are_both_imported_and_a_strange_file_is_named(app, project):
     at = app()
-    at.segmented_control[0].set_value("Upload").run()
+    at.segmented_control[0].set_value("Drag and drop").run()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("1.png", synth.encode(synth.draw(2, width=90, height=80, n_cells=2)[0]))
@@ -306,3 +306,17 @@ def test_the_images_of_an_older_project_are_compared_while_its_page_is_open(app,
         add_image(project, seed)
     app()
     assert project.images.without_likeness() == []
+
+
+def test_the_report_of_an_import_stays_until_it_is_put_away(app, project, tmp_path):
+    (tmp_path / "slides").mkdir()
+    (tmp_path / "slides" / "1.png").write_bytes(synth.encode(synth.draw(1)[0]))
+    (tmp_path / "slides" / "bad.png").write_bytes(b"no picture")
+    at = app()
+    at.text_input[0].input(str(tmp_path / "slides")).run()
+    button(at, "Import").click().run()
+    at.run()
+    assert "1 images added" in words(at)
+    assert "bad.png" in at.dataframe[0].value.loc[0, "Note"]
+    button(at, "Put this report away").click().run()
+    assert "images added" not in words(at)
