@@ -35,6 +35,7 @@ def show_health(project: Project) -> None:
         words = f"{literal(each.what)}  \n:small[{literal(each.advice)}]"
         if each.level == "error":
             st.error(words, icon=":material/error:")
+            _offer_to_skip(project, pairs)
         elif each.level == "warning":
             st.markdown(f":orange[:material/warning:] {words}")
     n = len(found)
@@ -45,6 +46,18 @@ def show_health(project: Project) -> None:
             if each.level == "note":
                 st.markdown(f":material/info: {literal(each.what)}  \n:small[{literal(each.advice)}]")
         _show_details(classes, cells, groups, pairs)
+
+
+def _offer_to_skip(project: Project, pairs: Sequence[health.Twins]) -> None:
+    """Offer to put off the images that would leak once they are annotated."""
+    images = [image for pair in pairs if pair.leak for image in (pair.first, pair.second)]
+    skipped = {image_id for image_id, is_skipped in project.rankings.order() if is_skipped}
+    open_ = {image.id for image in images if image.split == "work" and image.review_id is None} - skipped
+    n = len(open_)
+    if n and st.button(f"Skip the {n} image{'s' * (n != 1)} without boxes", icon=":material/skip_next:"):
+        for image_id in sorted(open_):
+            project.rankings.skip(image_id)
+        st.rerun()
 
 
 def _twins(project: Project) -> list[health.Twins]:

@@ -169,8 +169,8 @@ def _leaks(pairs: Sequence[Twins]) -> list[Finding]:
             f"{_count(len(leaks), 'pair')} of images across the test boundary show{'s' * (len(leaks) == 1)} "
             f"the same field: {_named(named, most=3, then='; ')}. A model that has learnt from one is "
             "measured on the other, and its figures are better than it is.",
-            "The test set is frozen, so its image stays. Leave the other one without boxes, and it never "
-            "teaches: skip it on the Review page (S). If it has boxes, export the project, delete one of the "
+            "The test set is frozen, so its image stays. Without boxes the other one teaches nothing: "
+            "skip it, and it comes last in the queue. If it has boxes, export the project, delete one of the "
             "two pictures there, and import the rest into a new project.",
         )
     ]

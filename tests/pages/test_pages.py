@@ -320,3 +320,14 @@ def test_the_report_of_an_import_stays_until_it_is_put_away(app, project, tmp_pa
     assert "bad.png" in at.dataframe[0].value.loc[0, "Note"]
     button(at, "Put this report away").click().run()
     assert "images added" not in words(at)
+
+
+def test_an_image_that_would_leak_into_the_test_set_can_be_put_off(app, project):
+    work, _ = add_image(project, 1)
+    test, _ = add_image(project, 2, group="other", split="test", annotated=True)
+    for image_id in (work, test):
+        project.images.keep_likeness(image_id, bytes(32))
+    at = app()
+    button(at, "Skip the 1 image without boxes").click().run()
+    assert project.rankings.order() == [(work, True)]
+    assert not [each for each in at.button if each.label.startswith("Skip")]
