@@ -11,6 +11,7 @@ import streamlit as st
 from pages._opening import open_image
 from rbcal.formats import pictures
 from rbcal.matching import Mistake
+from rbcal.store.classes import CellClass
 from rbcal.store.images import Image, Split
 from rbcal.store.project import Project
 from rbcal.view import gallery
@@ -32,8 +33,9 @@ def show_errors(project: Project, model_id: int) -> None:
         for image in (project.images.test() if split == "test" else project.images.annotated())
     }
     reviews = {image.id: image.review_id for image in images.values() if image.review_id is not None}
-    names = project.classes.names()
-    table, wrong, n_images = _disagreements(project.path, model_id, split, reviews, names)
+    classes = project.classes.all()
+    names = tuple(each.name for each in classes)
+    table, wrong, n_images = _disagreements(project.path, model_id, split, reviews, classes)
     if not n_images:
         unseen = "the test set" if split == "test" else "your annotations"
         st.info(
@@ -69,9 +71,12 @@ def show_errors(project: Project, model_id: int) -> None:
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing with the annotations")
 def _disagreements(
-    path: Path, model_id: int, split: Split, reviews: Mapping[int, int], names: Sequence[str]
+    path: Path, model_id: int, split: Split, reviews: Mapping[int, int], classes: Sequence[CellClass]
 ) -> tuple[pd.DataFrame, list[gallery.Shown], int]:
-    """Return the confusion matrix, every mistake, and in how many images; anew when a review is saved."""
+    """Return the confusion matrix, every mistake, and in how many images.
+
+    Anew when a review is saved, or a class renamed or merged.
+    """
     with Project.open(path) as project:
         found = project.evaluations.detections(model_id, split)
         truths = {
@@ -79,7 +84,7 @@ def _disagreements(
             for image_id, review_id in reviews.items()
             if image_id in found
         }
-    table = gallery.confusion_table(truths, found, names)
+    table = gallery.confusion_table(truths, found, [each.name for each in classes])
     return table, gallery.all_mistakes(truths, found), len(truths)
 
 

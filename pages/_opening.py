@@ -57,8 +57,10 @@ def open_desk(project: Project, image_id: int, view: View) -> Desk:
     else:
         start = _model_boxes(canvas.Frame.of(image.width, image.height), cells, flagged)
         history = shapes.History(start)
-    view.label = min(view.label, max(0, len(classes) - 1))
-    if isinstance(view.only, int) and view.only >= len(classes):
+    own = [each.label for each in classes if each.merged_into is None]
+    if view.label not in own:
+        view.label = own[0]
+    if isinstance(view.only, int) and view.only not in own:
         view.only = "all"
     if ranking is None and not history.present:
         view.drawing = True  # there is nothing else to do

@@ -165,7 +165,10 @@ st.set_page_config(initial_sidebar_state="collapsed")
 with Project.open(PATH) as project:
     classes = project.classes.names()
     if not classes:
-        st.info("This project has no classes yet. They come with the first import.", icon=":material/label:")
+        st.info(
+            "This project has no classes yet. Name them on the Project page, or import boxes.",
+            icon=":material/label:",
+        )
         st.page_link("pages/project.py", label="Go to Project")
         st.stop()
     forget_other_project(PATH)

@@ -9,9 +9,16 @@ UI = ", ".join(
     f"rbcal.{module}"
     for module in (
         *("store.project", "formats.coco", "formats.pictures", "scoring.relevance", "cli"),
-        *("view.canvas", "view.charts", "view.experiments", "view.guide", "view.reliability"),
-        *("view.shapes", "view.stopping", "view.words", "curves"),
-        *("work.importing", "work.jobs", "work.restoring", "work.sharing", "work.store_bench"),
+        *("view.canvas", "view.charts", "view.experiments", "view.guide", "view.health", "view.reliability"),
+        *("view.shapes", "view.stopping", "view.words", "curves", "likeness"),
+        *(
+            "work.importing",
+            "work.jobs",
+            "work.likening",
+            "work.restoring",
+            "work.sharing",
+            "work.store_bench",
+        ),
         *("formats.labels", "store.backups", "store.verification"),
     )
 )

@@ -45,7 +45,8 @@ def confusion_table(
 ) -> pd.DataFrame:
     """Return the confusion matrix as one row a cell of it: annotated, found, cells, share of the row.
 
-    The last class of either side is :data:`NOTHING`; where it would meet itself there is no row.
+    The last class of either side is :data:`NOTHING`; where it would meet itself there is no row. Classes that
+    are neither annotated nor found are left out.
     """
     pairs = [(truths[image_id], found[image_id]) for image_id in sorted(truths.keys() & found.keys())]
     counts = confusion(pairs, len(names))
@@ -55,7 +56,7 @@ def confusion_table(
         (labels[i], labels[j], int(counts[i, j]), float(share[i, j]), i == j)
         for i in range(len(labels))
         for j in range(len(labels))
-        if (i, j) != (len(names), len(names)) and counts[i].sum()
+        if (i, j) != (len(names), len(names)) and counts[i].any() and (counts[j].any() or counts[:, j].any())
     ]
     return pd.DataFrame(rows, columns=["Annotated", "Found", "Cells", "Share", "Correct"])
 

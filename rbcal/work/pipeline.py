@@ -63,9 +63,11 @@ def score(
     model = _serving(project)
     detector = _load(project, model)
     # A class that joined the project after the training is unknown to the model: it cannot look for it.
-    rare = [label for label in project.classes.rare_labels() if label < detector.blueprint.n_classes]
+    merges = project.classes.merges()
+    known = {merges.target(label) for label in range(detector.blueprint.n_classes)}
+    rare = [label for label in project.classes.rare_labels() if label in known]
     pool = project.images.pool()
-    scorer = finding.Scorer(detector, config, rare)
+    scorer = finding.Scorer(detector, config, rare, merges)
     ranking_id = project.rankings.begin(model.id, config)
     say_tiles(detector, pool, tell)
     with ExitStack() as stack:
@@ -75,7 +77,7 @@ def score(
             tell.stage("Connecting to the cluster")
             workers = stack.enter_context(cluster.connected(ray))
             weights = workers.share(project.models.checkpoint(model.id))
-            orders = finding.Orders(weights, config, tuple(rare), devices.n_cores())
+            orders = finding.Orders(weights, config, tuple(rare), merges, devices.n_cores())
             found = finding.find_on_cluster(project, pool, workers, orders, tell)
         tell.stage("Scoring the pool", len(pool))
         for done, (image, what) in enumerate(stack.enter_context(closing(found)), start=1):
@@ -247,10 +249,12 @@ def _look_at(
     tell: Reporter,
 ) -> Sequence[tuple[Annotations, Detections]]:
     tell.stage(stage, len(images))
+    merges = project.classes.merges()
     pairs: list[tuple[Annotations, Detections]] = []
     for image, pixels in pictures(project.path, images):
         found = see(detector, partial(sampling.detect, detector), pixels, tell)
         project.evaluations.save_detections(model_id, image.id, found)
-        pairs.append((annotations_of(project, image), found))
+        counted = Detections(found.boxes, merges.probs(found.probs))
+        pairs.append((annotations_of(project, image), counted))
         tell.advance(len(pairs))
     return pairs
