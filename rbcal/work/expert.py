@@ -1,0 +1,85 @@
+"""The simulated expert: knows the truth, and mends what a model found in an image.
+
+It keeps a box that is nearly right, gives a cell its class, moves what is off, deletes what is no cell, and
+draws what was missed; it makes no mistake and does not tire.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rbcal.boxes import Annotations, Detections, Floats, Ints, iou
+from rbcal.store.log import How
+
+_SAME_CELL = 0.5  # IoU: a detection is of that cell
+_RIGHT = 0.7  # IoU from which on the expert leaves a box as it is
+
+
+@dataclass(frozen=True, eq=False)
+class Review:
+    """What the simulated expert did with the N detections of an image of M cells.
+
+    `truth` is the class of the cell that each detection is of, -1 where there is none; `changed` says whether
+    the expert gave it another class, moved its box or deleted it; `missed` cells were drawn.
+    """
+
+    labels: np.ndarray  # (N,) that the model gave
+    truth: np.ndarray  # (N,)
+    changed: np.ndarray  # (N,) bool
+    missed: np.ndarray  # classes of the cells that no detection was of
+    doubts: np.ndarray  # (N, 4)
+
+    @property
+    def n_changes(self) -> int:
+        """How many acts of mending the image took."""
+        return int(self.changed.sum()) + len(self.missed)
+
+
+@dataclass(frozen=True, eq=False)
+class Mended:
+    """What the expert saves: M cells, which detection each was (None: drawn), and how it was dealt with."""
+
+    annotations: Annotations
+    sources: tuple[int | None, ...]
+    how: tuple[How, ...]
+
+
+def review(detections: Detections, truth: Annotations, doubts: np.ndarray) -> Review:
+    """Return what an expert who knows the truth does; each cell is matched once, the best overlap first."""
+    cell, best = _matched(detections, truth)
+    classes = np.where(cell >= 0, truth.labels[cell] if len(truth) else -1, -1)
+    changed = (classes != detections.labels) | (best < _RIGHT)
+    missed = np.delete(truth.labels, cell[cell >= 0])
+    return Review(detections.labels, classes, changed, missed, doubts)
+
+
+def mend(detections: Detections, truth: Annotations) -> Mended:
+    """Return what an expert who knows the truth makes of an image: as :func:`review` says, and saved."""
+    cell, best = _matched(detections, truth)
+    found = {int(m): n for n, m in enumerate(cell) if m >= 0}
+    boxes = truth.boxes.copy()
+    how: list[How] = []
+    for m, label in enumerate(truth.labels):
+        n = found.get(m)
+        if n is None:
+            how.append("drawn")
+            continue
+        if best[n] >= _RIGHT:
+            boxes[m] = detections.boxes[n]
+        how.append("kept" if best[n] >= _RIGHT and detections.labels[n] == label else "changed")
+    sources = tuple(found.get(m) for m in range(len(truth)))
+    return Mended(Annotations(boxes, truth.labels), sources, tuple(how))
+
+
+def _matched(detections: Detections, truth: Annotations) -> tuple[Ints, Floats]:
+    """Return the cell that each detection is of (N,), -1 where there is none, and their IoU (N,)."""
+    overlap = iou(detections.boxes[:, None], truth.boxes[None])
+    cell = np.full(len(detections), -1)
+    best = np.zeros(len(detections), np.float32)
+    while overlap.size and overlap.max() >= _SAME_CELL:
+        n, m = np.unravel_index(overlap.argmax(), overlap.shape)
+        cell[n], best[n] = m, overlap[n, m]
+        overlap[n], overlap[:, m] = -1, -1
+    return cell, best
