@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from pages._demo import show_demo
 from pages._import import show_import, show_report
 from pages._safety import show_backups, show_export
 from rbcal.store.classes import RBC7, RBC7_RARE
@@ -108,6 +109,7 @@ if not is_open:
         "Create a project to begin."
     )
     show_creation(expanded=True)
+    show_demo()
     st.stop()
 
 with Project.open(Path(st.session_state["project"])) as project:

@@ -11,7 +11,14 @@ UI = ", ".join(
         *("store.project", "formats.coco", "formats.pictures", "scoring.relevance", "cli"),
         *("view.canvas", "view.charts", "view.experiments", "view.guide", "view.reliability"),
         *("view.shapes", "view.stopping", "view.words", "curves"),
-        *("work.importing", "work.jobs", "work.restoring", "work.sharing", "work.store_bench"),
+        *(
+            "work.drawing",
+            "work.importing",
+            "work.jobs",
+            "work.restoring",
+            "work.sharing",
+            "work.store_bench",
+        ),
         *("formats.labels", "store.backups", "store.verification"),
     )
 )

@@ -5,6 +5,6 @@ Everything made from it is synthetic, and says so.
 
 from rbcal.synth.shapes import SUBTYPES
 from rbcal.synth.sketch import draw, encode
-from rbcal.synth.slides import GROUP, Field, draw_fields
+from rbcal.synth.slides import GROUP, Field, draw_fields, draw_one, redraw
 
-__all__ = ["GROUP", "SUBTYPES", "Field", "draw", "draw_fields", "encode"]
+__all__ = ["GROUP", "SUBTYPES", "Field", "draw", "draw_fields", "draw_one", "encode", "redraw"]

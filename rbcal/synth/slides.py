@@ -6,6 +6,7 @@ Everything made from it is synthetic, and says so.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from rbcal.boxes import Annotations, Floats
+from rbcal.errors import FormatError
 from rbcal.formats.pictures import Pixels
 from rbcal.synth.optics import Look, photograph
 from rbcal.synth.shapes import SUBTYPES, Cell, Reals, draw_cell
@@ -22,6 +24,7 @@ GROUP = "synthetic slide"  # begins the name of every group: so a project knows 
 FREQUENCIES = (0.025, 0.12, 0.36, 0.26, 0.14, 0.075, 0.02)
 WIDTH, HEIGHT = 640, 480  # pixels
 PER_SLIDE = 10  # images
+_NAME = re.compile(r"synthetic_(\d+)_(\d+)\.jpg", re.ASCII)
 _VISIBLE = 0.25  # of a cell's box, at least: less of it at the border is not annotated
 _TRIES = 12  # to find a place
 _MARGIN = 4.5  # micrometres outside of the field, where cells lie that the border cuts
@@ -66,11 +69,30 @@ def draw_fields(n_images: int, *, seed: int = 0, n_cells: float = 45.0) -> Itera
     n_cells : float
         In a field, on average; slides differ.
     """
-    for number in range(n_images):
-        slide = draw_slide(np.random.default_rng([seed, number // PER_SLIDE, *b"slide"]), n_cells)
-        pixels, annotations = draw_field(slide, np.random.default_rng([seed, number, *b"field"]))
-        group = f"{GROUP} {seed}-{number // PER_SLIDE + 1}"
-        yield Field(f"synthetic_{seed}_{number + 1:04}.jpg", group, pixels, annotations)
+    for number in range(1, n_images + 1):
+        yield draw_one(seed, number, n_cells)
+
+
+def draw_one(seed: int, number: int, n_cells: float = 45.0) -> Field:
+    """Return one of the fields of view of :func:`draw_fields`, counted from 1, without the others."""
+    slide_number = (number - 1) // PER_SLIDE + 1
+    slide = draw_slide(np.random.default_rng([seed, slide_number, *b"slide"]), n_cells)
+    pixels, annotations = draw_field(slide, np.random.default_rng([seed, number, *b"field"]))
+    return Field(f"synthetic_{seed}_{number:04}.jpg", f"{GROUP} {seed}-{slide_number}", pixels, annotations)
+
+
+def redraw(name: str) -> Field:
+    """Return the field of view of that name: the truth about a synthetic picture.
+
+    Raises
+    ------
+    FormatError
+        If it is not the name of one.
+    """
+    named = _NAME.fullmatch(name)
+    if named is None:
+        raise FormatError(f"{name} is not a synthetic picture: those are called synthetic_SEED_NUMBER.jpg.")
+    return draw_one(int(named[1]), int(named[2]))
 
 
 def draw_slide(rng: np.random.Generator, n_cells: float) -> Slide:
