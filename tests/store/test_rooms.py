@@ -500,3 +500,11 @@ def test_rare_classes_are_marked_and_unmarked(project):
     assert project.classes.rare_labels() == (0, 1)
     with pytest.raises(ProjectError, match="no class 'nose'"):
         project.classes.set_rare(["nose"])
+
+
+def test_the_experts_time_is_counted_up_to_a_moment(project):
+    image_id, annotations = add_image(project, 1)
+    project.reviews.save(image_id, annotations, origin="expert", base_revision=0, seconds=30)
+    at = project.reviews.current(image_id).created_at
+    assert project.reviews.expert_seconds() == project.reviews.expert_seconds(at) == 30
+    assert project.reviews.expert_seconds("2020-01-01T00:00:00.000+00:00") == 0
