@@ -10,7 +10,7 @@ MARK = "Synthetic slides"
 
 def marked_chart(chart: alt.LayerChart) -> alt.LayerChart:
     """Return a chart that says above it that its slides are synthetic."""
-    return chart.properties(title=alt.TitleParams(MARK, anchor="start", fontSize=12, color="#8a6d00"))
+    return chart.properties(title=alt.TitleParams(MARK, anchor="start", fontSize=12))
 
 
 def marked_table(table: pd.DataFrame) -> pd.DataFrame:

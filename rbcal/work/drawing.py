@@ -62,9 +62,9 @@ def create_demo(path: Path, seed: int = 0, track: Track = iter) -> ImportReport:
     ProjectError
         When there is a project of that name already.
     """
+    fields = [draw_one(seed, number) for number in track(range(1, DEMO_IMAGES + 1))]
     with Project.create(path, classes=RBC7, rare=RBC7_RARE) as project:
         try:
-            fields = [draw_one(seed, number) for number in track(range(1, DEMO_IMAGES + 1))]
             return importing.import_images(
                 project,
                 {field.name: field.encode for field in fields},
