@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages._calibration import show_calibration
+from pages._errors import show_errors
 from pages._experiments import show_curve, show_experiments
 from pages._figures import show_chart
 from pages._open import open_project_path
@@ -72,6 +73,8 @@ with Project.open(PATH) as project:
 
     st.subheader("Each class")
     show_chart(project, class_curve(curve, project.classes.all()))
+
+    show_errors(project, shown.model_id)
 
     st.subheader("Flagged cells in the pool")
     if history := project.rankings.history():

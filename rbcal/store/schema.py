@@ -613,7 +613,21 @@ def m006_targets(db: Database) -> None:
         db.execute(statement)
 
 
-USER_VERSION = 6  # the number of migrations; in the header of every project file
+_SEVENTH = """
+-- What a model found in an image whose cells are annotated: of the test set, to compare two models; of the
+-- others, to find annotations that the model contradicts.
+ALTER TABLE test_detection RENAME TO model_detection;
+"""
+
+
+@migrations()
+def m007_model_detections(db: Database) -> None:
+    """Let what a model found in annotated images be kept for images outside the test set, too."""
+    for statement in _statements(_SEVENTH):
+        db.execute(statement)
+
+
+USER_VERSION = 7  # the number of migrations; in the header of every project file
 
 
 @cache

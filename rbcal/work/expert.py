@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rbcal.boxes import Annotations, Detections, Floats, Ints, iou
+from rbcal.boxes import Annotations, Detections
+from rbcal.matching import match
 from rbcal.store.log import How
 
-_SAME_CELL = 0.5  # IoU: a detection is of that cell
 _RIGHT = 0.7  # IoU from which on the expert leaves a box as it is
 
 
@@ -48,38 +48,26 @@ class Mended:
 
 def review(detections: Detections, truth: Annotations, doubts: np.ndarray) -> Review:
     """Return what an expert who knows the truth does; each cell is matched once, the best overlap first."""
-    cell, best = _matched(detections, truth)
+    matched = match(truth, detections)
+    cell = matched.detection
     classes = np.where(cell >= 0, truth.labels[cell] if len(truth) else -1, -1)
-    changed = (classes != detections.labels) | (best < _RIGHT)
-    missed = np.delete(truth.labels, cell[cell >= 0])
+    changed = (classes != detections.labels) | (matched.overlap < _RIGHT)
+    missed = truth.labels[matched.missed]
     return Review(detections.labels, classes, changed, missed, doubts)
 
 
 def mend(detections: Detections, truth: Annotations) -> Mended:
     """Return what an expert who knows the truth makes of an image: as :func:`review` says, and saved."""
-    cell, best = _matched(detections, truth)
-    found = {int(m): n for n, m in enumerate(cell) if m >= 0}
+    matched = match(truth, detections)
     boxes = truth.boxes.copy()
     how: list[How] = []
-    for m, label in enumerate(truth.labels):
-        n = found.get(m)
-        if n is None:
+    for m, n in enumerate(matched.annotation.tolist()):
+        if n < 0:
             how.append("drawn")
             continue
-        if best[n] >= _RIGHT:
+        is_right = matched.overlap[n] >= _RIGHT
+        if is_right:
             boxes[m] = detections.boxes[n]
-        how.append("kept" if best[n] >= _RIGHT and detections.labels[n] == label else "changed")
-    sources = tuple(found.get(m) for m in range(len(truth)))
+        how.append("kept" if is_right and detections.labels[n] == truth.labels[m] else "changed")
+    sources = tuple(None if n < 0 else n for n in matched.annotation.tolist())
     return Mended(Annotations(boxes, truth.labels), sources, tuple(how))
-
-
-def _matched(detections: Detections, truth: Annotations) -> tuple[Ints, Floats]:
-    """Return the cell that each detection is of (N,), -1 where there is none, and their IoU (N,)."""
-    overlap = iou(detections.boxes[:, None], truth.boxes[None])
-    cell = np.full(len(detections), -1)
-    best = np.zeros(len(detections), np.float32)
-    while overlap.size and overlap.max() >= _SAME_CELL:
-        n, m = np.unravel_index(overlap.argmax(), overlap.shape)
-        cell[n], best[n] = m, overlap[n, m]
-        overlap[n], overlap[:, m] = -1, -1
-    return cell, best

@@ -282,9 +282,11 @@ def test_groups_that_taught_an_ancestor_are_known(project):
 
 
 def test_detections_of_the_test_set_come_back(project):
-    image_id, _ = add_image(project, 1, annotated=True)
-    other, _ = add_image(project, 2, annotated=True)
-    model_id = train_on(project, image_id)
+    taught, _ = add_image(project, 3, annotated=True)
+    image_id, _ = add_image(project, 1, group="test", split="test", annotated=True)
+    other, _ = add_image(project, 2, group="test", split="test", annotated=True)
+    model_id = train_on(project, taught)
+    project.evaluations.save_detections(model_id, taught, Detections(np.empty((0, 4)), np.empty((0, 3))))
     found = Detections([[0, 1, 2, 3], [4, 5, 6, 7]], [[0.5, 0.25, 0.25], [0, 1, 0]])
     project.evaluations.save_detections(model_id, image_id, found)
     project.evaluations.save_detections(model_id, other, Detections(np.empty((0, 4)), np.empty((0, 3))))
@@ -292,6 +294,8 @@ def test_detections_of_the_test_set_come_back(project):
     assert np.array_equal(back[image_id].boxes, found.boxes)
     assert np.array_equal(back[image_id].probs, found.probs)
     assert len(back[other]) == 0
+    assert list(back) == [image_id, other]
+    assert list(project.evaluations.detections(model_id, "work")) == [taught]
 
 
 def test_a_training_that_was_stopped_comes_back_with_the_annotations_of_its_time(project, monkeypatch):

@@ -252,7 +252,7 @@ def test_without_a_test_set_the_newest_model_serves_and_the_log_says_why(project
 
 def test_a_rival_of_an_older_rbcal_is_measured_again(slides):
     old = pipeline.train(slides, TINY, Silent())
-    slides._database.write("DELETE FROM test_detection")
+    slides._database.write("DELETE FROM model_detection")
     pipeline.train(slides, replace(TINY, seed=1), Silent())
     assert slides.evaluations.detections(old)
 
