@@ -10,8 +10,15 @@ UI = ", ".join(
     for module in (
         *("store.project", "formats.coco", "formats.pictures", "scoring.relevance", "cli"),
         *("view.canvas", "view.charts", "view.experiments", "view.guide", "view.reliability"),
-        *("view.shapes", "view.stopping", "view.words", "curves"),
-        *("work.importing", "work.jobs", "work.restoring", "work.sharing", "work.store_bench"),
+        *("view.shapes", "view.stopping", "view.words", "view.report", "curves", "matching"),
+        *(
+            "work.gathering",
+            "work.importing",
+            "work.jobs",
+            "work.restoring",
+            "work.sharing",
+            "work.store_bench",
+        ),
         *("formats.labels", "store.backups", "store.verification"),
     )
 )

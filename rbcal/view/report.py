@@ -1,0 +1,271 @@
+"""A project as one HTML document for whoever has to judge it: no network, no script, good on paper."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from rbcal.boxes import Floats
+from rbcal.curves import METRICS, on_common_grid, runs, summaries
+from rbcal.view import experiments, methods
+from rbcal.view import report_tables as tables
+from rbcal.view.charts import learning_curve
+from rbcal.view.guide import duration
+from rbcal.view.methods import class_totals, count
+from rbcal.view.report_charts import as_svg, precision_recall_chart
+from rbcal.view.stopping import standings, verdict_words
+from rbcal.view.words import green_words
+from rbcal.work.gathering import Errors, Example, Gathered
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,  # a class may be called <script>
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_SUMMARY = 6  # columns of the table of strategies; the others have no room on paper
+_UNLIKELY = 0.05  # a class less probable than this is not named beside a cell
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle on a picture of a cell, in the pixels of its image."""
+
+    kind: str  # annotated, found
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A cell with its surroundings: a data URL, the part of the image it shows, boxes, and lines of words."""
+
+    url: str
+    window: tuple[int, int, int, int]  # x, y, width, height
+    boxes: Sequence[Box]
+    lines: Sequence[tuple[str, str]]  # what it is that is said, and the words
+    image: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures of one kind, and what they are."""
+
+    title: str
+    words: str
+    pictures: Sequence[Picture]
+
+
+def as_html(gathered: Gathered, notices: Sequence[str] = ()) -> str:
+    """Return the report, an HTML document that needs nothing else.
+
+    Parameters
+    ----------
+    gathered : Gathered
+    notices : sequence of str
+        What must be known before any figure is read; they stand in the heading, before those that the project
+        itself gives reason to.
+    """
+    g = gathered
+    return _TEMPLATES.get_template("report.html").render(
+        g=g,
+        made=_day(g.made_at),
+        notices=[*notices, *_notices(g)],
+        figures=_figures(g),
+        rounds=tables.round_table(g) if g.rounds or g.test else None,
+        green=green_words(*g.spot_checks) if g.spot_checks[1] else "",
+        curve=as_svg(learning_curve(g.curve)) if len(g.curve) > 1 else "",
+        models=tables.model_table(g.curve, None if g.model is None else g.model.id),
+        targets=_targets(g),
+        simulation=_simulation(g),
+        class_rows=_class_rows(g),
+        precision_recall=_precision_recall(g),
+        confusion=tables.confusion_rows(g.errors, g.classes) if g.errors else [],
+        n_false=int(g.errors.confusion[-1].sum()) if g.errors else 0,
+        errors=_error_galleries(g.errors, g) if g.errors else [],
+        uncertain=[_uncertain(each, g) for each in g.uncertain],
+        few=tables.FEW_CELLS,
+        methods=methods.methods(g),
+        missing=methods.MISSING,
+        references=methods.REFERENCES,
+        settings=_settings(g),
+        count=count,
+    )
+
+
+def _notices(g: Gathered) -> list[str]:
+    """Return what a reader should know before the figures."""
+    found = []
+    if not g.counts.images:
+        found.append("This project has no image yet.")
+    elif g.test is None:
+        found.append("This project has no annotated test set, so nothing says how good a model is.")
+    if g.model is None:
+        found.append("No model is trained yet.")
+    elif g.evaluation is None and g.test is not None:
+        found.append(f"Model {g.model.id}, which serves, was not measured on the test set.")
+    elif g.errors is not None and g.errors.changed:
+        found.append(
+            "The test set was annotated anew since the model was measured: average precision in figures is "
+            "of that time, while curves, confusions and examples go by the annotations of now. Measure again "
+            "with: rbcal evaluate."
+        )
+    if g.ranking is not None and g.ranking.stale:
+        found.append(
+            f"The pool was ranked with model {g.ranking.model_id}, which no longer serves; the most "
+            "uncertain cells are those of that model."
+        )
+    return found
+
+
+def _figures(g: Gathered) -> list[tuple[str, str, str]]:
+    """Return the figures at the top: name, value, and what it rests on."""
+    measured = g.evaluation
+    on_test = f"on {count(measured.n_images, 'test image')}" if measured else "no measured model"
+    time = duration(g.expert_seconds) if g.expert_seconds else "–"
+    flagged = "–" if g.flagged is None else f"{g.flagged:,}"
+    return [
+        (
+            "Annotated cells",
+            f"{g.counts.annotated_cells:,}",
+            f"on {count(g.counts.annotated_images, 'image')}",
+        ),
+        (
+            "Test cells",
+            f"{g.counts.test_cells:,}",
+            f"on {count(g.counts.test_images, 'image')}, never trained on",
+        ),
+        ("Expert time", time, "as timed in review" if g.expert_seconds else "none was timed"),
+        ("Precision_all", tables.ap_words(measured.precision_all if measured else None), on_test),
+        ("Rare-class AP", tables.ap_words(measured.rare_ap_50 if measured else None), on_test),
+        ("Flagged cells", flagged, f"in a pool of {count(g.counts.pool_images, 'image')}"),
+    ]
+
+
+def _targets(g: Gathered) -> str:
+    if g.evaluation is None:
+        return ""
+    return verdict_words(standings(g.curve, g.evaluation, g.targets), g.evaluation.n_images)
+
+
+def _class_rows(g: Gathered) -> list[tables.ClassRow]:
+    if g.evaluation is None:
+        return []
+    return tables.class_rows(g.classes, class_totals(g.rounds), g.evaluation, g.errors)
+
+
+def _precision_recall(g: Gathered) -> Markup | str:
+    if g.errors is None or g.evaluation is None:
+        return ""
+    return as_svg(precision_recall_chart(g.errors.precision, g.classes))
+
+
+def _simulation(g: Gathered) -> Mapping[str, object] | None:
+    """Return the charts, the table and the words of the simulation, or None."""
+    metric = "Precision_all"
+    found = runs(g.points, METRICS[metric])
+    curves = on_common_grid(found)
+    if g.simulation is None or curves is None:
+        return None
+    summary = experiments.summary_table(summaries(curves), "cells", metric).iloc[:, :_SUMMARY]
+    difference = experiments.difference_table(curves)
+    return {
+        "state": experiments.state_words(g.simulation, g.points, active=False),
+        "settings": experiments.settings_words(g.simulation, g.points),
+        "unequal": experiments.unequal_words(curves),
+        "curves": as_svg(experiments.curves_chart(curves, found, "cells", metric)),
+        "difference": as_svg(experiments.difference_chart(curves, "cells", metric))
+        if len(difference)
+        else "",
+        "table": tables.Table(list(summary.columns), summary.astype(str).to_numpy().tolist()),
+    }
+
+
+def _error_galleries(errors: Errors, g: Gathered) -> list[Gallery]:
+    """Return the galleries of errors that have a picture."""
+    table = errors.confusion
+    n_classes = len(table) - 1
+    n_confused = int(table[:n_classes, :n_classes].sum() - table[:n_classes, :n_classes].trace())
+    n_missed, n_false = int(table[:-1, -1].sum()), int(table[-1].sum())
+    galleries = [
+        Gallery(
+            "Confusions", f"The surest of {n_confused:,}.", [_error(each, g) for each in errors.confused]
+        ),
+        Gallery("Misses", f"Drawn at random from {n_missed:,}.", [_error(each, g) for each in errors.missed]),
+        Gallery(
+            "False positives",
+            f"The surest of {n_false:,}. Some may be cells that nobody has annotated.",
+            [_error(each, g) for each in errors.false],
+        ),
+    ]
+    return [each for each in galleries if each.pictures]
+
+
+def _error(example: Example, g: Gathered) -> Picture:
+    annotated = "nothing" if example.label is None else g.classes[example.label].name
+    found = "nothing" if example.probs is None else _likely(example.probs, g, most=1)
+    return _picture(example, [("annotated", annotated), ("model", found)])
+
+
+def _uncertain(example: Example, g: Gathered) -> Picture:
+    lines = []
+    if example.probs is not None:
+        lines += [("a cell", f"{1 - example.probs[0]:.0%}"), ("", _likely(example.probs, g, most=2))]
+    if example.u_c is not None and example.u_d is not None:
+        lines += [("U^c", f"{example.u_c:.2f}, U^d {example.u_d:.2f}")]
+    return _picture(example, lines)
+
+
+def _likely(probs: Floats, g: Gathered, most: int) -> str:
+    order = probs[1:].argsort()[::-1][:most]
+    named = [k for place, k in enumerate(order) if place == 0 or probs[k + 1] >= _UNLIKELY]
+    return ", ".join(f"{g.classes[k].name} {probs[k + 1]:.0%}" for k in named)
+
+
+def _picture(example: Example, lines: Sequence[tuple[str, str]]) -> Picture:
+    x1, y1, x2, y2 = example.crop.window
+    boxes = [
+        Box(kind, float(box[0]), float(box[1]), float(box[2] - box[0]), float(box[3] - box[1]))
+        for kind, box in (("annotated", example.annotated), ("found", example.found))
+        if box is not None
+    ]
+    url = "data:image/jpeg;base64," + b64encode(example.crop.content).decode()
+    return Picture(url, (x1, y1, x2 - x1, y2 - y1), boxes, lines, example.image)
+
+
+def _settings(g: Gathered) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return what is needed to do it again: settings, versions and hashes, by heading."""
+    found = []
+    if g.model is not None:
+        about = {
+            "rbcal": g.model.code_version,
+            "trained": _day(g.model.created_at),
+            "took": duration(g.model.seconds),
+            "SHA-256 of the weights": g.model.sha256,
+        }
+        title = f"Model {g.model.id} and its training"
+        found.append((title, tables.settings_rows(about | g.model.config.to_json())))
+    if g.ranking is not None:
+        about = {"model": str(g.ranking.model_id), "strategy": g.ranking.strategy}
+        about["ranked"] = _day(g.ranking.created_at)
+        found.append(("Ranking of the pool", tables.settings_rows(about | g.ranking.config.to_json())))
+    hashes = [
+        ("annotated images and annotations", g.fingerprints["work"]),
+        ("test set and annotations", g.fingerprints["test"]),
+    ]
+    found.append(("SHA-256 of the data", hashes))
+    found.append(("Versions where this report was made", tables.settings_rows(g.versions)))
+    return found
+
+
+def _day(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone().strftime("%d %B %Y, %H:%M")
