@@ -107,7 +107,9 @@ class Summary:
         """
         cells: dict[int, list[str]] = {}
         for image_id, name, *box in self._db.tuples(
-            "SELECT image_id, name, x1, y1, x2, y2 FROM current_annotation JOIN class ON class.id = class_id"
+            "SELECT image_id, class.name, x1, y1, x2, y2 FROM current_annotation"
+            " JOIN class ON class.id = class_id JOIN image ON image.id = image_id WHERE split = ?",
+            (split,),
         ):
             cells.setdefault(image_id, []).append(" ".join([name, *map(repr, box)]))
         images = self._db.tuples(

@@ -18,7 +18,7 @@ from rbcal.view import report_tables as tables
 from rbcal.view.charts import learning_curve
 from rbcal.view.guide import duration
 from rbcal.view.methods import class_totals, count
-from rbcal.view.report_charts import as_svg, precision_recall_chart
+from rbcal.view.report_charts import as_svg, precision_recall_charts
 from rbcal.view.stopping import standings, verdict_words
 from rbcal.view.words import green_words
 from rbcal.work.gathering import Errors, Example, Gathered
@@ -31,6 +31,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _SUMMARY = 6  # columns of the table of strategies; the others have no room on paper
+_ROOM = 23  # letters of a class below a picture
 _UNLIKELY = 0.05  # a class less probable than this is not named beside a cell
 
 
@@ -163,10 +164,10 @@ def _class_rows(g: Gathered) -> list[tables.ClassRow]:
     return tables.class_rows(g.classes, class_totals(g.rounds), g.evaluation, g.errors)
 
 
-def _precision_recall(g: Gathered) -> Markup | str:
-    if g.errors is None or g.evaluation is None:
-        return ""
-    return as_svg(precision_recall_chart(g.errors.precision, g.classes))
+def _precision_recall(g: Gathered) -> list[Markup]:
+    if g.errors is None:
+        return []
+    return [as_svg(chart) for chart in precision_recall_charts(g.errors.precision, g.classes)]
 
 
 def _simulation(g: Gathered) -> Mapping[str, object] | None:
@@ -211,7 +212,7 @@ def _error_galleries(errors: Errors, g: Gathered) -> list[Gallery]:
 
 
 def _error(example: Example, g: Gathered) -> Picture:
-    annotated = "nothing" if example.label is None else g.classes[example.label].name
+    annotated = "nothing" if example.label is None else _brief(g.classes[example.label].name)
     found = "nothing" if example.probs is None else _likely(example.probs, g, most=1)
     return _picture(example, [("annotated", annotated), ("model", found)])
 
@@ -228,7 +229,16 @@ def _uncertain(example: Example, g: Gathered) -> Picture:
 def _likely(probs: Floats, g: Gathered, most: int) -> str:
     order = probs[1:].argsort()[::-1][:most]
     named = [k for place, k in enumerate(order) if place == 0 or probs[k + 1] >= _UNLIKELY]
-    return ", ".join(f"{g.classes[k].name} {probs[k + 1]:.0%}" for k in named)
+    return ", ".join(f"{_brief(g.classes[k].name)} {probs[k + 1]:.0%}" for k in named)
+
+
+def _brief(name: str) -> str:
+    """Return a name that has room below a picture.
+
+    >>> _brief("normoblast"), _brief("polychromatophilic erythroblast")
+    ('normoblast', 'polychromatophilic ery…')
+    """
+    return name if len(name) <= _ROOM else f"{name[: _ROOM - 1]}…"
 
 
 def _picture(example: Example, lines: Sequence[tuple[str, str]]) -> Picture:

@@ -19,11 +19,16 @@ _WIDTH = 500  # pixels, of the plot; with a legend beside it as wide as a page o
 _HEIGHT = 240
 _SMALL = (148, 106)  # pixels, of one small plot; four of them side by side
 _SIDE_BY_SIDE = 4
+_ON_A_PAGE = 16
 _NAME_SPACES = re.compile(r'\sxmlns(?::\w+)?="[^"]*"')  # HTML knows them
 
 
-def precision_recall_chart(precision: NDArray[np.float64], classes: Sequence[CellClass]) -> alt.FacetChart:
-    """Return the chart of precision against recall at IoU 0.5, a small plot for each class of the test set.
+def precision_recall_charts(
+    precision: NDArray[np.float64], classes: Sequence[CellClass]
+) -> list[alt.FacetChart]:
+    """Return charts of precision against recall, a small plot for each class of the test set.
+
+    They are more than one where the classes are too many for a page.
 
     Parameters
     ----------
@@ -31,14 +36,21 @@ def precision_recall_chart(precision: NDArray[np.float64], classes: Sequence[Cel
         At recall 0, 0.01 ... 1; NaN for a class without a test cell.
     classes : C CellClasses
     """
-    parts, titles = [], []
-    for cell_class, curve in zip(classes, precision, strict=True):
-        if np.isnan(curve).any():
-            continue
-        titles.append(f"{cell_class.name} ({curve.mean():.2f})")
+    tested = [
+        (f"{cell_class.name} ({curve.mean():.2f})", curve)
+        for cell_class, curve in zip(classes, precision, strict=True)
+        if not np.isnan(curve).any()
+    ]
+    pages = [tested[first : first + _ON_A_PAGE] for first in range(0, len(tested), _ON_A_PAGE)]
+    return [_small_plots(page) for page in pages]
+
+
+def _small_plots(titled: Sequence[tuple[str, NDArray[np.float64]]]) -> alt.FacetChart:
+    parts = []
+    for title, curve in titled:
         reached = max(1, int(np.count_nonzero(curve)))
         columns = {"Recall": np.linspace(0, 1, len(curve))[:reached], "Precision": curve[:reached]}
-        parts.append(pd.DataFrame({"Class": titles[-1]} | columns))
+        parts.append(pd.DataFrame({"Class": title} | columns))
     scale = alt.Scale(domain=[0, 1])
     axis = alt.Axis(values=[0, 0.5, 1], format=".1f")
     base = alt.Chart(pd.concat(parts)).encode(
@@ -48,20 +60,17 @@ def precision_recall_chart(precision: NDArray[np.float64], classes: Sequence[Cel
         base.mark_area(color=COLOURS[0], opacity=0.14),
         base.mark_line(color=COLOURS[0], strokeWidth=2),
     ]
-    header = alt.Header(
-        labelFontSize=12,
-        labelFontWeight="bold",
-        labelLimit=_SMALL[0] + 10,
-        labelPadding=4,
-        labelBaseline="bottom",
-    )
+    width, height = _SMALL
+    titles = [title for title, _ in titled]
+    header = alt.Header(labelFontSize=12, labelFontWeight="bold", labelLimit=width + 10, labelPadding=4)
     return (
         alt.LayerChart(layer=layers)
-        .properties(width=_SMALL[0], height=_SMALL[1])
+        .properties(width=width, height=height)
         .facet(
             facet=alt.Facet("Class:N", sort=titles, title=None, header=header),
             columns=_SIDE_BY_SIDE,
-            spacing={"row": 12, "column": 18},
+            spacing={"row": 34, "column": 18},
+            bounds="flush",
         )
     )
 

@@ -32,7 +32,7 @@ from rbcal.vision.evaluation import precision_curves
 from rbcal.work.reading import annotations_of
 
 EXAMPLES = 12  # of each kind: two rows on paper
-_OF_A_KIND = 2  # of the same two classes, or of the same image: twelve times the same error teaches nothing
+_OF_A_KIND = 2  # of the same classes, or of the same image: twelve times the same error teaches nothing
 _SAME_AP = 1e-6  # a stored AP went through text
 _PACKAGES = ("torch", "torchvision", "timm", "faster-coco-eval", "numpy", "streamlit")
 
@@ -201,7 +201,7 @@ def _worst(
     return (
         _varied(confused, lambda each: (each[1].labels[each[3]], each[2].labels[each[4]])),
         _varied(missed, lambda each: each[1].labels[each[3]]),
-        _varied(false, lambda each: each[0].id),
+        _varied(false, lambda each: each[2].labels[each[4]]),
     )
 
 

@@ -17,7 +17,7 @@ from rbcal.store.project import Project
 from rbcal.store.simulations import SimulationPoint
 from rbcal.view import report_tables as tables
 from rbcal.view.report import as_html
-from rbcal.view.report_charts import precision_recall_chart
+from rbcal.view.report_charts import precision_recall_charts
 from rbcal.work.gathering import gather
 from tests.work.test_gathering import TRUTH, add_test_image, add_work_image, measured
 
@@ -212,7 +212,16 @@ def test_the_shade_of_a_confusion_is_its_part_of_the_row(project):
 def test_a_precision_recall_curve_ends_where_no_more_cells_are_found():
     precision = np.vstack([np.repeat([1.0, 0.0], [51, 50]), np.full(101, np.nan)])
     classes = [CellClass(0, "disc", False), CellClass(1, "slit", False)]
-    document = precision_recall_chart(precision, classes).to_dict()
+    [chart] = precision_recall_charts(precision, classes)
+    document = chart.to_dict()
     [rows] = document["datasets"].values()
     assert {row["Class"] for row in rows} == {"disc (0.50)"}
     assert max(row["Recall"] for row in rows) == 0.5
+
+
+def test_the_curves_of_many_classes_fit_on_pages():
+    classes = [CellClass(k, f"class {k}", False) for k in range(20)]
+    charts = precision_recall_charts(np.ones((20, 101)), classes)
+    titles = [{row["Class"] for row in next(iter(each.to_dict()["datasets"].values()))} for each in charts]
+    assert [len(each) for each in titles] == [16, 4]
+    assert "class 19 (1.00)" in titles[1]
