@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from rbcal.boxes import Annotations, Detections
 from rbcal.matching import confusion, is_cell, match
@@ -55,6 +56,23 @@ def test_the_confusion_matrix_counts_every_cell_once():
         (truth(), guess((A, 1, 0.6))),
     ]
     assert confusion(pairs, 2).tolist() == [[1, 0, 0], [1, 0, 1], [0, 2, 0]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_boxes_decides_nothing(seed):
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform(0, 60, (12, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(15, 25, (12, 2))], axis=1)
+    annotations = Annotations(boxes, rng.integers(0, 2, 12))
+    near = boxes + rng.normal(0, 2, boxes.shape)
+    probs = rng.dirichlet(np.ones(3), 12)
+    found = match(annotations, Detections(near, probs)).annotation
+    rows, cells = rng.permutation(12), rng.permutation(12)
+    turned = match(
+        Annotations(boxes[cells], annotations.labels[cells]), Detections(near[rows], probs[rows])
+    ).annotation
+    assert [-1 if n < 0 else rows[n] for n in turned] == found[cells].tolist()
+    assert (found >= 0).any()
 
 
 def test_images_without_cells_match_nothing():

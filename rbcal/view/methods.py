@@ -135,10 +135,10 @@ def _uncertainty(ranking: Ranking) -> str:
     config, strategy = ranking.config, ranking.strategy
     audited = bool(ranking.situation) and strategy != "random"
     return (
-        f"Uncertainty was estimated from {config.passes} stochastic forward passes with dropout (Gal and "
-        "Ghahramani 2016). A cell was flagged for review if the share of passes that agree on its class, "
-        f"U^c, was at most {config.alpha:g}, if the mean overlap (IoU) of its boxes in the passes, U^d, was "
-        f"at most {config.beta:g}, or if its mean probability for a rare class exceeded "
+        f"In the last ranking, uncertainty was estimated from {config.passes} stochastic forward passes with "
+        "dropout (Gal and Ghahramani 2016). A cell was flagged for review if the share of passes that agree "
+        f"on its class, U^c, was at most {config.alpha:g}, if the mean overlap (IoU) of its boxes in the "
+        f"passes, U^d, was at most {config.beta:g}, or if its mean probability for a rare class exceeded "
         f"{config.rare_threshold:g}. Images were offered for review "
         + _ORDERS.get(strategy, f"in the order of the strategy {strategy}")
         + ("; one in ten was drawn at random." if audited else ".")

@@ -199,12 +199,14 @@ def _error_galleries(errors: Errors, g: Gathered) -> list[Gallery]:
     n_missed, n_false = int(table[:-1, -1].sum()), int(table[-1].sum())
     galleries = [
         Gallery(
-            "Confusions", f"The surest of {n_confused:,}.", [_error(each, g) for each in errors.confused]
+            "Confusions",
+            f"Of {n_confused:,}, the surest of each kind.",
+            [_error(each, g) for each in errors.confused],
         ),
         Gallery("Misses", f"Drawn at random from {n_missed:,}.", [_error(each, g) for each in errors.missed]),
         Gallery(
             "False positives",
-            f"The surest of {n_false:,}. Some may be cells that nobody has annotated.",
+            f"Of {n_false:,}, the surest of each class. Some may be cells that nobody has annotated.",
             [_error(each, g) for each in errors.false],
         ),
     ]
@@ -269,10 +271,10 @@ def _settings(g: Gathered) -> list[tuple[str, list[tuple[str, str]]]]:
         about["ranked"] = _day(g.ranking.created_at)
         found.append(("Ranking of the pool", tables.settings_rows(about | g.ranking.config.to_json())))
     hashes = [
-        ("annotated images and annotations", g.fingerprints["work"]),
-        ("test set and annotations", g.fingerprints["test"]),
+        ("for training", g.fingerprints["work"]),
+        ("test set", g.fingerprints["test"]),
     ]
-    found.append(("SHA-256 of the data", hashes))
+    found.append(("SHA-256 of images and annotations", hashes))
     found.append(("Versions where this report was made", tables.settings_rows(g.versions)))
     return found
 

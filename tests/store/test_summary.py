@@ -14,12 +14,12 @@ from tests.conftest import CLASSES, add_image
 SCORE = Score(relevance=1, n_cells=2, n_flagged=1, n_class=1, n_box=0, n_rare=0)
 
 
-def review(project, image_id, labels, seconds, revision=0):
+def review(project, image_id, labels, seconds, revision=0, origin="expert"):
     boxes = np.array([[10 * k, 0, 10 * k + 8, 8] for k in range(len(labels))], np.float32).reshape(-1, 4)
     project.reviews.save(
         image_id,
         Annotations(boxes, np.array(labels, np.int64)),
-        origin="expert",
+        origin=origin,
         base_revision=revision,
         seconds=seconds,
     )
@@ -60,6 +60,7 @@ def test_rounds_and_test_set_add_up_to_what_the_project_has(project):
     train(project)
     image_id, _ = add_image(project, 3, group="apart", split="test", annotated=True)
     review(project, image_id, [0, 1], 20, revision=1)
+    review(project, image_id, [0, 1], 7, revision=2, origin="import")  # is no time of the expert
     [work], [test] = project.summary.rounds("work"), project.summary.rounds("test")
     counts = project.images.counts()
     assert (work.n_images, work.n_cells) == (counts.annotated_images, counts.annotated_cells)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.config import BACKBONES, STRATEGIES, ScoringConfig, TrainConfig
 from rbcal.store.rankings import Ranking
 from rbcal.view.methods import methods
 from rbcal.work.gathering import gather
@@ -64,3 +64,13 @@ def test_the_order_of_review_is_told_with_its_random_part(project):
     assert "one in ten was drawn at random" in methods(replace(gathered, ranking=ranked))[2]
     at_random = replace(ranked, strategy="random")
     assert methods(replace(gathered, ranking=at_random))[2].endswith("offered for review at random.")
+
+
+def test_every_strategy_and_backbone_that_can_be_chosen_has_its_words(project):
+    gathered = gather(measured(project))
+    for strategy in STRATEGIES:
+        ranked = Ranking(1, 1, ScoringConfig(), "2026-01-01", False, strategy)
+        assert "in the order of the strategy" not in methods(replace(gathered, ranking=ranked))[2]
+    for backbone in BACKBONES:
+        model = replace(gathered.model, config=TrainConfig(steps=9, backbone=backbone))
+        assert f"with {backbone} as backbone" not in methods(replace(gathered, model=model))[1]

@@ -187,11 +187,13 @@ def test_the_rounds_have_their_columns_and_many_of_them_share_one(project):
 
 def test_recall_and_precision_are_those_of_the_confusion_matrix(project):
     gathered = gather(measured(project))
-    rows = tables.class_rows(gathered.classes, {0: 4}, gathered.evaluation, gathered.errors)
+    table = np.array([[3, 0, 0, 1], [1, 0, 0, 0], [0, 0, 1, 0], [2, 1, 0, 0]])
+    errors = replace(gathered.errors, confusion=table)
+    rows = tables.class_rows(gathered.classes, {0: 4}, gathered.evaluation, errors)
     assert [row.words for row in rows] == [
-        ["1", "4", "100%", "100%"],
+        ["1", "4", "75%", "50%"],
         ["1", "0", "0%", "0%"],
-        ["1", "0", "0%", "0%"],
+        ["1", "0", "100%", "100%"],
     ]
     assert [row.rare for row in rows] == [False, False, True]
     assert all(row.few for row in rows)

@@ -116,6 +116,7 @@ def test_many_errors_of_a_kind_give_way_to_others(project):
     confused = gather(project).errors.confused
     assert len(confused) == EXAMPLES
     assert sorted(each.label for each in confused[:4]) == [0, 0, 1, 1]
+    assert [round(float(each.probs.max()), 1) for each in confused[:4]] == [0.9, 0.9, 0.8, 0.6]
 
 
 def test_a_model_whose_detections_were_not_kept_has_no_errors_to_show(project):
