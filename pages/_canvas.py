@@ -124,8 +124,13 @@ def _cell_data(desk: Desk, shape: shapes.Shape) -> dict[str, Any]:
         "label": shape.label,
         "done": shape.how not in ("open", "bulk"),
         "classes": [
-            {"key": key, "name": name, "p": None if cell is None else float(cell.probs[k + 1])}
-            for k, (key, name) in enumerate(zip(desk.keys, desk.names, strict=True))
+            {
+                "label": k,
+                "key": desk.keys[k],
+                "name": desk.names[k],
+                "p": None if cell is None else float(cell.probs[k + 1]),
+            }
+            for k in desk.choices
         ],
         "scores": scores,
         "head": ("Spot check: a green box, drawn at random" if spot else "What is this cell?") + did,

@@ -88,6 +88,7 @@ class Easel:
         self.frame = canvas.Frame.of(self.image.width, self.image.height)
         self.names = [each.name for each in self.classes]
         self.keys = class_keys(self.classes)
+        self.choices = [each.label for each in self.classes if each.merged_into is None]
         self.opened_with = frozenset(each.id for each in self.present)
         self.redraw()
 

@@ -47,7 +47,7 @@ def show_curve(project: Project, curve: Sequence[CurvePoint]) -> None:
     if not behind:
         st.altair_chart(learning_curve(curve), width="stretch")
         return
-    metrics = _metrics(project.classes.all())
+    metrics = _metrics(project.classes.own())
     name = st.selectbox("Metric", metrics, key="live_metric")
     simulation = _chosen(simulations)
     grid = on_common_grid(runs(project.simulations.points(simulation.id), metrics[name]))
@@ -97,7 +97,7 @@ def show_simulation(project: Project, simulation: Simulation, *, active: bool) -
     st.caption(literal(view.settings_words(simulation, points)))
     if not simulation.finished and not active:
         _offer_to_go_on(project, simulation)
-    metrics = _metrics(classes)
+    metrics = _metrics(project.classes.own())
     left, middle, right = st.columns([2, 2, 2], vertical_alignment="bottom")
     name = left.selectbox("Metric", metrics, key="metric")
     axis = _AXES[

@@ -26,20 +26,26 @@ def show_import(project: Project) -> None:
     """Ask for images and boxes, and import them."""
     way = st.segmented_control(
         "From",
-        ["A folder on this PC", "Upload"],
+        ["A folder on this PC", "Drag and drop"],
         default="A folder on this PC",
         required=True,
-        help="A folder is faster for many images. Upload works from another PC, too.",
+        help="A folder is faster for many images. Drag and drop works from another PC, too.",
     )
-    if way == "Upload":
+    if way == "Drag and drop":
         suffixes = [suffix[1:] for suffix in (*pictures.SUFFIXES, ".zip")]
+        n_before = st.session_state.get("n_imports", 0)  # a new name empties the box, and the memory
         uploads = st.file_uploader(
-            "Images, or a zip of them", type=suffixes, accept_multiple_files=True, help=_PACKED
+            "Images, or a zip of them",
+            type=suffixes,
+            accept_multiple_files=True,
+            help=_PACKED,
+            key=f"uploads_{n_before}",
         )
         labelled = st.file_uploader(
             f"Boxes (optional): {_LABELS}",
             type=[suffix[1:] for suffix in (*labels.SUFFIXES, ".zip")],
             accept_multiple_files=True,
+            key=f"labels_{n_before}",
         )
         ready = bool(uploads)
     else:
@@ -52,7 +58,7 @@ def show_import(project: Project) -> None:
         settings, fraction = _ask_for_settings(project)
     if not st.button("Import", type="primary", disabled=not ready):
         return
-    if way == "Upload":
+    if way == "Drag and drop":
         source, marked = _uploaded(uploads), _uploaded(labelled)
         is_packed = any(_is_zip(upload.name) for upload in uploads)
     else:
@@ -66,15 +72,19 @@ def show_import(project: Project) -> None:
     if annotations is None or not any(image.is_annotated for image in annotations.images):
         fraction, settings["seed_images"] = 0.0, None
     bar = st.progress(0.0, "Importing")
+    doing = iter(("Reading", "Storing"))  # it goes through them twice
 
     def track(images: Sequence[LabelledImage]) -> Iterator[LabelledImage]:
+        does = next(doing)
         for done, image in enumerate(images):
-            bar.progress(done / len(images), f"Importing {done} of {len(images)}")
+            bar.progress(done / len(images), f"{does} {done} of {len(images)}: {literal(image.file_name)}")
             yield image
 
-    st.session_state["import_report"] = importing.import_images(
+    report = importing.import_images(
         project, source, annotations=annotations, test_fraction=fraction, track=track, **settings
     )
+    st.session_state["import_report"] = project.path, report
+    st.session_state["n_imports"] = st.session_state.get("n_imports", 0) + 1
     st.rerun()
 
 
@@ -149,8 +159,11 @@ def _path(typed: str) -> Path:
     return Path(typed.strip().strip('"'))
 
 
-def show_report(report: importing.ImportReport) -> None:
-    """Say what the last import did, and what it could not do, one by one."""
+def show_report(path: Path) -> None:
+    """Say what the last import into this project did, and what it could not do, until it is put away."""
+    reported, report = st.session_state.get("import_report", (None, None))
+    if report is None or reported != path:
+        return
     st.success(
         f"{report.added} images added, {report.pool_images} of them to the pool; {report.known} were there "
         f"already. Boxes for {report.seed_images} images to train on and {report.test_images} test images: "
@@ -159,5 +172,9 @@ def show_report(report: importing.ImportReport) -> None:
     if report.new_classes:
         st.info("New classes: " + literal(", ".join(report.new_classes)))
     if report.complaints:
-        with st.expander(f"{len(report.complaints)} notes", icon=":material/warning:", expanded=True):
+        n = len(report.complaints)
+        with st.expander(f"{n} note{'s' * (n != 1)}", icon=":material/warning:", expanded=True):
             st.dataframe(pd.DataFrame({"Note": report.complaints}), hide_index=True)
+    if st.button("Put this report away", icon=":material/close:", type="tertiary"):
+        del st.session_state["import_report"]
+        st.rerun()

@@ -24,11 +24,12 @@ def show_keys(desk: Desk) -> None:
     for column, sheets in zip(columns, SHEETS, strict=True):
         column.html("".join(_table(heading, sheet) for heading, sheet in sheets))
     st.markdown("**Class keys of this project**")
-    table = pd.DataFrame({"Class": desk.names, "Key": [key.upper() for key in desk.keys]})
+    table = pd.DataFrame({"Class": desk.names, "Key": [key.upper() for key in desk.keys]}).loc[desk.choices]
     changed = st.data_editor(table, hide_index=True, disabled=["Class"], key="class_keys", width="content")
     if st.button("Use these keys", disabled=changed["Key"].tolist() == table["Key"].tolist()):
         try:
-            keys = check_keys([str(key or "") for key in changed["Key"]])
+            typed = dict(zip(desk.choices, changed["Key"], strict=True))
+            keys = check_keys([str(typed.get(each.label) or "") for each in desk.classes])
             with Project.open(desk.path) as project:
                 project.classes.set_keys(keys)
                 desk.classes = project.classes.all()

@@ -19,6 +19,23 @@ _JS = Path(__file__).parent / "_js" / "picture.js"
 _picture = st.components.v2.component("rbcal.picture", js=_JS.read_text("utf-8"))
 
 
+def forget_other_project(path: Path) -> None:
+    """Begin anew when the expert comes from another project; what the browser counts goes on."""
+    view: View = st.session_state.get("view", View())
+    if st.session_state.get("view_of") != path:
+        view = View(pointed=view.pointed, ticket=view.ticket, done=view.done)
+        for key in ("desk", "wanted_image", "saved", "dialog", "review_error"):
+            st.session_state.pop(key, None)
+    st.session_state["view"], st.session_state["view_of"] = view, path
+
+
+def open_image(path: Path, image_id: int) -> None:
+    """Leave for the Review page, with an image of a project on the desk."""
+    forget_other_project(path)
+    st.session_state["wanted_image"] = image_id
+    st.switch_page("pages/review.py")
+
+
 def open_desk(project: Project, image_id: int, view: View) -> Desk:
     """Return the desk with one image on it: unfinished work, else its last review, else the model's boxes."""
     image, work = project.images.get(image_id), project.log.work(image_id)
@@ -40,8 +57,10 @@ def open_desk(project: Project, image_id: int, view: View) -> Desk:
     else:
         start = _model_boxes(canvas.Frame.of(image.width, image.height), cells, flagged)
         history = shapes.History(start)
-    view.label = min(view.label, max(0, len(classes) - 1))
-    if isinstance(view.only, int) and view.only >= len(classes):
+    own = [each.label for each in classes if each.merged_into is None]
+    if view.label not in own:
+        view.label = own[0]
+    if isinstance(view.only, int) and view.only not in own:
         view.only = "all"
     if ranking is None and not history.present:
         view.drawing = True  # there is nothing else to do

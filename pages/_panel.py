@@ -141,7 +141,7 @@ def show_versions(desk: Desk) -> None:
 def show_view(desk: Desk) -> None:
     """Show how the picture and the boxes look, and the way back to the start."""
     view, look = desk.view, desk.view.look
-    names = ["all", "flagged", *range(len(desk.names))]
+    names = ["all", "flagged", *desk.choices]
     only = st.selectbox(
         "Boxes",
         names,
@@ -220,12 +220,12 @@ def show_palette(desk: Desk) -> None:
     # Buttons, not a choice with a memory: what the browser remembers lags behind what Python sets.
     with st.container(key="palette", gap=None):
         st.caption(heading)
-        if len(named) > MOST_BUTTONS:
+        if len(desk.choices) > MOST_BUTTONS:
             key = f"class_{desk.image.id}_{desk.selected}_{label}"
             st.selectbox(
                 heading,
-                range(len(named)),
-                index=label,
+                desk.choices,
+                index=desk.choices.index(label),
                 format_func=named.__getitem__,
                 key=key,
                 on_change=lambda: act(choose_class, key),
@@ -233,9 +233,9 @@ def show_palette(desk: Desk) -> None:
             )
             return
         with st.container(horizontal=True, gap=None):
-            for k, name in enumerate(named):
+            for k in desk.choices:
                 kind = "primary" if k == label else "secondary"
-                st.button(literal(name), key=f"class_{k}", type=kind, on_click=act, args=("label", k))
+                st.button(literal(named[k]), key=f"class_{k}", type=kind, on_click=act, args=("label", k))
 
 
 def show_chosen(desk: Desk) -> None:

@@ -144,10 +144,12 @@ def show_list(path: Path, view: View, names: Sequence[str]) -> None:
     if kind == "Reviewed":
         _show_reviewed(path, middle.text_input("Name contains", key="list_name"), right)
         return
+    with Project.open(path) as project:
+        choices = [None, *(each.label for each in project.classes.own())]
     label = middle.selectbox(
         "In which a cell may be",
-        [None, *range(len(names))],
-        index=0 if view.queue_label is None else view.queue_label + 1,
+        choices,
+        index=choices.index(view.queue_label) if view.queue_label in choices else 0,
         format_func=lambda k: "of any class" if k is None else names[k],
         help="Also the class that Save & next stays with.",
     )

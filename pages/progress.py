@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages._calibration import show_calibration
+from pages._errors import show_errors
 from pages._experiments import show_curve, show_experiments
 from pages._open import open_project_path
 from pages._report import offer_report
@@ -75,6 +76,8 @@ with Project.open(PATH) as project:
 
     st.subheader("Each class")
     st.altair_chart(class_curve(curve, project.classes.all()), width="stretch")
+
+    show_errors(project, shown.model_id)
 
     st.subheader("Flagged cells in the pool")
     if history := project.rankings.history():

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
+from pages._classes import show_classes
+from pages._health import show_health
 from pages._import import show_import, show_report
 from pages._safety import show_backups, show_export
 from rbcal.store.classes import RBC7, RBC7_RARE
@@ -66,27 +67,6 @@ def show_counts(project: Project) -> None:
         st.page_link(f"pages/{step.page}.py", label=f"Go to {step.page.capitalize()}")
 
 
-def show_classes(project: Project) -> None:
-    """Show the classes with their cells; the expert marks the rare ones."""
-    classes = project.classes.all()
-    if not classes:
-        st.caption("The classes come with the first import.")
-        return
-    cells = project.reviews.cells_per_class()
-    table = pd.DataFrame(
-        {
-            "Class": [each.name for each in classes],
-            "Rare": [each.rare for each in classes],
-            "Annotated cells": [cells.get(each.label, 0) for each in classes],
-        }
-    )
-    edited = st.data_editor(table, hide_index=True, disabled=["Class", "Annotated cells"], key="classes")
-    rare = [each.name for each, marked in zip(classes, edited["Rare"], strict=True) if marked]
-    if rare != [each.name for each in classes if each.rare]:
-        project.classes.set_rare(rare)
-        st.rerun()
-
-
 def show_expert(project: Project) -> None:
     """Ask who sits here: the name signs every edit from now on."""
     name = st.text_input(
@@ -112,8 +92,8 @@ if not is_open:
 
 with Project.open(Path(st.session_state["project"])) as project:
     show_counts(project)
-    if "import_report" in st.session_state:
-        show_report(st.session_state.pop("import_report"))
+    show_report(project.path)
+    show_health(project)
     left, right = st.columns([3, 2], gap="large")
     with left:
         importing, exporting, safety = st.tabs(["Import images", "Export", "Backups"])

@@ -4,10 +4,10 @@ import streamlit as st
 
 from pages._canvas import show_canvas, show_companion
 from pages._desk import Desk, act
-from pages._easel import CANVAS, View
+from pages._easel import CANVAS
 from pages._keys import show_keys
 from pages._open import open_project_path
-from pages._opening import hold_picture, open_desk
+from pages._opening import forget_other_project, hold_picture, open_desk
 from pages._panel import show_panel
 from pages._queue import Order, following, queue_label, save, show_list, show_strip, skip
 from rbcal.store.project import Project
@@ -50,16 +50,6 @@ STYLE = """<style>
 
 
 # ---- choose: which image is open ---------------------------------------------------------------------
-
-
-def forget_other_project() -> None:
-    """Begin anew when the expert comes from another project; what the browser counts goes on."""
-    view: View = st.session_state.get("view", View())
-    if st.session_state.get("view_of") != PATH:
-        view = View(pointed=view.pointed, ticket=view.ticket, done=view.done)
-        for key in ("desk", "wanted_image", "saved", "dialog", "review_error"):
-            st.session_state.pop(key, None)
-    st.session_state["view"], st.session_state["view_of"] = view, PATH
 
 
 def choose_desk(project: Project, order: Order) -> None:
@@ -130,7 +120,9 @@ def place_words(desk: Desk, ids: list[int]) -> str:
 def why_words(project: Project, desk: Desk, ids: list[int]) -> str:
     """Say why the image comes now, who ranked it, and when that is stale."""
     if desk.image.id not in ids:
-        return "Saving stores a new version; the earlier ones stay." if desk.image.revision else ""
+        measured = "A test image: models are measured on it, and never learn from it. "
+        test = measured if desk.image.split == "test" else ""
+        return test + "Saving stores a new version; the earlier ones stay." if desk.image.revision else test
     [entry] = project.rankings.entries([desk.image.id])
     if entry.score is None or desk.ranking is None:
         return literal(relevance_words(entry.score))
@@ -173,10 +165,13 @@ st.set_page_config(initial_sidebar_state="collapsed")
 with Project.open(PATH) as project:
     classes = project.classes.names()
     if not classes:
-        st.info("This project has no classes yet. They come with the first import.", icon=":material/label:")
+        st.info(
+            "This project has no classes yet. Name them on the Project page, or import boxes.",
+            icon=":material/label:",
+        )
         st.page_link("pages/project.py", label="Go to Project")
         st.stop()
-    forget_other_project()
+    forget_other_project(PATH)
     order = project.rankings.order(queue_label(st.session_state["view"], len(classes)))
     if not order:
         order = project.rankings.order()

@@ -9,12 +9,13 @@ UI = ", ".join(
     f"rbcal.{module}"
     for module in (
         *("store.project", "formats.coco", "formats.pictures", "scoring.relevance", "cli"),
-        *("view.canvas", "view.charts", "view.experiments", "view.guide", "view.reliability"),
-        *("view.shapes", "view.stopping", "view.words", "view.report", "curves", "matching"),
+        *("view.canvas", "view.charts", "view.experiments", "view.guide", "view.health", "view.reliability"),
+        *("view.report", "view.shapes", "view.stopping", "view.words", "curves", "likeness"),
         *(
             "work.gathering",
             "work.importing",
             "work.jobs",
+            "work.likening",
             "work.restoring",
             "work.sharing",
             "work.store_bench",

@@ -1,81 +1,111 @@
-"""Detections beside annotated cells, by hand."""
+"""Detections beside annotated cells: matched one to one, counted, and the mistakes named."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rbcal.boxes import Annotations, Detections
-from rbcal.matching import confusion, is_cell, match
+from rbcal.matching import confusion, match, mistakes
 
-A, B, FAR = [0, 0, 10, 10], [20, 0, 30, 10], [60, 60, 70, 70]
-NEAR_A = [0, 0, 10, 8]  # IoU 0.8 with A
-
-
-def truth(*cells):
-    boxes = np.array([box for box, _ in cells], np.float32).reshape(-1, 4)
-    return Annotations(boxes, np.array([label for _, label in cells], np.int64))
+CELLS = Annotations([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]], [0, 1, 1])
 
 
-def guess(*cells):
-    """Detections of two classes: a box, its class, and the probability that it is a cell."""
-    probs = np.zeros((len(cells), 3), np.float32)
-    for row, (_, label, p) in zip(probs, cells, strict=True):
-        row[0], row[1 + label] = 1 - p, p
-    return Detections(np.array([box for box, _, _ in cells], np.float32).reshape(-1, 4), probs)
+def detections(*found):
+    """Return detections of (x, label, p of the label); the rest is background."""
+    probs = np.zeros((len(found), 3))
+    for row, (_, label, p) in zip(probs, found, strict=True):
+        row[label + 1], row[0] = p, 1 - p
+    boxes = np.array([[x, 0, x + 10, 10] for x, *_ in found], np.float32).reshape(-1, 4)
+    return Detections(boxes, probs.astype(np.float32))
 
 
-def test_partners_find_each_other_whatever_their_classes():
-    found = match(truth((A, 0), (B, 1)), guess((B, 0, 0.9), (A, 0, 0.8)))
-    assert found.annotation.tolist() == [1, 0]
-    assert found.detection.tolist() == [1, 0]
+def test_each_cell_has_the_detection_that_overlaps_it_most():
+    matched = match(CELLS, detections((1, 0, 0.9), (0, 1, 0.9), (20, 1, 0.9), (70, 0, 0.9)))
+    assert matched.annotation.tolist() == [1, 2, -1]
+    assert matched.detection.tolist() == [-1, 0, 1, -1]
+    assert matched.missed.tolist() == [2]
+    assert matched.false.tolist() == [0, 3]
+    assert matched.overlap.tolist() == [0, 1, 1, 0]
 
 
-def test_the_surer_detection_takes_the_cell_and_the_other_is_false():
-    found = match(truth((A, 0)), guess((A, 0, 0.6), (NEAR_A, 0, 0.9)))
-    assert found.annotation.tolist() == [1]
-    assert found.detection.tolist() == [-1, 0]
+def test_half_an_overlap_is_the_same_cell_and_less_is_not():
+    third = detections((5, 0, 0.9))  # 50 of 150 square pixels
+    assert match(CELLS, third).annotation.tolist() == [-1, -1, -1]
+    assert match(CELLS, third, least=1 / 3).annotation.tolist() == [0, -1, -1]
 
 
-def test_a_detection_below_the_threshold_takes_no_part():
-    detections = guess((A, 0, 0.4), (FAR, 1, 0.4))
-    assert match(truth((A, 0)), detections).annotation.tolist() == [-1]
-    assert not is_cell(detections).any()
-    assert confusion([(truth((A, 0)), detections)], 2).tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
+def test_what_is_probably_background_takes_no_part():
+    faint = detections((0, 0, 0.4), (60, 0, 0.4))
+    assert match(CELLS, faint).annotation.tolist() == [0, -1, -1]
+    matched = match(CELLS, faint, cell_threshold=0.5)
+    assert matched.annotation.tolist() == [-1, -1, -1]
+    assert matched.false.tolist() == []
 
 
-def test_partners_overlap_at_least_by_the_threshold():
-    assert match(truth((A, 0)), guess((NEAR_A, 0, 0.9)), threshold=0.8).annotation.tolist() == [0]
-    assert match(truth((A, 0)), guess((NEAR_A, 0, 0.9)), threshold=0.81).annotation.tolist() == [-1]
+def test_confusions_are_counted_by_hand():
+    found = detections((0, 1, 0.9), (20, 1, 0.9), (70, 0, 0.9), (90, 0, 0.3))
+    # class 0 called 1; class 1 right once, missed once; one box of class 0 where nothing is
+    assert confusion([(CELLS, found)], 2).tolist() == [[0, 1, 0], [0, 1, 1], [1, 0, 0]]
 
 
-def test_the_confusion_matrix_counts_every_cell_once():
-    pairs = [
-        (truth((A, 0), (B, 1)), guess((A, 0, 0.9), (B, 0, 0.9), (FAR, 1, 0.7))),
-        (truth((A, 1)), guess()),
-        (truth(), guess((A, 1, 0.6))),
-    ]
-    assert confusion(pairs, 2).tolist() == [[1, 0, 0], [1, 0, 1], [0, 2, 0]]
+def test_a_perfect_detector_is_on_the_diagonal():
+    found = detections((0, 0, 1.0), (20, 1, 1.0), (40, 1, 1.0))
+    assert confusion([(CELLS, found), (CELLS, found)], 2).tolist() == [[2, 0, 0], [0, 4, 0], [0, 0, 0]]
+    assert mistakes(CELLS, found) == []
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_order_of_boxes_decides_nothing(seed):
-    rng = np.random.default_rng(seed)
-    corner = rng.uniform(0, 60, (12, 2))
-    boxes = np.concatenate([corner, corner + rng.uniform(15, 25, (12, 2))], axis=1)
-    annotations = Annotations(boxes, rng.integers(0, 2, 12))
-    near = boxes + rng.normal(0, 2, boxes.shape)
-    probs = rng.dirichlet(np.ones(3), 12)
-    found = match(annotations, Detections(near, probs)).annotation
-    rows, cells = rng.permutation(12), rng.permutation(12)
-    turned = match(
-        Annotations(boxes[cells], annotations.labels[cells]), Detections(near[rows], probs[rows])
-    ).annotation
-    assert [-1 if n < 0 else rows[n] for n in turned] == found[cells].tolist()
-    assert (found >= 0).any()
+def test_a_class_that_the_detector_does_not_know_yet_is_counted():
+    cells = Annotations([[0, 0, 10, 10]], [2])
+    assert confusion([(cells, detections((0, 1, 0.9)))], 3)[2, 1] == 1
+    [mistake] = mistakes(cells, detections((0, 1, 0.9)))
+    assert (mistake.kind, mistake.annotated, mistake.predicted, mistake.doubt) == ("confused", 2, 1, 1.0)
 
 
-def test_images_without_cells_match_nothing():
-    found = match(Annotations.empty(), guess())
-    assert (len(found.annotation), len(found.detection)) == (0, 0)
-    assert confusion([(Annotations.empty(), Detections(np.empty((0, 4)), np.empty((0, 1))))], 2).sum() == 0
+def test_mistakes_come_by_how_strongly_the_detector_contradicts():
+    probs = np.array([[0.1, 0.2, 0.7], [0.02, 0.98, 0.0], [0.6, 0.0, 0.4]], np.float32)
+    found = Detections([[0, 0, 10, 10], [70, 0, 80, 10], [20, 0, 30, 10]], probs)
+    first, second, third, fourth = mistakes(CELLS, found)
+    assert (first.kind, first.annotated, first.doubt) == ("missed", 1, 1.0)  # nothing at all at x = 40
+    assert (second.kind, second.predicted, second.found) == ("false", 0, (70, 0, 80, 10))
+    assert second.doubt == pytest.approx(0.98)
+    assert (third.kind, third.annotated, third.predicted) == ("confused", 0, 1)
+    assert third.doubt == pytest.approx(1 - 0.2 / 0.9)
+    assert (fourth.kind, fourth.box) == (
+        "missed",
+        (20, 0, 30, 10),
+    )  # a faint box is there: less of a contradiction
+    assert fourth.doubt == pytest.approx(0.6)
+
+
+def test_empty_images_are_defined():
+    assert mistakes(Annotations.empty(), detections()) == []
+    assert confusion([], 2).sum() == 0
+    assert match(Annotations.empty(), detections((0, 0, 0.9))).false.tolist() == [0]
+
+
+BOXES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(2, 20)), max_size=6)
+
+
+@given(BOXES, BOXES)
+def test_every_cell_and_every_detection_is_counted_once(cells, found):
+    truth = Annotations(
+        np.array([[x, y, x + s, y + s] for x, y, s in cells]).reshape(-1, 4), [0] * len(cells)
+    )
+    probs = np.tile(np.float32([0.1, 0.9]), (len(found), 1))
+    guess = Detections(np.array([[x, y, x + s, y + s] for x, y, s in found]).reshape(-1, 4), probs)
+    matched = match(truth, guess)
+    pairs = [(n, m) for n, m in enumerate(matched.detection.tolist()) if m >= 0]
+    assert all(matched.annotation[m] == n for n, m in pairs)
+    assert len(pairs) == len(truth) - len(matched.missed) == len(guess) - len(matched.false)
+    counts = confusion([(truth, guess)], 1)
+    assert counts[0].sum() == len(truth)
+    assert counts[:, 0].sum() == len(guess)
+
+
+def test_an_image_in_which_a_detector_finds_nothing_is_all_missed():
+    nothing = Detections(np.empty((0, 4)), np.empty((0, 1)))  # as the store returns it
+    assert [each.kind for each in mistakes(CELLS, nothing)] == ["missed"] * 3
+    assert confusion([(CELLS, nothing)], 2).tolist() == [[0, 0, 1], [0, 0, 2], [0, 0, 0]]

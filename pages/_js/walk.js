@@ -270,7 +270,7 @@ class Walk {
       view.append(this.picture.cloneNode());
       place(make('rect', { stroke: cell.stroke, ...(cell.dashed ? { 'stroke-dasharray': '5 3' } : {}) }, view), cell.box);
       const name = document.createElement('span');
-      const { name: text, p } = cell.classes[cell.label];
+      const { name: text, p } = cell.classes.find((each) => each.label === cell.label);
       name.textContent = p === null ? text : `${text} ${Math.round(100 * p)}%`;
       tile.append(view, name);
       tile.addEventListener('click', () => this.stage.ask('choose', cell.id));
@@ -297,12 +297,12 @@ class Walk {
     while (list.children.length < classes.length) {
       const row = document.createElement('button');
       row.innerHTML = '<span class="bar"></span><kbd></kbd><span class="name"></span><span class="share"></span>';
-      row.dataset.label = list.children.length;
       list.append(row);
     }
-    classes.forEach(({ key, name, p }, k) => {
+    classes.forEach(({ label: own, key, name, p }, k) => {
       const row = list.children[k];
-      row.setAttribute('aria-pressed', k === label);
+      row.dataset.label = own;
+      row.setAttribute('aria-pressed', own === label);
       row.title = name;
       row.querySelector('kbd').textContent = key.toUpperCase();
       row.querySelector('.name').textContent = name;

@@ -113,7 +113,7 @@ def status(project: ProjectArgument, as_json: JsonOption = False) -> None:
             **asdict(counts),
             "classes": [
                 {"name": each.name, "rare": each.rare, "annotated_cells": cells.get(each.label, 0)}
-                for each in opened.classes.all()
+                for each in opened.classes.own()
             ],
             "review_seconds": round(opened.reviews.expert_seconds(), 1),
             "model": model

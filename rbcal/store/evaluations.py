@@ -8,7 +8,9 @@ import numpy as np
 
 from rbcal.boxes import Detections
 from rbcal.metrics import Evaluation
+from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, Row, now
+from rbcal.store.images import Split
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,9 @@ class Evaluations:
             )
 
     def save_detections(self, model_id: int, image_id: int, detections: Detections) -> None:
-        """Store what a model found in one test image, in place of what it found before."""
+        """Store what a model found in one annotated image, in place of what it found before."""
         self._db.write(
-            "INSERT OR REPLACE INTO test_detection VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO model_detection VALUES (?, ?, ?, ?)",
             (
                 model_id,
                 image_id,
@@ -61,17 +63,22 @@ class Evaluations:
             ),
         )
 
-    def detections(self, model_id: int) -> dict[int, Detections]:
-        """Return what a model found in the test images, by image id; nothing for a pruned model."""
+    def detections(self, model_id: int, split: Split = "test") -> dict[int, Detections]:
+        """Return what a model found in the images of the test set, or in other annotated ones, by image id.
+
+        Nothing for a pruned model. Classes that were merged count as their targets.
+        """
+        merges = read_merges(self._db)
         rows = self._db.rows(
-            "SELECT image_id, boxes, probs FROM test_detection WHERE model_id = ? ORDER BY image_id",
-            (model_id,),
+            "SELECT image_id, boxes, probs FROM model_detection JOIN image ON image.id = image_id"
+            " WHERE model_id = ? AND split = ? ORDER BY image_id",
+            (model_id, split),
         )
         found = {}
         for row in rows:
             boxes = np.frombuffer(row["boxes"], "<f4").reshape(-1, 4)
-            probs = np.frombuffer(row["probs"], "<f4")
-            found[row["image_id"]] = Detections(boxes, probs.reshape(len(boxes), -1 if len(boxes) else 1))
+            probs = np.frombuffer(row["probs"], "<f4").reshape(len(boxes), -1 if len(boxes) else 1)
+            found[row["image_id"]] = Detections(boxes, merges.probs(probs))
         return found
 
     def of(self, model_id: int) -> Evaluation | None:

@@ -42,6 +42,15 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Group:
+    """A slide or patient: how many images it has, and on which side of the test set they are."""
+
+    name: str
+    split: Split
+    images: int
+
+
+@dataclass(frozen=True)
 class Counts:
     """How many images and annotated cells a project has; the test set is counted apart."""
 
@@ -81,6 +90,7 @@ class Images:
         group: str,
         split: Split,
         layer: str = "",
+        likeness: bytes | None = None,
     ) -> int:
         """Store an image and return its id. A group that exists keeps the side of the test set it is on.
 
@@ -92,6 +102,8 @@ class Images:
             Of the picture as shown, in pixels.
         layer : str
             Which picture of its file is meant, in the words of :class:`rbcal.formats.stacks.Layer`.
+        likeness : bytes, optional
+            Its :func:`~rbcal.likeness.perceptual_hash`, where it is known.
 
         Raises
         ------
@@ -107,6 +119,8 @@ class Images:
                 (digest(content), name, width, height, group_id, split, now(), layer),
             )
             self._db.write("INSERT INTO image_content VALUES (?, ?)", (image_id, content))
+            if likeness is not None:
+                self.keep_likeness(image_id, likeness)
         return image_id
 
     def find(self, sha256: str) -> Image | None:
@@ -144,6 +158,24 @@ class Images:
         """Store a small copy of an image."""
         self._db.write("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", (image_id, content))
 
+    def keep_likeness(self, image_id: int, likeness: bytes) -> None:
+        """Store the perceptual hash of an image; an empty one says that its picture cannot be read."""
+        self._db.write("INSERT OR REPLACE INTO likeness VALUES (?, ?)", (image_id, likeness))
+
+    def likenesses(self) -> dict[int, bytes]:
+        """Return the perceptual hashes that are known, by image."""
+        return dict(
+            self._db.tuples("SELECT image_id, hash FROM likeness WHERE hash <> x'' ORDER BY image_id")
+        )
+
+    def without_likeness(self) -> list[int]:
+        """Return the images whose perceptual hash is not known yet, in the order of import."""
+        rows = self._db.tuples(
+            "SELECT id FROM image"
+            " WHERE NOT EXISTS (SELECT 1 FROM likeness WHERE image_id = image.id) ORDER BY id"
+        )
+        return [image_id for (image_id,) in rows]
+
     def all(self) -> list[Image]:
         """Return every image, in the order of import."""
         return self._where("TRUE")
@@ -163,6 +195,14 @@ class Images:
     def group_splits(self) -> dict[str, Split]:
         """Return for each group the side of the test set it is on."""
         return {row["name"]: row["split"] for row in self._db.rows("SELECT name, split FROM image_group")}
+
+    def groups(self) -> list[Group]:
+        """Return the groups that have images, by name."""
+        rows = self._db.rows(
+            "SELECT image_group.name, image_group.split, count(*) AS images FROM image"
+            " JOIN image_group ON image_group.id = group_id GROUP BY group_id ORDER BY image_group.name"
+        )
+        return [Group(**row) for row in rows]
 
     def test_is_closed(self) -> bool:
         """Return whether a model was evaluated already: from then on no image joins the test set."""

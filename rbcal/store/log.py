@@ -7,10 +7,12 @@ after, so an act of a stale tab, or of another process, is refused and never los
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from rbcal.errors import ConflictError
+from rbcal.merging import Merges
+from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, now
 
 Kind = Literal["import", "begin", "edit", "undo", "redo", "restore", "save"]
@@ -133,7 +135,8 @@ class Log:
                     "This image was changed elsewhere since you opened it: in another tab, or by another "
                     "program. Your boxes are still here. Choose which go on."
                 )
-            was = self.boxes(image_id) if version else {}
+            was = self._stored(image_id) if version else {}
+            boxes = self.as_stored(image_id, boxes)
             self._db.write(
                 "INSERT INTO act (image_id, version, kind, who, at, seconds, ranking_id, review_id)"
                 " VALUES (?, ?, ?, (SELECT expert FROM project), ?, ?, ?, ?)",
@@ -158,7 +161,33 @@ class Log:
         return 0 if highest is None else int(highest) + 1
 
     def boxes(self, image_id: int, version: int | None = None) -> dict[int, BoxState]:
-        """Return the boxes of an image as of one version; by default as they are now."""
+        """Return the boxes of an image as of one version; by default as they are now.
+
+        A box of a class that was merged has the class that it counts as.
+        """
+        return _counted(self._stored(image_id, version), read_merges(self._db))
+
+    def as_stored(self, image_id: int, boxes: Boxes) -> dict[int, BoxState]:
+        """Return boxes with the classes that they were given, where those count as the ones that they have.
+
+        So a merge that is taken back gives every cell its own class again, also on images saved meanwhile.
+        """
+        merges = read_merges(self._db)
+        if not merges or not boxes:
+            return dict(boxes)
+        given: dict[tuple[int, int], int] = {}  # the last one of each box that counts as a class
+        for box, label in self._db.tuples(
+            "SELECT box, class_after FROM event WHERE image_id = ? AND class_after IS NOT NULL"
+            " ORDER BY version",
+            (image_id,),
+        ):
+            given[box, merges.target(label)] = label
+        return {
+            box: state._replace(label=given.get((box, state.label), state.label))
+            for box, state in boxes.items()
+        }
+
+    def _stored(self, image_id: int, version: int | None = None) -> dict[int, BoxState]:
         rows = self._db.tuples(
             f"SELECT box, max(version), {_AFTER} FROM event"  # noqa: S608  our names; the row of the last version
             " WHERE image_id = ? AND version <= ? GROUP BY box ORDER BY box",
@@ -169,27 +198,35 @@ class Log:
 
     def work(self, image_id: int) -> Work:
         """Return what there is of an image since its last review."""
-        acts = self.acts(image_id)
+        merges = read_merges(self._db)
+        acts = [_act_counted(act, merges) for act in self.acts(image_id)]
         version = max((act.version for act in acts if act.kind in _ORIGINS), default=0)
         origin = acts[version - 1] if version else None
         ranking_id = None if origin is None else origin.ranking_id or self._ranking_of(origin.review_id)
         return Work(origin, after({}, acts[:version]), ranking_id, tuple(acts[version:]))
 
     def reviewed(self, review_id: int) -> dict[int, BoxState]:
-        """Return the boxes of an image as of one of its reviews."""
+        """Return the boxes of an image as of one of its reviews, as :meth:`boxes` does."""
+        return _counted(self.reviewed_as_stored(review_id), read_merges(self._db))
+
+    def reviewed_as_stored(self, review_id: int) -> dict[int, BoxState]:
+        """Return the same, each box with the class that it was given."""
         row = self._db.row(
             "SELECT image_id, version FROM act WHERE review_id = ? AND kind IN ('import', 'save')",
             (review_id,),
         )
         if row is None:
             raise KeyError(review_id)
-        return self.boxes(row["image_id"], row["version"])
+        return self._stored(row["image_id"], row["version"])
 
     def _ranking_of(self, review_id: int | None) -> int | None:
         return self._db.value("SELECT ranking_id FROM review WHERE id = ?", (review_id,))
 
     def acts(self, image_id: int, until: int | None = None) -> list[Act]:
-        """Return the acts on an image, the oldest first; `until` is the last version of interest."""
+        """Return the acts on an image, the oldest first; `until` is the last version of interest.
+
+        They are history: a class that was merged since is still the one that the box was given.
+        """
         return read_acts(self._db.tuples, image_id, until)
 
 
@@ -224,6 +261,21 @@ def after(boxes: Boxes, acts: tuple[Act, ...] | list[Act]) -> dict[int, BoxState
             else:
                 now_[event.box] = event.after
     return dict(sorted(now_.items()))
+
+
+def _counted(boxes: Boxes, merges: Merges) -> dict[int, BoxState]:
+    """Return boxes with the classes that they count as."""
+    if not merges:
+        return dict(boxes)
+    return {box: state._replace(label=merges.target(state.label)) for box, state in boxes.items()}
+
+
+def _act_counted(act: Act, merges: Merges) -> Act:
+    def counted(state: BoxState | None) -> BoxState | None:
+        return None if state is None else state._replace(label=merges.target(state.label))
+
+    events = (Event(event.box, counted(event.before), counted(event.after)) for event in act.events)
+    return replace(act, events=tuple(events)) if merges else act
 
 
 def _columns(state: BoxState | None) -> tuple[object, ...]:

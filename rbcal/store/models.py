@@ -211,7 +211,7 @@ class Models:
             pruned = [model.id for model in self.all() if model.has_weights and model.id not in needed]
             for model_id in pruned:
                 self._db.write("DELETE FROM checkpoint_chunk WHERE model_id = ?", (model_id,))
-                self._db.write("DELETE FROM test_detection WHERE model_id = ?", (model_id,))
+                self._db.write("DELETE FROM model_detection WHERE model_id = ?", (model_id,))
         return pruned
 
     def checkpoint(self, model_id: int) -> bytes:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rbcal.boxes import LOOK, Floats, Ints
 from rbcal.config import ScoringConfig
 from rbcal.errors import ProjectError
+from rbcal.store.classes import CellClass, Classes, read_merges
 from rbcal.store.database import Database, Row, now
 
 _AT_ONCE = 500  # images whose cells are read at once; bounds the memory
@@ -333,12 +334,13 @@ class Rankings:
             SELECT image.id, EXISTS (SELECT 1 FROM skipped WHERE skipped.image_id = image.id) AS skipped
             FROM image LEFT JOIN score ON score.image_id = image.id AND ranking_id = {_CURRENT}
             WHERE split = 'work' AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)
-              AND (:label IS NULL OR EXISTS (
+              AND (:labels IS NULL OR EXISTS (
                 SELECT 1 FROM class_score
-                WHERE ranking_id = {_CURRENT} AND class_score.image_id = image.id AND class_id = :label))
+                WHERE ranking_id = {_CURRENT} AND class_score.image_id = image.id
+                  AND class_id IN (SELECT value FROM json_each(:labels))))
             ORDER BY place NULLS LAST, relevance DESC NULLS LAST, image.id
             """,  # noqa: S608  our own text
-            {"label": label},
+            {"labels": None if label is None else json.dumps(read_merges(self._db).members(label))},
         )
         return [(row["id"], bool(row["skipped"])) for row in rows]
 
@@ -348,20 +350,21 @@ class Rankings:
             f"""
             SELECT image.id, image.name, score.*,
                    EXISTS (SELECT 1 FROM skipped WHERE skipped.image_id = image.id) AS skipped,
-                   (SELECT json_group_array(class.name) FROM class_score JOIN class ON class.id = class_id
-                    WHERE rare AND class_score.image_id = image.id AND ranking_id = {_CURRENT}) AS rare_names
+                   (SELECT json_group_array(class_id) FROM class_score
+                    WHERE class_score.image_id = image.id AND ranking_id = {_CURRENT}) AS likely
             FROM json_each(?) AS wanted JOIN image ON image.id = wanted.value
             LEFT JOIN score ON score.image_id = image.id AND ranking_id = {_CURRENT}
             ORDER BY wanted.key
             """,  # noqa: S608  our own text
             (json.dumps(list(image_ids)),),
         )
+        classes = Classes(self._db).all()
         return [
             QueueEntry(
                 row["id"],
                 row["name"],
                 _score(row),
-                tuple(json.loads(row["rare_names"])),
+                tuple(dict.fromkeys(_rare_names(json.loads(row["likely"]), classes))),
                 bool(row["skipped"]),
             )
             for row in rows
@@ -401,12 +404,12 @@ class Rankings:
         ]
 
     def _widened(self, probs: Sequence[bytes]) -> Floats:
-        """Return the distributions (N, C + 1) of one image, wide enough for classes that came later."""
+        """Return distributions (N, C + 1), wide enough for classes that came later, of classes as merged."""
         [(n_classes,)] = self._db.tuples("SELECT count(*) FROM class")
         stored = np.frombuffer(b"".join(probs), "<f4").reshape(len(probs), -1 if probs else 1 + n_classes)
-        if stored.shape[1] > n_classes:
-            return stored
-        return np.pad(stored, ((0, 0), (0, 1 + n_classes - stored.shape[1])))
+        if stored.shape[1] <= n_classes:
+            stored = np.pad(stored, ((0, 0), (0, 1 + n_classes - stored.shape[1])))
+        return read_merges(self._db).probs(stored)
 
     def history(self) -> list[PoolState]:
         """Return what each finished ranking found in the pool of its time, the oldest first."""
@@ -430,6 +433,15 @@ class Rankings:
                 " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)"
             )
         )
+
+
+def _rare_names(labels: Sequence[int], classes: Sequence[CellClass]) -> Iterator[str]:
+    """Yield the names of the rare classes that some labels count as."""
+    for label in labels:
+        target = classes[label].merged_into
+        counted = classes[label if target is None else target]
+        if counted.rare:
+            yield counted.name
 
 
 def _unpacked(passes: Sequence[bytes | None], boxes: Floats) -> Iterator[Floats | None]:

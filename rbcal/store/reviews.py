@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from rbcal.boxes import Annotations, Floats, Ints
 from rbcal.errors import ConflictError
+from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, now
+from rbcal.store.images import Split
 from rbcal.store.log import Boxes, BoxState, How, Log
 
 Origin = Literal["import", "expert"]
@@ -199,6 +202,7 @@ class Reviews:
             When somebody changed this image since; nothing is written.
         """
         with self._db.transaction():
+            boxes = self._log.as_stored(image_id, boxes)
             revision = self.revision(image_id) + 1
             before = self._log.work(image_id).seconds if version else 0.0
             review_id = self._db.write(
@@ -229,7 +233,7 @@ class Reviews:
     def revert(self, image_id: int, review_id: int) -> int:
         """Store the boxes of an earlier review as the newest one, and return its revision."""
         with self._db.transaction():
-            boxes = self._log.reviewed(review_id)
+            boxes = self._log.reviewed_as_stored(review_id)
             version = self._log.record(
                 image_id, "restore", boxes, version=self._log.version(image_id), review_id=review_id
             )
@@ -328,7 +332,9 @@ class Reviews:
         if not rows:
             return Outcomes.none()
         image, probs, bald, agreement, rate, label, how, wrong, propensity = zip(*rows, strict=True)
-        known = [np.frombuffer(each, "<f4") for each in probs]
+        merges = read_merges(self._db)
+        label = tuple(None if each is None else merges.target(each) for each in label)
+        known = [merges.probs(np.frombuffer(each, "<f4")) for each in probs]
         n_columns = max(len(each) for each in known)  # a class may have joined meanwhile
         widened = np.stack([np.pad(each, (0, n_columns - len(each))) for each in known])
         found = widened[:, 1:].argmax(axis=1)
@@ -374,15 +380,20 @@ class Reviews:
         if not cells:
             return Annotations.empty(), (), ()
         *sides, labels, detection_ids, how = zip(*cells, strict=True)
-        return Annotations(np.array(sides, np.float32).T, np.array(labels)), detection_ids, how
+        counted = read_merges(self._db).labels(np.array(labels))
+        return Annotations(np.array(sides, np.float32).T, counted), detection_ids, how
 
-    def cells_per_class(self) -> Mapping[int, int]:
-        """Return the number of annotated cells of each label, the test set left out."""
+    def cells_per_class(self, split: Split = "work") -> Mapping[int, int]:
+        """Return the number of annotated cells of each label on one side of the test set."""
         rows = self._db.rows(
             "SELECT class_id, count(*) AS n FROM current_annotation"
-            " JOIN image ON image.id = image_id WHERE split = 'work' GROUP BY class_id"
+            " JOIN image ON image.id = image_id WHERE split = ? GROUP BY class_id",
+            (split,),
         )
-        return {row["class_id"]: row["n"] for row in rows}
+        merges, counts = read_merges(self._db), Counter[int]()
+        for row in rows:
+            counts[merges.target(row["class_id"])] += row["n"]
+        return counts
 
     def expert_seconds(self) -> float:
         """Return the time that all reviews took together."""

@@ -613,7 +613,55 @@ def m006_targets(db: Database) -> None:
         db.execute(statement)
 
 
-USER_VERSION = 6  # the number of migrations; in the header of every project file
+_SEVENTH = """
+-- What a model found in an image whose cells are annotated: of the test set, to compare two models; of the
+-- others, to find annotations that the model contradicts.
+ALTER TABLE test_detection RENAME TO model_detection;
+"""
+
+
+@migrations()
+def m007_model_detections(db: Database) -> None:
+    """Let what a model found in annotated images be kept for images outside the test set, too."""
+    for statement in _statements(_SEVENTH):
+        db.execute(statement)
+
+
+_EIGHTH = """
+-- Which pictures look alike: see rbcal.likeness. Derived; made at import, or when first asked for.
+CREATE TABLE likeness (
+  image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
+  hash     BLOB NOT NULL CHECK (length(hash) IN (0, 32))       -- 0: the picture cannot be read
+) STRICT;
+
+ALTER TABLE class ADD COLUMN colour TEXT CHECK (colour GLOB
+  '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]');        -- in charts; NULL: by order
+
+-- Classes that count as another one, from the last row of each on. No label is ever rewritten: it is read as
+-- that of the target, so a merge can be taken back.
+CREATE TABLE class_merge (
+  id        INTEGER PRIMARY KEY,                               -- in the order of time
+  class_id  INTEGER NOT NULL REFERENCES class (id),
+  target_id INTEGER REFERENCES class (id),                     -- NULL: it is a class of its own again
+  who       TEXT NOT NULL,
+  at        TEXT NOT NULL,
+  CHECK (class_id <> target_id)
+) STRICT;
+CREATE TRIGGER merge_is_history BEFORE UPDATE ON class_merge
+BEGIN SELECT RAISE (ABORT, 'a merge is history and never changes'); END;
+CREATE TRIGGER merge_stays BEFORE DELETE ON class_merge
+BEGIN SELECT RAISE (ABORT, 'a merge is history and never goes'); END;
+"""
+
+
+@migrations()
+def m008_classes_and_likeness(db: Database) -> None:
+    """Add colours and merges of classes, and which pictures look alike."""
+    for statement in _statements(_EIGHTH):
+        db.execute(statement)
+
+
+USER_VERSION = 8  # the number of migrations; in the header of every project file
 
 
 @cache

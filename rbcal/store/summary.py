@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rbcal.store.classes import read_merges
 from rbcal.store.database import Database
 from rbcal.store.images import Split
 
@@ -25,7 +27,7 @@ class Round:
     n_images, n_imported : int
         Annotated images, and how many of them came with their annotations.
     cells : {label: number}
-        Annotated cells; a class without a cell is left out.
+        Annotated cells; a class without a cell is left out. Merged classes count as their targets.
     expert_seconds : float
         Time of all reviews of these images, later corrections included.
     """
@@ -65,7 +67,8 @@ class Summary:
             """,  # noqa: S608  our own text
             (split,),
         )
-        cells: dict[int | None, dict[int, int]] = {row["model_id"]: {} for row in images}
+        merges = read_merges(self._db)
+        cells: dict[int | None, Counter[int]] = {row["model_id"]: Counter() for row in images}
         for model_id, label, n in self._db.tuples(
             f"""
             {_FIRST} SELECT model_id, class_id, count(*)
@@ -75,7 +78,7 @@ class Summary:
             """,  # noqa: S608  our own text
             (split,),
         ):
-            cells[model_id][label] = n
+            cells[model_id][merges.target(label)] += n
         return [Round(cells=cells[row["model_id"]], **row) for row in images]
 
     def least_certain(self, ranking_id: int, limit: int, per_image: int) -> list[tuple[int, int]]:
@@ -101,16 +104,20 @@ class Summary:
     def fingerprint(self, split: Split) -> str:
         """Return the SHA-256 of the annotated images of one side of the test set, and of their annotations.
 
-        Two projects have the same if their files, classes and boxes are the same, whatever their order. It is
-        that of one line of text for each image, "file-sha256 layer", each followed by one line for each of
-        its cells, "class-name x1 y1 x2 y2"; images and cells are sorted.
+        Two projects have the same if their files, classes and boxes are the same, whatever their order. A
+        merged class has the name of its target. It is that of one line of text for each image,
+        "file-sha256 layer", each followed by one line for each of its cells, "class-name x1 y1 x2 y2"; images
+        and cells are sorted.
         """
+        merges = read_merges(self._db)
+        names = dict(self._db.tuples("SELECT id, name FROM class"))
         cells: dict[int, list[str]] = {}
-        for image_id, name, *box in self._db.tuples(
-            "SELECT image_id, class.name, x1, y1, x2, y2 FROM current_annotation"
-            " JOIN class ON class.id = class_id JOIN image ON image.id = image_id WHERE split = ?",
+        for image_id, label, *box in self._db.tuples(
+            "SELECT image_id, class_id, x1, y1, x2, y2 FROM current_annotation"
+            " JOIN image ON image.id = image_id WHERE split = ?",
             (split,),
         ):
+            name = names[merges.target(label)]
             cells.setdefault(image_id, []).append(" ".join([name, *map(repr, box)]))
         images = self._db.tuples(
             "SELECT sha256, layer, image.id FROM image JOIN current_review ON image_id = image.id"

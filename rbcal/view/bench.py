@@ -61,6 +61,7 @@ def _store_lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"    memory              {_mib(took['mib_after_a_quarter'])} after a quarter of the images,"
     yield f"                        {_mib(took['mib_after_three_quarters'])} after three quarters"
     yield f"  open, Project page    {document['open_s'] * 1e3:8.0f} ms"
+    yield f"  reorder the pool      {document['reorder_s']:8.1f} s"
     yield f"  queue                 {document['queue_s'] * 1e3:8.0f} ms"
     yield f"  next image, p95       {document['next_image_p95_s'] * 1e3:8.0f} ms of {document['reviewed']}"
     yield f"  save, p95             {document['save_p95_s'] * 1e3:8.0f} ms"

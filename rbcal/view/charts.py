@@ -17,6 +17,11 @@ SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 _CELLS_AXIS = "Annotated cells in training"
 
 
+def class_colours(classes: Sequence[CellClass]) -> list[str]:
+    """Return the colour of each class: the user's choice, else the one of its place."""
+    return [each.colour or COLOURS[each.label % len(COLOURS)] for each in classes]
+
+
 def metrics_table(curve: Sequence[CurvePoint]) -> pd.DataFrame:
     """Return one row for each model: what it was trained on and how good it is, AP in [0, 1]."""
     return pd.DataFrame(
@@ -58,8 +63,10 @@ def learning_curve(curve: Sequence[CurvePoint]) -> alt.LayerChart:
 def class_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> alt.LayerChart:
     """Return the chart of AP@0.5 of each class against annotated cells."""
     table = class_table(curve, classes)
-    names = [each.name for each in classes]
-    return _lines(table, "Class", names, "AP@0.5", "AP@0.5 on the test set")
+    shown = [each for each in classes if each.name in set(table["Class"])]
+    names = [each.name for each in shown]
+    colours = class_colours(shown)
+    return _lines(table, "Class", names, "AP@0.5", "AP@0.5 on the test set", colours=colours)
 
 
 def flagged_curve(history: Sequence[PoolState]) -> alt.LayerChart:
@@ -92,9 +99,10 @@ def _lines(
     value: str,
     title: str,
     top: float | None = 1.0,
+    colours: Sequence[str] | None = None,
 ) -> alt.LayerChart:
     scale = alt.Scale(domainMin=0) if top is None else alt.Scale(domain=[0, top])
-    colours = [COLOURS[position % len(COLOURS)] for position in range(len(order))]
+    colours = colours or [COLOURS[position % len(COLOURS)] for position in range(len(order))]
     shapes = [SHAPES[position // len(COLOURS) % len(SHAPES)] for position in range(len(order))]
     if len(order) <= len(SHAPES):
         shapes = SHAPES[: len(order)]

@@ -56,12 +56,14 @@ _SPARE = "123456789" + "".join(letter for letter in "abcdefghijklmnopqrstuvwxyz"
 def class_keys(classes: Sequence[CellClass]) -> tuple[str, ...]:
     """Return the key of each class: the user's choice, else the next free one; "" if none is left.
 
+    A class that is merged into another one has none.
+
     >>> class_keys([CellClass(0, "S.D", True), CellClass(1, "D", False, "1"), CellClass(2, "E.1", False)])
     ('2', '1', '3')
     """
     chosen = {each.key for each in classes}
     spare = iter([key for key in _SPARE if key not in chosen])
-    return tuple(each.key or next(spare, "") for each in classes)
+    return tuple("" if each.merged_into is not None else each.key or next(spare, "") for each in classes)
 
 
 def check_keys(keys: Sequence[str]) -> tuple[str | None, ...]:

@@ -59,7 +59,7 @@ def _annotation(g: Gathered) -> Iterator[str]:
     yield (
         f"Red blood cells were annotated with rbcal {g.versions['rbcal']}, an implementation of the "
         "active-learning method of Sadafi et al. (2019): a box and one of "
-        f"{count(len(g.classes), 'class', 'classes')} for each cell."
+        f"{count(len(own(g.classes)), 'class', 'classes')} for each cell."
     )
     n_imported = sum(each.n_imported for each in g.rounds)
     came = f"; the annotations of {count(n_imported, 'image')} were imported" if n_imported else ""
@@ -87,6 +87,11 @@ def _annotation(g: Gathered) -> Iterator[str]:
 def _per_class(classes: Sequence[CellClass], rounds: Sequence[Round]) -> str:
     totals = class_totals(rounds)
     return ", ".join(f"{each.name} {totals[each.label]:,}" for each in classes if totals.get(each.label))
+
+
+def own(classes: Sequence[CellClass]) -> list[CellClass]:
+    """Return the classes that cells can have: those that are not merged into another one."""
+    return [each for each in classes if each.merged_into is None]
 
 
 def class_totals(rounds: Sequence[Round]) -> dict[int, int]:

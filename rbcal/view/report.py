@@ -13,6 +13,8 @@ from markupsafe import Markup
 
 from rbcal.boxes import Floats
 from rbcal.curves import METRICS, on_common_grid, runs, summaries
+from rbcal.formats.crops import Crop
+from rbcal.matching import Kind
 from rbcal.view import experiments, methods
 from rbcal.view import report_tables as tables
 from rbcal.view.charts import learning_curve
@@ -21,7 +23,7 @@ from rbcal.view.methods import class_totals, count
 from rbcal.view.report_charts import as_svg, precision_recall_charts
 from rbcal.view.stopping import standings, verdict_words
 from rbcal.view.words import green_words
-from rbcal.work.gathering import Errors, Example, Gathered
+from rbcal.work.gathering import Doubtful, Errors, Gathered, Wrong
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -116,9 +118,9 @@ def _notices(g: Gathered) -> list[str]:
         found.append(f"Model {g.model.id}, which serves, was not measured on the test set.")
     elif g.errors is not None and g.errors.changed:
         found.append(
-            "The test set was annotated anew since the model was measured: average precision in figures is "
-            "of that time, while curves, confusions and examples go by the annotations of now. Measure again "
-            "with: rbcal evaluate."
+            "Annotations of the test set, or classes, were changed since the model was measured: average "
+            "precision in figures is of that time, while curves, confusions and examples go by the "
+            "annotations of now. Measure again with: rbcal evaluate."
         )
     if g.ranking is not None and g.ranking.stale:
         found.append(
@@ -193,44 +195,51 @@ def _simulation(g: Gathered) -> Mapping[str, object] | None:
 
 def _error_galleries(errors: Errors, g: Gathered) -> list[Gallery]:
     """Return the galleries of errors that have a picture."""
-    table = errors.confusion
-    n_classes = len(table) - 1
-    n_confused = int(table[:n_classes, :n_classes].sum() - table[:n_classes, :n_classes].trace())
-    n_missed, n_false = int(table[:-1, -1].sum()), int(table[-1].sum())
-    galleries = [
-        Gallery(
-            "Confusions",
-            f"Of {n_confused:,}, the surest of each kind.",
-            [_error(each, g) for each in errors.confused],
+    table = errors.confusion[:-1, :-1]
+    titles: Mapping[Kind, tuple[str, str]] = {
+        "confused": ("Another class", f"{int(table.sum() - table.trace()):,} cells."),
+        "missed": ("Missed", f"{int(errors.confusion[:, -1].sum()):,} cells."),
+        "false": (
+            "Nothing there",
+            f"{int(errors.confusion[-1].sum()):,} detections. Some may be cells that nobody has annotated.",
         ),
-        Gallery("Misses", f"Drawn at random from {n_missed:,}.", [_error(each, g) for each in errors.missed]),
-        Gallery(
-            "False positives",
-            f"Of {n_false:,}, the surest of each class. Some may be cells that nobody has annotated.",
-            [_error(each, g) for each in errors.false],
-        ),
+    }
+    return [
+        Gallery(title, words, [_error(each, g) for each in errors.examples[kind]])
+        for kind, (title, words) in titles.items()
+        if errors.examples[kind]
     ]
-    return [each for each in galleries if each.pictures]
 
 
-def _error(example: Example, g: Gathered) -> Picture:
-    annotated = "nothing" if example.label is None else _brief(g.classes[example.label].name)
-    found = "nothing" if example.probs is None else _likely(example.probs, g, most=1)
-    return _picture(example, [("annotated", annotated), ("model", found)])
+def _error(wrong: Wrong, g: Gathered) -> Picture:
+    mistake = wrong.mistake
+    annotated, predicted = (
+        "nothing" if label is None else _brief(g.classes[label].name)
+        for label in (mistake.annotated, mistake.predicted)
+    )
+    sure = {
+        "confused": f"{1 - mistake.doubt:.0%} for {annotated}",
+        "missed": f"{1 - mistake.doubt:.0%} for a cell",
+        "false": f"{mistake.doubt:.0%} for a cell",
+    }
+    lines = [("annotated", annotated), ("model", predicted), ("", sure[mistake.kind])]
+    return _picture(wrong.image, wrong.crop, lines, annotated=mistake.box, found=mistake.found)
 
 
-def _uncertain(example: Example, g: Gathered) -> Picture:
-    lines = []
-    if example.probs is not None:
-        lines += [("a cell", f"{1 - example.probs[0]:.0%}"), ("", _likely(example.probs, g, most=2))]
-    if example.u_c is not None and example.u_d is not None:
-        lines += [("U^c", f"{example.u_c:.2f}, U^d {example.u_d:.2f}")]
-    return _picture(example, lines)
+def _uncertain(doubtful: Doubtful, g: Gathered) -> Picture:
+    cell = doubtful.cell
+    lines = [
+        ("a cell", f"{1 - cell.probs[0]:.0%}"),
+        ("", _likely(cell.probs, g)),
+        ("U^c", f"{cell.u_c:.2f}, U^d {cell.u_d:.2f}"),
+    ]
+    return _picture(doubtful.image, doubtful.crop, lines, found=cell.box)
 
 
-def _likely(probs: Floats, g: Gathered, most: int) -> str:
-    order = probs[1:].argsort()[::-1][:most]
-    named = [k for place, k in enumerate(order) if place == 0 or probs[k + 1] >= _UNLIKELY]
+def _likely(probs: Floats, g: Gathered) -> str:
+    """Return the two most probable classes; one where the second is next to impossible."""
+    first, *second = probs[1:].argsort()[::-1][:2]
+    named = [first, *(k for k in second if probs[k + 1] >= _UNLIKELY)]
     return ", ".join(f"{_brief(g.classes[k].name)} {probs[k + 1]:.0%}" for k in named)
 
 
@@ -243,15 +252,22 @@ def _brief(name: str) -> str:
     return name if len(name) <= _ROOM else f"{name[: _ROOM - 1]}…"
 
 
-def _picture(example: Example, lines: Sequence[tuple[str, str]]) -> Picture:
-    x1, y1, x2, y2 = example.crop.window
+def _picture(
+    image: str,
+    crop: Crop,
+    lines: Sequence[tuple[str, str]],
+    *,
+    annotated: Sequence[float] | Floats | None = None,
+    found: Sequence[float] | Floats | None = None,
+) -> Picture:
+    x1, y1, x2, y2 = crop.window
     boxes = [
         Box(kind, float(box[0]), float(box[1]), float(box[2] - box[0]), float(box[3] - box[1]))
-        for kind, box in (("annotated", example.annotated), ("found", example.found))
+        for kind, box in (("annotated", annotated), ("found", found))
         if box is not None
     ]
-    url = "data:image/jpeg;base64," + b64encode(example.crop.content).decode()
-    return Picture(url, (x1, y1, x2 - x1, y2 - y1), boxes, lines, example.image)
+    url = "data:image/jpeg;base64," + b64encode(crop.content).decode()
+    return Picture(url, (x1, y1, x2 - x1, y2 - y1), boxes, lines, image)
 
 
 def _settings(g: Gathered) -> list[tuple[str, list[tuple[str, str]]]]:

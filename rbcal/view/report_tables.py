@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from rbcal.metrics import Evaluation
 from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.summary import Round
+from rbcal.view.gallery import NOTHING
 from rbcal.view.guide import duration
-from rbcal.view.methods import class_totals, share
+from rbcal.view.methods import class_totals, own, share
 from rbcal.work.gathering import Errors, Gathered
 
 _MOST_ROUNDS = 7  # columns; more would not fit on paper
@@ -42,7 +45,7 @@ def round_table(gathered: Gathered) -> Table:
             share(totals.get(each.label, 0), n_cells),
             *(_number(column.cells.get(each.label, 0)) for column in columns),
         ]
-        for each in gathered.classes
+        for each in own(gathered.classes)
     ]
     n_images = sum(each.n_images for each in gathered.rounds)
     n_imported = sum(each.n_imported for each in gathered.rounds)
@@ -115,7 +118,7 @@ def class_rows(
     Recall and precision are those of the boxes that the expert is shown, by the confusion matrix.
     """
     rows = []
-    for each in classes:
+    for each in own(classes):
         known = each.label < len(evaluation.ap_50)  # else the class is younger than the model
         ap = evaluation.ap_50[each.label] if known else None
         n_test = evaluation.n_cells[each.label] if known else 0
@@ -139,13 +142,15 @@ class Shaded:
 
 def confusion_rows(errors: Errors, classes: Sequence[CellClass]) -> list[tuple[str, list[Shaded]]]:
     """Return the rows of the confusion matrix and of what is nothing; a dot is a zero."""
-    table = errors.confusion
-    names = [*(each.name for each in classes), "nothing there"]
+    shown = own(classes)
+    nothing = len(shown)
+    places = [*(each.label for each in shown), len(classes)]
+    table = errors.confusion[np.ix_(places, places)]
     rows = []
-    for k, name in enumerate(names):
+    for k, name in enumerate([*(each.name for each in shown), NOTHING]):
         n = max(1, int(table[k].sum()))
         cells = [
-            Shaded(_number(value) if (j, k) != (len(classes),) * 2 else "", value / n, j == k)
+            Shaded(_number(value) if (j, k) != (nothing, nothing) else "", value / n, j == k)
             for j, value in enumerate(table[k].tolist())
         ]
         rows.append((name, cells))

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from rbcal.boxes import Annotations, Detections, area, iou
+from rbcal.boxes import Annotations, Detections, area
 from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
 from rbcal.formats.pictures import Pixels, decode
+from rbcal.matching import match
 from rbcal.metrics import Evaluation
 from rbcal.scoring.calibration import Calibration
 from rbcal.scoring.effort import Effort
@@ -39,7 +40,6 @@ from rbcal.vision.frozen import FrozenTraining, TracedView, freeze, views
 from rbcal.vision.training import Training
 
 _MOST_BYTES = 2 * 2**30  # of what a trunk made, in one process
-_SAME_CELL = 0.5  # IoU: a detection is of that cell
 _RIGHT = 0.7  # IoU from which on the expert leaves a box as it is
 
 
@@ -115,16 +115,11 @@ class Review:
 
 def review(detections: Detections, truth: Annotations, doubts: np.ndarray) -> Review:
     """Return what an expert who knows the truth does; each cell is matched once, the best overlap first."""
-    overlap = iou(detections.boxes[:, None], truth.boxes[None])
-    cell = np.full(len(detections), -1)
-    best = np.zeros(len(detections))
-    while overlap.size and overlap.max() >= _SAME_CELL:
-        n, m = np.unravel_index(overlap.argmax(), overlap.shape)
-        cell[n], best[n] = m, overlap[n, m]
-        overlap[n], overlap[:, m] = -1, -1
+    matched = match(truth, detections)
+    cell = matched.detection
     classes = np.where(cell >= 0, truth.labels[cell] if len(truth) else -1, -1)
-    changed = (classes != detections.labels) | (best < _RIGHT)
-    missed = np.delete(truth.labels, cell[cell >= 0])
+    changed = (classes != detections.labels) | (matched.overlap < _RIGHT)
+    missed = truth.labels[matched.missed]
     return Review(detections.labels, classes, changed, missed, doubts)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rbcal.errors import ProjectError
+from rbcal.store.classes import CellClass
 from rbcal.store.project import Project
 
 FORMAT = "rbcal model 1"
@@ -41,7 +43,7 @@ def export_model(
         "sha256": hashlib.sha256(weights).hexdigest(),
         "code_version": model.code_version,
         "created_at": model.created_at,
-        "classes": [{"name": each.name, "rare": each.rare} for each in project.classes.all()],
+        "classes": [_class(each, project.classes.names()) for each in project.classes.all()],
         "annotated_images": model.n_images,
         "annotated_cells": model.n_cells,
         "config": model.config.to_json(),
@@ -64,6 +66,12 @@ def export_model(
     except OSError as err:
         raise ProjectError(f"{folder} cannot be written: {err.strerror}. Choose another folder.") from err
     return description
+
+
+def _class(each: CellClass, names: Sequence[str]) -> dict[str, Any]:
+    """Return what a column of the model's probabilities means."""
+    row = {"name": each.name, "rare": each.rare}
+    return row if each.merged_into is None else {**row, "counts_as": names[each.merged_into]}
 
 
 def _graph(project: Project, weights: bytes) -> tuple[bytes, dict[str, Any]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
-from rbcal.boxes import Floats
+from rbcal.boxes import Detections, Floats, Passes
 from rbcal.config import ScoringConfig
 from rbcal.formats.pictures import Pixels, decode
+from rbcal.merging import NOTHING_MERGED, Merges
 from rbcal.scoring.relevance import CellScores, flags, relevance, score_cells
 from rbcal.scoring.uncertainty import box_agreement, detection_rate, mutual_information
 from rbcal.store.images import Image
@@ -28,12 +29,18 @@ _SHARD_BYTES = 16 * 2**20  # of image files, at most, unless one alone is larger
 
 
 class Scorer:
-    """Scores one image after another with one detector; `rare` classes are those that the model knows."""
+    """Scores one image after another with one detector; `rare` classes are those that the model knows.
 
-    def __init__(self, detector: Detector, config: ScoringConfig, rare: Sequence[int]) -> None:
+    Classes that were merged, also after the model was trained, count as their targets.
+    """
+
+    def __init__(
+        self, detector: Detector, config: ScoringConfig, rare: Sequence[int], merges: Merges = NOTHING_MERGED
+    ) -> None:
         self._detector = detector
         self._config = config
         self._rare = rare
+        self._merges = merges
         self._sampler = sampling.Sampler(detector, config)
 
     def looks(self, pixels: Pixels, tell: Reporter) -> Floats:
@@ -42,7 +49,7 @@ class Scorer:
 
     def __call__(self, pixels: Pixels, tell: Reporter) -> Found:
         """Return the score of an image, and its cells."""
-        sight = see(self._detector, self._sampler.see, pixels, tell)
+        sight = _merged(see(self._detector, self._sampler.see, pixels, tell), self._merges)
         scores = score_cells(sight.detections, sight.passes, self._rare, self._config)
         return _score(scores, self._config), _cells(sight, scores)
 
@@ -85,6 +92,7 @@ class Orders:
     weights: Shared[bytes]  # as :func:`checkpoint.save` wrote them
     config: ScoringConfig
     rare: tuple[int, ...]
+    merges: Merges = field(hash=False)
     cores: int
 
 
@@ -141,7 +149,18 @@ def _find(orders: Orders, shard: _Shard) -> tuple[list[Found], list[str]]:
 @lru_cache(maxsize=1)
 def _scorer(orders: Orders) -> Scorer:
     """Return the scorer of a worker, made for its first shard."""
-    return Scorer(checkpoint.load(orders.weights.get(), "auto"), orders.config, orders.rare)
+    return Scorer(checkpoint.load(orders.weights.get(), "auto"), orders.config, orders.rare, orders.merges)
+
+
+def _merged(sight: sampling.Sight, merges: Merges) -> sampling.Sight:
+    if not merges:
+        return sight
+    found, passes = sight.detections, sight.passes
+    return replace(
+        sight,
+        detections=Detections(found.boxes, merges.probs(found.probs)),
+        passes=Passes(passes.boxes, merges.probs(passes.probs)),
+    )
 
 
 def _score(scores: CellScores, config: ScoringConfig) -> Score:

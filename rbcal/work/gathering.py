@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import platform
-import random
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TypeVar
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbcal import __version__
-from rbcal.boxes import Annotations, Detections, Floats, Ints
+from rbcal.boxes import Ints
 from rbcal.formats.crops import Crop, crop
 from rbcal.formats.pictures import Pixels, decode
-from rbcal.matching import NOBODY, confusion, is_cell, match
+from rbcal.matching import Kind, Mistake, confusion, mistakes
 from rbcal.metrics import Evaluation
 from rbcal.store.classes import CellClass
 from rbcal.store.database import now
@@ -25,7 +24,7 @@ from rbcal.store.evaluations import CurvePoint
 from rbcal.store.images import Counts, Image
 from rbcal.store.models import Model
 from rbcal.store.project import Project
-from rbcal.store.rankings import Ranking
+from rbcal.store.rankings import Cell, Ranking
 from rbcal.store.simulations import Simulation, SimulationPoint
 from rbcal.store.summary import Round
 from rbcal.vision.evaluation import precision_curves
@@ -36,25 +35,23 @@ _OF_A_KIND = 2  # of the same classes, or of the same image: twelve times the sa
 _SAME_AP = 1e-6  # a stored AP went through text
 _PACKAGES = ("torch", "torchvision", "timm", "faster-coco-eval", "numpy", "streamlit")
 
-_Candidate = TypeVar("_Candidate")
-
 
 @dataclass(frozen=True, eq=False)
-class Example:
-    """A cell to look at: its surroundings, what the expert said of it, and what the model did.
-
-    `annotated` and `found` (4,) are boxes in image pixels, None where there is none; `label` is the annotated
-    class, `probs` (C + 1,) the distribution of the model, `u_c` and `u_d` its scores in a ranking.
-    """
+class Wrong:
+    """A place where the model and the annotations disagree, with its surroundings."""
 
     image: str
     crop: Crop
-    annotated: Floats | None = None
-    label: int | None = None
-    found: Floats | None = None
-    probs: Floats | None = None
-    u_c: float | None = None
-    u_d: float | None = None
+    mistake: Mistake
+
+
+@dataclass(frozen=True, eq=False)
+class Doubtful:
+    """A cell that the current ranking found, with its surroundings."""
+
+    image: str
+    crop: Crop
+    cell: Cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,23 +65,22 @@ class Errors:
     precision : (C, 101) float64
         As :func:`rbcal.vision.evaluation.precision_curves` returns it.
     changed : bool
-        The test set was annotated anew since the model was measured, so these are not the stored figures.
-    confused, missed, false : sequences of Example
-        The surest confusions and false positives, and misses drawn at random.
+        Annotations or classes were changed since the model was measured, so these are not the stored figures.
+    examples : mapping of kind to sequence of Wrong
+        The clearest contradictions of each kind, few of the same classes.
     """
 
     confusion: Ints
     precision: NDArray[np.float64]
     changed: bool
-    confused: Sequence[Example]
-    missed: Sequence[Example]
-    false: Sequence[Example]
+    examples: Mapping[Kind, Sequence[Wrong]]
 
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
     """A project at the moment `made_at`, as far as a report tells of it.
 
+    Classes that are merged are among `classes`, so that the one with label k is at position k.
     `evaluation` is that of the serving model; `errors` are None where its detections were not kept. `taught`
     and `apart` count the groups that may teach and those of the test set. `flagged` and `uncertain` are of
     the current ranking. `spot_checks` are green boxes of the serving model: wrong ones, and checked ones.
@@ -108,7 +104,7 @@ class Gathered:
     spot_checks: tuple[int, int]
     ranking: Ranking | None
     flagged: int | None
-    uncertain: Sequence[Example]
+    uncertain: Sequence[Doubtful]
     simulation: Simulation | None
     points: Sequence[SimulationPoint]
     fingerprints: Mapping[str, str]
@@ -164,77 +160,39 @@ def _errors(project: Project, model: Model, evaluation: Evaluation) -> Errors | 
     known = [np.nan if ap is None else ap for ap in evaluation.ap_50]
     known += [np.nan] * (n_classes - len(known))  # a class that is younger than the model
     same = np.allclose(precision.mean(axis=1), known, atol=_SAME_AP, equal_nan=True)
-    confused, missed, false = _worst(images, pairs)
     look = _Looker(project)
+    wrong = [(image, each) for image, pair in zip(images, pairs, strict=True) for each in mistakes(*pair)]
+    wrong.sort(key=lambda each: -each[1].doubt)
+    kinds: tuple[Kind, ...] = get_args(Kind)
     return Errors(
         confusion=confusion(pairs, n_classes),
         precision=precision,
         changed=not same or len(images) != evaluation.n_images,
-        confused=[look.at(image, truth, m, guess, n) for image, truth, guess, m, n in confused],
-        missed=[look.at(image, truth, m, guess, None) for image, truth, guess, m, _ in missed],
-        false=[look.at(image, truth, None, guess, n) for image, truth, guess, _, n in false],
+        examples={kind: [look.at(*each) for each in _varied(wrong, kind)] for kind in kinds},
     )
 
 
-_Cell = tuple[Image, Annotations, Detections, int, int]  # the positions of the annotated cell and its partner
-
-
-def _worst(
-    images: Sequence[Image], pairs: Sequence[tuple[Annotations, Detections]]
-) -> tuple[list[_Cell], list[_Cell], list[_Cell]]:
-    """Return the confusions, misses and false positives that are worth a look."""
-    confused: list[_Cell] = []
-    missed: list[_Cell] = []
-    false: list[_Cell] = []
-    for image, (truth, guess) in zip(images, pairs, strict=True):
-        matched = match(truth, guess)
-        for m, n in enumerate(matched.annotation.tolist()):
-            if n == NOBODY:
-                missed.append((image, truth, guess, m, NOBODY))
-            elif guess.labels[n] != truth.labels[m]:
-                confused.append((image, truth, guess, m, n))
-        alone = np.flatnonzero(is_cell(guess) & (matched.detection == NOBODY))
-        false += [(image, truth, guess, NOBODY, int(n)) for n in alone]
-    random.Random(0).shuffle(missed)
-    confused.sort(key=lambda each: -float(each[2].scores[each[4]]))
-    false.sort(key=lambda each: float(each[2].probs[each[4], 0]))
-    return (
-        _varied(confused, lambda each: (each[1].labels[each[3]], each[2].labels[each[4]])),
-        _varied(missed, lambda each: each[1].labels[each[3]]),
-        _varied(false, lambda each: each[2].labels[each[4]]),
-    )
-
-
-def _varied(candidates: Iterable[_Candidate], kind: Callable[[_Candidate], Hashable]) -> list[_Candidate]:
-    """Return the first candidates, few of a kind; more of it only where there is nothing else."""
-    first: list[_Candidate] = []
-    rest: list[_Candidate] = []
-    seen = Counter[Hashable]()
-    for each in candidates:
-        seen[kind(each)] += 1
-        (first if seen[kind(each)] <= _OF_A_KIND else rest).append(each)
+def _varied(wrong: Iterable[tuple[Image, Mistake]], kind: Kind) -> list[tuple[Image, Mistake]]:
+    """Return the first mistakes of a kind, few of the same classes; more of them only for want of others."""
+    first: list[tuple[Image, Mistake]] = []
+    rest: list[tuple[Image, Mistake]] = []
+    seen = Counter[tuple[int | None, int | None]]()
+    for image, each in wrong:
+        if each.kind == kind:
+            classes = each.annotated, each.predicted
+            seen[classes] += 1
+            (first if seen[classes] <= _OF_A_KIND else rest).append((image, each))
     return (first + rest)[:EXAMPLES]
 
 
-def _uncertain(project: Project, ranking: Ranking) -> list[Example]:
+def _uncertain(project: Project, ranking: Ranking) -> list[Doubtful]:
     look = _Looker(project)
-    examples = []
+    found = []
     for image_id, detection_id in project.summary.least_certain(ranking.id, EXAMPLES, _OF_A_KIND):
-        [cell] = (
-            each for each in project.rankings.cells(ranking.id, image_id) if each.detection_id == detection_id
-        )
-        image = project.images.get(image_id)
-        examples.append(
-            Example(
-                image.name,
-                crop(look.pixels(image), cell.box),
-                found=cell.box,
-                probs=cell.probs,
-                u_c=cell.u_c,
-                u_d=cell.u_d,
-            )
-        )
-    return examples
+        cells = {cell.detection_id: cell for cell in project.rankings.cells(ranking.id, image_id)}
+        image, cell = project.images.get(image_id), cells[detection_id]
+        found.append(Doubtful(image.name, crop(look.pixels(image), cell.box), cell))
+    return found
 
 
 class _Looker:
@@ -249,21 +207,11 @@ class _Looker:
             self._last = image.id, decode(self._project.images.content(image.id), image.layer)
         return self._last[1]
 
-    def at(
-        self, image: Image, truth: Annotations, m: int | None, guess: Detections, n: int | None
-    ) -> Example:
-        """Return an annotated cell, a detection, or both."""
-        boxes = [] if m is None else [truth.boxes[m]]
-        boxes += [] if n is None else [guess.boxes[n]]
-        hull = np.concatenate([np.min(boxes, axis=0)[:2], np.max(boxes, axis=0)[2:]])
-        return Example(
-            image.name,
-            crop(self.pixels(image), hull),
-            annotated=None if m is None else truth.boxes[m],
-            label=None if m is None else int(truth.labels[m]),
-            found=None if n is None else guess.boxes[n],
-            probs=None if n is None else guess.probs[n],
-        )
+    def at(self, image: Image, mistake: Mistake) -> Wrong:
+        """Return a mistake with what is around both of its boxes."""
+        boxes = np.array([box for box in (mistake.box, mistake.found) if box is not None], np.float32)
+        hull = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+        return Wrong(image.name, crop(self.pixels(image), hull), mistake)
 
 
 def _versions() -> dict[str, str]:

@@ -13,6 +13,7 @@ from rbcal.formats import labels, pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
+from rbcal.likeness import perceptual_hash
 from rbcal.store.images import LARGEST_FILE, Split
 from rbcal.store.project import Project
 from rbcal.work.candidates import Candidate, candidates, draw_annotated, draw_test_groups
@@ -175,7 +176,7 @@ def _import_one(
         return
     layer = layer if image.layer is None else image.layer
     try:
-        height, width = pictures.decode(content, layer).shape[:2]
+        pixels = pictures.decode(content, layer)
     except ImageError as err:
         report.complaints.append(f"{image.file_name}: {err}; it was skipped")
         return
@@ -185,6 +186,7 @@ def _import_one(
             "on already; it was skipped"
         )
         return
+    height, width = pixels.shape[:2]
     annotations = _annotations(project, image, width, height, report) if keep_boxes else None
     with project.transaction():
         image_id = project.images.add(
@@ -195,6 +197,7 @@ def _import_one(
             group=candidate.group,
             split=split,
             layer=layer,
+            likeness=perceptual_hash(pixels),
         )
         _save(project, image_id, split, annotations, report)
     report.added += 1

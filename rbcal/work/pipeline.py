@@ -12,6 +12,7 @@ from rbcal.boxes import LOOK, Annotations, Detections, Floats
 from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, TrainConfig, check_strategy
 from rbcal.errors import DivergedError, JobCancelledError, ProjectError
 from rbcal.store import backups
+from rbcal.store.images import Image
 from rbcal.store.models import Model
 from rbcal.store.project import Project
 from rbcal.vision import checkpoint, devices, evaluation, sampling
@@ -24,6 +25,7 @@ from rbcal.work.reporting import WRITING, Reporter
 from rbcal.work.teaching import Plan
 
 _LOOKED_AT = 64  # annotated images; enough to know which looks are well known
+_LOOKED_AGAIN_AT = 200  # annotated images, the last ones: 15 seconds on a CPU
 
 
 def train(project: Project, config: TrainConfig, tell: Reporter) -> int:
@@ -61,9 +63,11 @@ def score(
     model = _serving(project)
     detector = _load(project, model)
     # A class that joined the project after the training is unknown to the model: it cannot look for it.
-    rare = [label for label in project.classes.rare_labels() if label < detector.blueprint.n_classes]
+    merges = project.classes.merges()
+    known = {merges.target(label) for label in range(detector.blueprint.n_classes)}
+    rare = [label for label in project.classes.rare_labels() if label in known]
     pool = project.images.pool()
-    scorer = finding.Scorer(detector, config, rare)
+    scorer = finding.Scorer(detector, config, rare, merges)
     ranking_id = project.rankings.begin(model.id, config)
     say_tiles(detector, pool, tell)
     with ExitStack() as stack:
@@ -73,7 +77,7 @@ def score(
             tell.stage("Connecting to the cluster")
             workers = stack.enter_context(cluster.connected(ray))
             weights = workers.share(project.models.checkpoint(model.id))
-            orders = finding.Orders(weights, config, tuple(rare), devices.n_cores())
+            orders = finding.Orders(weights, config, tuple(rare), merges, devices.n_cores())
             found = finding.find_on_cluster(project, pool, workers, orders, tell)
         tell.stage("Scoring the pool", len(pool))
         for done, (image, what) in enumerate(stack.enter_context(closing(found)), start=1):
@@ -140,6 +144,7 @@ def _train(project: Project, plan: Plan, tell: Reporter) -> int:
             f"The job was cancelled. Model {model_id} is trained and kept, but was not measured: it does not "
             "serve unless you let it."
         ) from err
+    _look_again(project, model_id, taught.detector, tell)
     for pruned in project.models.prune():
         tell.log(f"The weights of model {pruned} were dropped; its figures stay")
     return model_id
@@ -210,6 +215,18 @@ def _evaluate(project: Project, model_id: int, detector: Detector, tell: Reporte
     tell.log(f"Model {model_id}: Precision_all {figures.precision_all:.3f}, mAP@0.5 {figures.map_50:.3f}")
 
 
+def _look_again(project: Project, model_id: int, detector: Detector, tell: Reporter) -> None:
+    """Store what a new model finds in annotated images: what it contradicts there may be a slip."""
+    images = sorted(project.images.annotated(), key=lambda image: image.review_id or 0)[-_LOOKED_AGAIN_AT:]
+    try:
+        _look_at(project, model_id, detector, images, "Looking again at annotated images", tell)
+    except JobCancelledError as err:
+        raise JobCancelledError(
+            f"The job was cancelled. Model {model_id} is trained and measured; the annotations were not all "
+            "looked at again."
+        ) from err
+
+
 def _look_at_test_set(
     project: Project, model_id: int, detector: Detector, tell: Reporter
 ) -> Sequence[tuple[Annotations, Detections]]:
@@ -220,11 +237,24 @@ def _look_at_test_set(
             f"{project.path.name} has no test set with cells, so there is nothing to measure on. It is drawn "
             "when images with boxes are imported: rbcal import ... --test-fraction 0.25"
         )
-    tell.stage("Measuring on the test set", len(images))
+    return _look_at(project, model_id, detector, images, "Measuring on the test set", tell)
+
+
+def _look_at(
+    project: Project,
+    model_id: int,
+    detector: Detector,
+    images: Sequence[Image],
+    stage: str,
+    tell: Reporter,
+) -> Sequence[tuple[Annotations, Detections]]:
+    tell.stage(stage, len(images))
+    merges = project.classes.merges()
     pairs: list[tuple[Annotations, Detections]] = []
     for image, pixels in pictures(project.path, images):
         found = see(detector, partial(sampling.detect, detector), pixels, tell)
         project.evaluations.save_detections(model_id, image.id, found)
-        pairs.append((annotations_of(project, image), found))
+        counted = Detections(found.boxes, merges.probs(found.probs))
+        pairs.append((annotations_of(project, image), counted))
         tell.advance(len(pairs))
     return pairs

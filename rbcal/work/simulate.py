@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
 from multiprocessing.process import BaseProcess
+from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 from rbcal.config import SimulationConfig
@@ -172,10 +173,10 @@ class _Here:
 
     corpus: Corpus
     config: SimulationConfig
-    rounds: Any  # a queue: takes a word for each round that is done
+    rounds: SimpleQueue[int]  # takes each round that is done
 
 
-def _begin(corpus: Corpus, config: SimulationConfig, rounds: Any) -> None:
+def _begin(corpus: Corpus, config: SimulationConfig, rounds: SimpleQueue[int]) -> None:
     """Make this process ready; it ends when the process that started it ends."""
     _Here.corpus, _Here.config, _Here.rounds = corpus, config, rounds
     parent = multiprocessing.parent_process()
@@ -212,24 +213,24 @@ def _run_in_processes(
 ) -> None:
     """Run arms side by side; those of a repeat start when its seed model is trained."""
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        rounds = manager.Queue()
-        with _ended(ProcessPoolExecutor(n, context, _begin, (corpus, config, rounds))) as pool:
-            repeats = dict.fromkeys(arm.repeat for arm in todo)
-            seeds = {pool.submit(_seed, repeat): repeat for repeat in repeats}
-            under_way: dict[Future[list[SimulationPoint]], Arm] = {}
-            while seeds or under_way:
-                waited: list[Future[Any]] = [*seeds, *under_way]
-                wait(waited, _POLL_SECONDS, FIRST_COMPLETED)
-                while not rounds.empty():
-                    rounds.get()
-                    after_round()
-                for seed in [each for each in seeds if each.done()]:
-                    repeat, weights = seeds.pop(seed), seed.result()
-                    of_repeat = [arm for arm in todo if arm.repeat == repeat]
-                    under_way |= {pool.submit(_arm, arm, weights): arm for arm in of_repeat}
-                for ended in [each for each in under_way if each.done()]:
-                    after_arm(under_way.pop(ended), ended.result())
+    rounds: SimpleQueue[int] = context.SimpleQueue()
+    with _ended(ProcessPoolExecutor(n, context, _begin, (corpus, config, rounds))) as pool:
+        repeats = dict.fromkeys(arm.repeat for arm in todo)
+        seeds = {pool.submit(_seed, repeat): repeat for repeat in repeats}
+        under_way: dict[Future[list[SimulationPoint]], Arm] = {}
+        while seeds or under_way:
+            waited: list[Future[Any]] = [*seeds, *under_way]
+            wait(waited, _POLL_SECONDS, FIRST_COMPLETED)
+            for seed in [each for each in seeds if each.done()]:
+                repeat, weights = seeds.pop(seed), seed.result()
+                of_repeat = [arm for arm in todo if arm.repeat == repeat]
+                under_way |= {pool.submit(_arm, arm, weights): arm for arm in of_repeat}
+            ended = [each for each in under_way if each.done()]  # before its rounds are counted
+            while not rounds.empty():
+                rounds.get()
+                after_round()
+            for arm in ended:
+                after_arm(under_way.pop(arm), arm.result())
 
 
 def _run_on_cluster(

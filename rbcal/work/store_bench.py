@@ -19,14 +19,15 @@ from typing import Any
 import numpy as np
 
 from rbcal import __version__, synth
-from rbcal.boxes import Annotations
-from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.boxes import LOOK, Annotations, Floats
+from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, TrainConfig
 from rbcal.formats import pictures
 from rbcal.formats.dataset import Box, Dataset, LabelledImage
 from rbcal.memory import used_mib
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Score
+from rbcal.work import choosing
 from rbcal.work.importing import import_images
 
 _CLASSES = ("disc", "slit", "spiky")
@@ -34,6 +35,7 @@ _WIDTH, _HEIGHT = 640, 480  # of a picture
 _PASSES = 20
 _ROUND = 200  # images that are opened and saved
 _COMPARED = 300  # images that go through the bare script
+_LOOKED_AT = 64  # annotated images, whose cells the strategies compare those of the pool with
 _STRIP = 12  # images whose thumbnails the Review page shows
 
 
@@ -95,11 +97,27 @@ class _Drawing:
     def cells(self, number: int) -> list[Cell]:
         boxes, rng = self.boxes(number), np.random.default_rng(number)
         probs = rng.dirichlet(np.ones(1 + len(_CLASSES)), len(boxes)).astype(np.float32)
-        u_d, u_c = rng.uniform(size=(2, len(boxes))).tolist()
+        u_d, u_c, bald, agreement, rate = rng.uniform(size=(5, len(boxes))).tolist()
+        looks = self.looks(number)
         return [
-            Cell(0, box, u_d[k], u_c[k], 0.0, probs[k], np.repeat(box[None], _PASSES, axis=0))
+            Cell(
+                0,
+                box,
+                u_d[k],
+                u_c[k],
+                0.0,
+                probs[k],
+                np.repeat(box[None], _PASSES, axis=0),
+                bald[k],
+                agreement[k],
+                rate[k],
+                looks[k],
+            )
             for k, box in enumerate(boxes)
         ]
+
+    def looks(self, number: int) -> Floats:
+        return np.random.default_rng(number).normal(size=(self.per_image, LOOK)).astype(np.float32)
 
 
 # ---- the life of a project -----------------------------------------------------------------------------
@@ -152,12 +170,14 @@ def _rank(project: Project, drawing: _Drawing) -> None:
         n = len(cells)
         score = Score(float(number * 7919 % 1000), n, n // 2, n // 3, n // 4, 0)
         project.rankings.add(ranking_id, image.id, score, cells)
+    project.rankings.keep_looks(ranking_id, np.concatenate([drawing.looks(k) for k in range(_LOOKED_AT)]))
     project.rankings.finish(ranking_id)
 
 
 def _review(path: Path) -> dict[str, Any]:
     opening = _seconds(lambda: _open(path))
     with Project.open(path) as project:
+        reordering = _seconds(lambda: choosing.arrange(project, DEFAULT_STRATEGY))
         queue = max(_seconds(lambda: _queue(project)) for _ in range(5))
         order = [image_id for image_id, _ in project.rankings.order()]
         opened, saved, memory = [], [], [used_mib()]
@@ -167,6 +187,7 @@ def _review(path: Path) -> dict[str, Any]:
         memory.append(used_mib())
     return {
         "open_s": opening,
+        "reorder_s": reordering,
         "queue_s": queue,
         "next_image_p95_s": float(np.percentile(opened, 95)),
         "save_p95_s": float(np.percentile(saved, 95)),

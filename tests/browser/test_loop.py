@@ -97,9 +97,7 @@ def test_images_and_boxes_can_be_uploaded(projects: Path, server: str, page: Pag
         pass
     data = write_coco(tmp_path / "data", 4)
     page.goto(f"{server}/?project=upload")
-    page.get_by_role("radio", name="Upload").or_(
-        page.get_by_role("button", name="Upload", exact=True)
-    ).click()
+    page.get_by_role("radio", name="Drag and drop").click()
     pictures, boxes = page.locator("input[type=file]").nth(0), page.locator("input[type=file]").nth(1)
     pictures.set_input_files([str(path) for path in sorted((tmp_path / "data" / "images").iterdir())])
     boxes.set_input_files(str(data))
@@ -112,3 +110,4 @@ def test_images_and_boxes_can_be_uploaded(projects: Path, server: str, page: Pag
     with Project.open(projects / "upload.rbcal") as project:
         counts = project.images.counts()
         assert (counts.annotated_images, counts.test_images) == (3, 1)
+    expect(page.get_by_text("annotations.json")).to_have_count(0)  # the box is empty, and so is the memory

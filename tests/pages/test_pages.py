@@ -114,7 +114,7 @@ def test_a_zip_that_one_project_exported_is_imported_with_its_boxes(app, project
 
 def test_two_uploads_of_one_name_are_both_imported_and_a_strange_file_is_named(app, project):
     at = app()
-    at.segmented_control[0].set_value("Upload").run()
+    at.segmented_control[0].set_value("Drag and drop").run()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("1.png", synth.encode(synth.draw(2, width=90, height=80, n_cells=2)[0]))
@@ -292,3 +292,46 @@ def test_a_stopped_training_can_be_resumed_or_forgotten(app, measured, monkeypat
     button(at, "Forget it").click().run()
     assert measured.snapshots.current() is None
     assert "Resume" not in [each.label for each in at.button]
+
+
+def test_a_field_on_both_sides_of_the_test_set_is_an_alarm_on_the_project_page(app, project):
+    work, _ = add_image(project, 1, annotated=True)
+    test, _ = add_image(project, 2, group="other", split="test", annotated=True)
+    for image_id in (work, test):
+        project.images.keep_likeness(image_id, bytes(32))
+    at = app()
+    assert "show the same field" in at.error[0].value.replace("shows", "show")
+    assert "002" in at.error[0].value
+    assert "001" in at.error[0].value
+
+
+def test_the_images_of_an_older_project_are_compared_while_its_page_is_open(app, project):
+    for seed in (1, 2):
+        add_image(project, seed)
+    app()
+    assert project.images.without_likeness() == []
+
+
+def test_the_report_of_an_import_stays_until_it_is_put_away(app, project, tmp_path):
+    (tmp_path / "slides").mkdir()
+    (tmp_path / "slides" / "1.png").write_bytes(synth.encode(synth.draw(1)[0]))
+    (tmp_path / "slides" / "bad.png").write_bytes(b"no picture")
+    at = app()
+    at.text_input[0].input(str(tmp_path / "slides")).run()
+    button(at, "Import").click().run()
+    at.run()
+    assert "1 images added" in words(at)
+    assert "bad.png" in at.dataframe[0].value.loc[0, "Note"]
+    button(at, "Put this report away").click().run()
+    assert "images added" not in words(at)
+
+
+def test_an_image_that_would_leak_into_the_test_set_can_be_put_off(app, project):
+    work, _ = add_image(project, 1)
+    test, _ = add_image(project, 2, group="other", split="test", annotated=True)
+    for image_id in (work, test):
+        project.images.keep_likeness(image_id, bytes(32))
+    at = app()
+    button(at, "Skip the 1 image without boxes").click().run()
+    assert project.rankings.order() == [(work, True)]
+    assert not [each for each in at.button if each.label.startswith("Skip")]

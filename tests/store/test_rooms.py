@@ -17,6 +17,7 @@ from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ConflictError, JobError, ProjectError
 from rbcal.metrics import Comparison, Difference, Evaluation
 from rbcal.store import database
+from rbcal.store.images import Group
 from rbcal.store.log import BoxState
 from rbcal.store.rankings import Cell, Score
 from tests.conftest import add_image
@@ -282,9 +283,11 @@ def test_groups_that_taught_an_ancestor_are_known(project):
 
 
 def test_detections_of_the_test_set_come_back(project):
-    image_id, _ = add_image(project, 1, annotated=True)
-    other, _ = add_image(project, 2, annotated=True)
-    model_id = train_on(project, image_id)
+    taught, _ = add_image(project, 3, annotated=True)
+    image_id, _ = add_image(project, 1, group="test", split="test", annotated=True)
+    other, _ = add_image(project, 2, group="test", split="test", annotated=True)
+    model_id = train_on(project, taught)
+    project.evaluations.save_detections(model_id, taught, Detections(np.empty((0, 4)), np.empty((0, 3))))
     found = Detections([[0, 1, 2, 3], [4, 5, 6, 7]], [[0.5, 0.25, 0.25], [0, 1, 0]])
     project.evaluations.save_detections(model_id, image_id, found)
     project.evaluations.save_detections(model_id, other, Detections(np.empty((0, 4)), np.empty((0, 3))))
@@ -292,6 +295,8 @@ def test_detections_of_the_test_set_come_back(project):
     assert np.array_equal(back[image_id].boxes, found.boxes)
     assert np.array_equal(back[image_id].probs, found.probs)
     assert len(back[other]) == 0
+    assert list(back) == [image_id, other]
+    assert list(project.evaluations.detections(model_id, "work")) == [taught]
 
 
 def test_a_training_that_was_stopped_comes_back_with_the_annotations_of_its_time(project, monkeypatch):
@@ -500,3 +505,29 @@ def test_rare_classes_are_marked_and_unmarked(project):
     assert project.classes.rare_labels() == (0, 1)
     with pytest.raises(ProjectError, match="no class 'nose'"):
         project.classes.set_rare(["nose"])
+
+
+# near-duplicates and groups
+
+
+def test_a_perceptual_hash_is_kept_with_its_image_and_one_of_an_unreadable_picture_is_no_hash(project):
+    (first, _), (second, _), (third, _) = (add_image(project, seed) for seed in (1, 2, 3))
+    assert project.images.without_likeness() == [first, second, third]
+    project.images.keep_likeness(first, bytes(range(32)))
+    project.images.keep_likeness(second, b"")
+    assert project.images.without_likeness() == [third]
+    assert project.images.likenesses() == {first: bytes(range(32))}
+
+
+def test_groups_are_counted_with_their_side(project):
+    for seed, group, split in ((1, "b", "work"), (2, "b", "work"), (3, "a", "test")):
+        add_image(project, seed, group=group, split=split)
+    project.images.add_group("empty", "work")
+    assert project.images.groups() == [Group("a", "test", 1), Group("b", "work", 2)]
+
+
+def test_annotated_cells_are_counted_on_each_side(project):
+    _, work = add_image(project, 1, annotated=True)
+    _, test = add_image(project, 2, group="other", split="test", annotated=True)
+    assert sum(project.reviews.cells_per_class("test").values()) == len(test)
+    assert sum(project.reviews.cells_per_class().values()) == len(work)

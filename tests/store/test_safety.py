@@ -18,10 +18,12 @@ from rbcal.errors import DamagedError, JobError, ProjectError
 from rbcal.store import backups
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
+from rbcal.store.schema import USER_VERSION
 from rbcal.store.verification import verify
 from rbcal.work.jobs import worker_lock
 from rbcal.work.restoring import restore
 from tests.conftest import add_image
+from tests.crash.older import plant_older
 
 A = BoxState((1, 2, 11, 12), 0)
 
@@ -250,3 +252,10 @@ def test_those_that_the_user_asked_for_and_the_last_three_always_stay(ages, aske
     assert not [each for each in newest if each in gone]
     rest = [each for each in every if each not in gone]
     assert backups.superfluous(rest, now) == []
+
+
+@pytest.mark.parametrize("version", range(1, USER_VERSION))
+def test_a_project_of_every_older_format_keeps_all_that_was_in_it(tmp_path, version):
+    planted = plant_older(tmp_path / "old.rbcal", version, n_images=4)
+    planted.expect_in(tmp_path / "old.rbcal")
+    assert verify(tmp_path / "old.rbcal").ok

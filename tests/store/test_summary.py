@@ -105,3 +105,16 @@ def test_the_fingerprint_is_of_files_and_annotations_not_of_their_order(project,
 def test_a_project_without_annotations_has_no_round(project, split):
     add_image(project, 1)
     assert project.summary.rounds(split) == []
+
+
+def test_a_merged_class_has_the_name_of_its_target_in_the_fingerprint(project, tmp_path):
+    image_id, _ = add_image(project, 1)
+    review(project, image_id, [0, 2], 1)
+    with Project.create(tmp_path / "other.rbcal", classes=CLASSES) as other:
+        image_id, _ = add_image(other, 1)
+        review(other, image_id, [0, 0], 1)
+        assert other.summary.fingerprint("work") != project.summary.fingerprint("work")
+        project.classes.merge(2, 0)
+        assert other.summary.fingerprint("work") == project.summary.fingerprint("work")
+    [only] = project.summary.rounds("work")
+    assert only.cells == {0: 2}

@@ -158,7 +158,9 @@ def test_what_no_longer_holds_is_said_in_the_heading(full):
     [image] = full.images.test()
     changed = Annotations(TRUTH.boxes, np.array([0, 2, 2]))
     full.reviews.save(image.id, changed, origin="expert", base_revision=1)
-    assert "The test set was annotated anew since the model was measured" in as_html(gather(full))
+    assert "Annotations of the test set, or classes, were changed since the model was measured" in as_html(
+        gather(full)
+    )
 
 
 def test_a_notice_comes_before_every_figure(project):
@@ -167,7 +169,7 @@ def test_a_notice_comes_before_every_figure(project):
 
 
 def test_without_kept_detections_the_report_says_how_to_get_them(full):
-    full._database.write("DELETE FROM test_detection")
+    full._database.write("DELETE FROM model_detection")
     text = Reader(as_html(gather(full))).text
     assert "was not kept, so there is no confusion matrix" in text
     assert "On the test set Model 1" in text
@@ -227,3 +229,15 @@ def test_the_curves_of_many_classes_fit_on_pages():
     titles = [{row["Class"] for row in next(iter(each.to_dict()["datasets"].values()))} for each in charts]
     assert [len(each) for each in titles] == [16, 4]
     assert "class 19 (1.00)" in titles[1]
+
+
+def test_a_merged_class_has_no_row_of_its_own(project):
+    measured(project).classes.merge(1, 0)
+    gathered = gather(project)
+    assert [row[0] for row in tables.round_table(gathered).rows] == ["disc", "spiky (rare)"]
+    rows = tables.confusion_rows(gathered.errors, gathered.classes)
+    assert [(name, len(cells)) for name, cells in rows] == [("disc", 3), ("spiky", 3), ("nothing there", 3)]
+    assert [cell.words for cell in rows[2][1]] == ["1", "·", ""]
+    table = tables.class_rows(gathered.classes, {}, gathered.evaluation, gathered.errors)
+    assert [row.name for row in table] == ["disc", "spiky"]
+    assert "one of 2 classes" in as_html(gathered)

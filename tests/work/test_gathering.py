@@ -69,10 +69,11 @@ def measured(project: Project, found: Detections = FOUND) -> Project:
 def test_errors_are_what_the_boxes_say(project):
     errors = gather(measured(project)).errors
     assert errors.confusion.tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
-    [confused], [missed], [false] = errors.confused, errors.missed, errors.false
-    assert (confused.label, confused.found.tolist(), int(confused.probs.argmax())) == (1, B, 3)
-    assert (missed.label, missed.annotated.tolist(), missed.found) == (2, C, None)
-    assert (false.label, false.annotated, false.found.tolist()) == (None, None, D)
+    [confused], [missed], [false] = (errors.examples[kind] for kind in ("confused", "missed", "false"))
+    assert (confused.mistake.annotated, confused.mistake.predicted) == (1, 2)
+    assert (confused.mistake.box, confused.mistake.found) == (tuple(B), tuple(B))
+    assert (missed.mistake.annotated, missed.mistake.box) == (2, tuple(C))
+    assert (false.mistake.predicted, false.mistake.found) == (1, tuple(D))
     assert {each.image for each in (confused, missed, false)} == {"test 2.png"}
     assert not errors.changed
 
@@ -83,7 +84,7 @@ def test_the_mean_of_a_curve_is_the_stored_average_precision(project):
 
 
 def test_a_crop_is_a_picture_of_where_its_box_is(project):
-    [missed] = gather(measured(project)).errors.missed
+    [missed] = gather(measured(project)).errors.examples["missed"]
     x1, y1, x2, y2 = missed.crop.window
     assert (x1 <= C[0], y1 <= C[1], C[2] <= x2, C[3] <= y2) == (True,) * 4
     assert decode(missed.crop.content).shape == (y2 - y1, x2 - x1, 3)
@@ -91,7 +92,7 @@ def test_a_crop_is_a_picture_of_where_its_box_is(project):
 
 def test_the_least_certain_cell_of_the_pool_comes_first(project):
     first, second = gather(measured(project)).uncertain
-    assert (first.u_c, second.u_c, first.image) == (0.25, 0.5, "work 3.png")
+    assert (first.cell.u_c, second.cell.u_c, first.image) == (0.25, 0.5, "work 3.png")
 
 
 def test_annotating_the_test_set_anew_is_noticed(project):
@@ -113,15 +114,31 @@ def test_many_errors_of_a_kind_give_way_to_others(project):
     measured(project)
     for image_id in ids:
         project.evaluations.save_detections(1, image_id, found)
-    confused = gather(project).errors.confused
+    confused = gather(project).errors.examples["confused"]
     assert len(confused) == EXAMPLES
-    assert sorted(each.label for each in confused[:4]) == [0, 0, 1, 1]
-    assert [round(float(each.probs.max()), 1) for each in confused[:4]] == [0.9, 0.9, 0.8, 0.6]
+    assert [(each.mistake.annotated, each.mistake.predicted) for each in confused[:4]] == [
+        (0, 1),
+        (0, 1),
+        (1, 2),
+        (1, 2),
+    ]
+    doubts = [each.mistake.doubt for each in confused]
+    assert doubts[4:] == sorted(doubts[4:], reverse=True)
+
+
+def test_merged_classes_count_as_their_targets(project):
+    measured(project)
+    project.classes.merge(2, 1)
+    gathered = gather(project)
+    assert gathered.errors.confusion.tolist() == [[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0], [0, 1, 0, 0]]
+    assert gathered.errors.changed  # the stored figures are those of three classes
+    assert gathered.test.cells == {0: 1, 1: 2}
+    assert sum(each.n_cells for each in gathered.rounds) == gathered.counts.annotated_cells
 
 
 def test_a_model_whose_detections_were_not_kept_has_no_errors_to_show(project):
     measured(project)
-    project._database.write("DELETE FROM test_detection")
+    project._database.write("DELETE FROM model_detection")
     gathered = gather(project)
     assert gathered.errors is None
     assert gathered.evaluation is not None

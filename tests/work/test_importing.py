@@ -278,3 +278,14 @@ def test_a_file_larger_than_a_row_can_be_is_named_and_skipped(project, slides, m
     report = run(project, slides)
     assert report.added == 0
     assert len([line for line in report.complaints if "a project file holds pictures of up to" in line]) == 8
+
+
+def test_an_import_that_names_a_merged_class_lands_in_its_target(project, slides):
+    project.classes.merge(1, 0)
+    assert run(project, slides).new_classes == ()
+    merged = project.reviews.cells_per_class()
+    assert 1 not in merged
+    project.classes.part(1)
+    parted = project.reviews.cells_per_class()
+    assert parted[1]
+    assert parted[0] + parted[1] == merged[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -55,6 +56,32 @@ def test_a_class_that_joins_after_the_training_does_not_stop_scoring(slides):
     assert all(entry.score for entry in slides.rankings.queue())
     pipeline.evaluate(slides, Silent())
     assert slides.evaluations.curve()[0].evaluation.ap_50[3] is None
+
+
+def test_a_model_from_before_a_merge_finds_no_cell_of_the_merged_class(slides):
+    pipeline.train(slides, TINY, Silent())
+    slides.classes.merge(1, 0)
+    ranking_id = pipeline.score(slides, PASSES, Silent())
+    stored = [np.frombuffer(row, "<f4") for (row,) in slides._database.tuples("SELECT probs FROM detection")]
+    assert stored
+    assert not np.stack(stored)[:, 2].any()
+    assert np.allclose(np.stack(stored).sum(axis=1), 1, atol=1e-3)
+    pipeline.evaluate(slides, Silent())
+    figures = slides.evaluations.curve()[0].evaluation
+    assert (figures.n_cells[1], figures.ap_50[1]) == (0, None)
+    assert figures.n_cells[0] == slides.reviews.cells_per_class("test")[0]
+    assert slides.rankings.get(ranking_id)
+
+
+def test_a_merge_into_a_class_younger_than_the_model_does_not_stop_it(slides):
+    pipeline.train(slides, TINY, Silent())
+    slides.classes.add(["newcomer"], rare=["newcomer"])
+    slides.classes.merge(0, 3)
+    pipeline.score(slides, PASSES, Silent())
+    pipeline.evaluate(slides, Silent())
+    assert slides.evaluations.curve()[0].evaluation.n_cells[3] > 0
+    pipeline.train(slides, TINY, Silent())
+    assert len(slides.evaluations.curve()) == 2
 
 
 def test_the_same_seed_gives_the_same_model_and_ranking(slides):
@@ -252,7 +279,7 @@ def test_without_a_test_set_the_newest_model_serves_and_the_log_says_why(project
 
 def test_a_rival_of_an_older_rbcal_is_measured_again(slides):
     old = pipeline.train(slides, TINY, Silent())
-    slides._database.write("DELETE FROM test_detection")
+    slides._database.write("DELETE FROM model_detection")
     pipeline.train(slides, replace(TINY, seed=1), Silent())
     assert slides.evaluations.detections(old)
 

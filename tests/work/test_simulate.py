@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -193,3 +197,39 @@ def test_the_time_of_the_expert_follows_the_effort(slides):
     points = slides.simulations.points(simulate.simulate(slides, slow, Silent(), processes=1))
     assert points[1].expert_seconds == 100 * len(points[1].query)
     assert Effort(*slow.effort).image == 100
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups are of POSIX")
+def test_no_process_outlives_a_simulation_that_is_killed(slides):
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from rbcal.config import SimulationConfig; from rbcal.store.project import Project\n"
+        "from rbcal.work import simulate; from tests.work.test_pipeline import Silent\n"
+        "class Tell(Silent):\n"
+        "    def advance(self, step, loss=None): print('round', flush=True)\n"
+        "if __name__ == '__main__':\n"
+        "    with Project.open(Path(sys.argv[1])) as project:\n"
+        f"        simulate.simulate(project, SimulationConfig.from_json({TINY.to_json()!r}), Tell(), 2)\n"
+    )
+    path = slides.path.with_name("race.py")
+    path.write_text(script)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), os.environ["PYTHONPATH"]])}
+    race = subprocess.Popen(
+        [sys.executable, path, slides.path], stdout=subprocess.PIPE, start_new_session=True, env=environment
+    )
+    assert race.stdout.readline() == b"round\n"
+    race.kill()
+    race.wait()
+    deadline = time.monotonic() + 60
+    while _group_lives(race.pid):
+        assert time.monotonic() < deadline, "a process was left behind"
+        time.sleep(0.1)
+    race.stdout.close()
+
+
+def _group_lives(number: int) -> bool:
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
