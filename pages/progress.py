@@ -7,6 +7,7 @@ from pages._errors import show_errors
 from pages._experiments import show_curve, show_experiments
 from pages._figures import show_chart
 from pages._open import open_project_path
+from pages._report import offer_report
 from pages._stopping import show_stopping
 from rbcal.store.project import Project
 from rbcal.view.charts import class_curve, class_table, flagged_curve, metrics_table
@@ -16,7 +17,10 @@ FORMAT = st.column_config.NumberColumn(format="%.3f")
 
 PATH = open_project_path()  # before all else: on a fresh server it draws the whole page
 
-st.title("Progress")
+heading, action = st.columns([4, 1], vertical_alignment="bottom")
+heading.title("Progress")
+with action:
+    offer_report(PATH)
 with Project.open(PATH) as project:
     curve = project.evaluations.curve()
     counts = project.images.counts()

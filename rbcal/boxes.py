@@ -76,12 +76,14 @@ class Detections:
     @property
     def labels(self) -> Ints:
         """(N,) int64: the most probable class of each cell, background left out."""
+        if not len(self):
+            return np.empty(0, np.int64)  # there may be no class, either
         return self.probs[:, 1:].argmax(axis=1).astype(np.int64)
 
     @property
     def scores(self) -> Floats:
         """(N,) float32 in [0, 1]: the probability of that class."""
-        return self.probs[:, 1:].max(axis=1)
+        return self.probs[:, 1:].max(axis=1, initial=0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -180,6 +180,8 @@ def test_annotations_leave_one_project_and_reach_another_by_command(rbcal, tmp_p
         ),
         (["import", "there.rbcal", "--images", "bad.zip"], 1, "not a zip file"),
         (["import", "there.rbcal", "--images", ".", "--labels", ".", "--coco", "bad.json"], 2, "not both"),
+        (["report", "there.rbcal", "there.rbcal"], 2, "A report is called NAME.html"),
+        (["report", "there.rbcal", "nowhere/out.html"], 1, "cannot be written"),
         (["nonsense"], 2, "nonsense"),
     ],
 )
@@ -191,6 +193,19 @@ def test_a_wrong_input_ends_with_one_sentence(rbcal, tmp_path, arguments, code, 
     assert message in result.stderr
     assert "Traceback" not in result.output
     assert result.stdout == ""
+
+
+def test_a_report_is_written_by_command(rbcal, tmp_path):
+    slides = write_coco(tmp_path / "data")
+    rbcal("init", "p.rbcal")
+    rbcal(
+        "import", "p.rbcal", "--coco", slides, "--images", slides.parent / "images", "--test-fraction", 0.25
+    )
+    assert "print it" in rbcal("report", "p.rbcal", "out.html").stdout
+    text = (tmp_path / "out.html").read_text()
+    assert text.count("<h1>p</h1>") == 1
+    said = document(rbcal("report", "p.rbcal", "again.html", "--json"))
+    assert said["bytes"] == (tmp_path / "again.html").stat().st_size
 
 
 def test_a_failed_command_leaves_no_job_behind(rbcal):

@@ -10,9 +10,10 @@ UI = ", ".join(
     for module in (
         *("store.project", "formats.coco", "formats.pictures", "scoring.relevance", "cli"),
         *("view.canvas", "view.charts", "view.experiments", "view.guide", "view.health", "view.reliability"),
-        *("view.shapes", "view.stopping", "view.words", "curves", "likeness"),
+        *("view.report", "view.shapes", "view.stopping", "view.words", "curves", "likeness"),
         *(
             "work.drawing",
+            "work.gathering",
             "work.importing",
             "work.jobs",
             "work.likening",

@@ -103,3 +103,9 @@ def test_every_cell_and_every_detection_is_counted_once(cells, found):
     counts = confusion([(truth, guess)], 1)
     assert counts[0].sum() == len(truth)
     assert counts[:, 0].sum() == len(guess)
+
+
+def test_an_image_in_which_a_detector_finds_nothing_is_all_missed():
+    nothing = Detections(np.empty((0, 4)), np.empty((0, 1)))  # as the store returns it
+    assert [each.kind for each in mistakes(CELLS, nothing)] == ["missed"] * 3
+    assert confusion([(CELLS, nothing)], 2).tolist() == [[0, 0, 1], [0, 0, 2], [0, 0, 0]]

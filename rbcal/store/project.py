@@ -23,6 +23,7 @@ from rbcal.store.reviews import Reviews
 from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations, schema_of_version
 from rbcal.store.simulations import Simulations
 from rbcal.store.snapshots import Snapshots
+from rbcal.store.summary import Summary
 from rbcal.store.targets import Targets
 
 SUFFIX = ".rbcal"
@@ -68,6 +69,7 @@ class Project:
         self.evaluations = Evaluations(database)
         self.simulations = Simulations(database)
         self.targets = Targets(database)
+        self.summary = Summary(database)
         self.jobs = Jobs(database)
 
     @classmethod

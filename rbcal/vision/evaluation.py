@@ -73,10 +73,35 @@ def evaluate(
     )
 
 
+def precision_curves(pairs: Iterable[tuple[Annotations, Detections]], n_classes: int) -> NDArray[np.float64]:
+    """Return the precision of each class at recall 0, 0.01 ... 1 and IoU 0.5; its mean is the class's AP.
+
+    Parameters
+    ----------
+    pairs : iterable of (Annotations, Detections)
+        As :func:`evaluate` takes them.
+    n_classes : int
+        C.
+
+    Returns
+    -------
+    (C, 101) float64
+        Interpolated as COCO does, so it never rises; 0 beyond the recall that is reached, NaN for a class
+        without a cell.
+    """
+    precision = _precision(list(pairs), n_classes)[0].T
+    return np.where(precision < 0, np.nan, precision)
+
+
 def _average_precision(
     pairs: Sequence[tuple[Annotations, Detections]], n_classes: int
 ) -> NDArray[np.float64]:
     """Return AP (10, C) at IoU 0.5, 0.55 ... 0.95 of each class; -1 where the test set has no such cell."""
+    return _precision(pairs, n_classes).mean(axis=1)
+
+
+def _precision(pairs: Sequence[tuple[Annotations, Detections]], n_classes: int) -> NDArray[np.float64]:
+    """Return precision (10, 101, C) at each IoU and recall of each class; -1 where there is no such cell."""
     truth = COCO(
         {
             "images": [{"id": image} for image in range(len(pairs))],
@@ -92,7 +117,7 @@ def _average_precision(
     evaluator.evaluate()
     evaluator.accumulate()
     precision = np.asarray(evaluator.eval["precision"])  # (10 IoUs, 101 recalls, C, 1 area, 1 limit)
-    return precision[:, :, :, 0, 0].mean(axis=1)
+    return precision[:, :, :, 0, 0]
 
 
 def _truths(annotations: Iterable[Annotations]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Experiments on the Progress page in a real browser: the charts are drawn, and saved without a network."""
+"""The Progress page in a real browser: charts and the report are drawn, and saved without a network."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rbcal.config import SimulationConfig
 from rbcal.store.project import Project
 from tests.conftest import add_image
 from tests.test_curves import many
+from tests.work.test_gathering import measured
 
 
 @pytest.fixture
@@ -51,3 +52,20 @@ def test_the_lines_have_their_colours_on_a_light_and_a_dark_page(
     found = {lines.nth(k).get_attribute("stroke") for k in range(lines.count())}
     assert {"#808080", "#0072B2"} <= found
     context.close()
+
+
+def test_the_report_is_made_when_it_is_asked_for_and_opens_without_a_network(
+    page: Page, server: str, projects: Path, tmp_path: Path
+):
+    with Project.create(projects / "reported.rbcal", classes=["disc", "slit", "spiky"]) as project:
+        measured(project)
+    page.goto(f"{server}/progress?project=reported")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report").click()
+    assert download.value.suggested_filename == "reported-report.html"
+    download.value.save_as(tmp_path / "report.html")
+    page.set_content((tmp_path / "report.html").read_text())
+    expect(page.get_by_role("heading", name="Confusion matrix")).to_be_visible()
+    shown = page.locator(".gallery image")
+    assert shown.count() == 5  # a confusion, a miss, a false positive, two uncertain cells
+    assert page.locator("body").evaluate("body => body.scrollWidth <= body.clientWidth")

@@ -218,6 +218,10 @@ def test_progress_shows_the_model_that_serves_and_what_it_gained(app, measured):
     assert "1 test images with 9 cells" in words(at)
 
 
+def test_progress_offers_a_report_also_before_the_first_model(app, project):
+    assert [each.label for each in app("progress").get("download_button")] == ["Report"]
+
+
 def test_progress_goes_on_with_the_serving_model_when_a_newer_one_is_worse(app, measured):
     measured.models.promote(1, "expert")
     at = app("progress")

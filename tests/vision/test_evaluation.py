@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from rbcal.boxes import Annotations, Detections
 from rbcal.errors import ShapeError
-from rbcal.vision.evaluation import evaluate
+from rbcal.vision.evaluation import evaluate, precision_curves
 
 A, B, C = [10, 10, 30, 30], [50, 10, 70, 30], [10, 50, 30, 70]
 Pair = tuple[Annotations, Detections]
@@ -125,3 +128,24 @@ def test_a_label_that_is_no_class_is_refused() -> None:
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     evaluate(random_pairs(0), 2, [])
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_mean_of_a_precision_curve_is_the_average_precision() -> None:
+    pairs = random_pairs(3)
+    curves = precision_curves(pairs, 3)
+    assert curves.shape == (3, 101)
+    assert curves[:2].mean(axis=1) == pytest.approx(evaluate(pairs, 3, []).ap_50[:2], abs=1e-12)
+    assert (np.diff(curves[:2]) <= 0).all()
+    assert np.isnan(curves[2]).all()  # no such cell
+
+
+def test_a_curve_ends_where_the_cells_that_are_found_end() -> None:
+    pairs = [(truth((A, 0), (B, 0)), guess((A, 0, 0.9), (C, 0, 0.5)))]
+    [curve] = precision_curves(pairs, 1)
+    assert curve[:51].tolist() == [1.0] * 51  # one of two cells is found, and nothing false before it
+    assert curve[51:].tolist() == [0.0] * 50
+
+
+def test_measuring_needs_no_torch() -> None:
+    program = "import sys, rbcal.vision.evaluation; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
