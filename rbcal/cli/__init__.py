@@ -5,6 +5,7 @@ one JSON document on stdout and nothing else there; progress goes to stderr.
 """
 
 # The order in which --help lists the commands.
+from rbcal.cli import serving  # isort: skip
 from rbcal.cli import projects  # isort: skip
 from rbcal.cli import models  # isort: skip
 from rbcal.cli import pool  # isort: skip
@@ -15,4 +16,15 @@ from rbcal.cli import demo  # isort: skip
 from rbcal.cli import safety  # isort: skip
 from rbcal.cli.base import app
 
-__all__ = ["app", "demo", "experiments", "models", "pool", "projects", "reporting", "safety", "sharing"]
+__all__ = [
+    "app",
+    "demo",
+    "experiments",
+    "models",
+    "pool",
+    "projects",
+    "reporting",
+    "safety",
+    "serving",
+    "sharing",
+]

@@ -58,9 +58,7 @@ def browser() -> Iterator[Browser]:
 
 def serve(script: Path, folder: Path, log: Path) -> Iterator[str]:
     """Run a Streamlit script on a free port; yield its address once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     command += ["--server.headless", "true"]
     environment = {**os.environ, "RBCAL_PROJECTS": str(folder)}
@@ -68,7 +66,7 @@ def serve(script: Path, folder: Path, log: Path) -> Iterator[str]:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_until_healthy(address, server, log)
+            wait_until_healthy(address, server, log)
             yield address
         finally:
             server.terminate()
@@ -79,7 +77,14 @@ def serve(script: Path, folder: Path, log: Path) -> Iterator[str]:
                 server.wait()
 
 
-def _wait_until_healthy(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_healthy(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         assert server.poll() is None, log.read_text()

@@ -1,0 +1,108 @@
+"""What the documents name exists: commands, options, pages, files; and the floors of the dependencies."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from rbcal.cli import app
+
+ROOT = Path(__file__).parent.parent
+DOCS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+COMMANDS = typer.main.get_command(app).commands
+OTHERS = {
+    "--nproc-per-node",
+    "--nnodes",
+    "--rdzv-endpoint",
+    "--version",
+    "--help",
+}  # torchrun's, and common ones
+OTHERS |= {"--kills", "--seed"}  # of python -m tests.crash
+SAFE = {"streamlit": "1.54", "pillow": "12.3", "torch": "2.6"}  # with their security fixes
+
+
+def code(path: Path) -> list[str]:
+    """Return the code of a document: spans between backticks, and indented lines."""
+    text = path.read_text(encoding="utf-8")
+    return [*re.findall(r"`([^`\n]+)`", text), *re.findall(r"^ {4}(\S.*)$", text, re.MULTILINE)]
+
+
+def options(command) -> set[str]:
+    return {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+
+
+ALL_OPTIONS = set().union(*map(options, COMMANDS.values())) | OTHERS
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_every_command_and_option_exists(path):
+    for line in code(path):
+        for name, rest in re.findall(r"(?<![\w./-])rbcal ([a-z]+)\b([^|;#]*)", line):
+            assert name in COMMANDS, line
+            unknown = set(re.findall(r"(?<!\S)(--[a-z][a-z-]+)", rest)) - options(COMMANDS[name]) - OTHERS
+            assert not unknown, (line, unknown)
+        if line.startswith("--"):
+            assert re.match(r"--[a-z-]+", line).group() in ALL_OPTIONS, line
+
+
+def test_the_readme_names_every_command():
+    named = set(re.findall(r"rbcal ([a-z]+)\b", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert COMMANDS.keys() - named == set()
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path):
+    text = path.read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-")
+        for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in headings, target
+        elif not target.startswith("http"):
+            assert (path.parent / target.partition("#")[0]).exists(), target
+
+
+def test_every_page_that_the_guide_names_exists():
+    text = (ROOT / "docs/guide.md").read_text(encoding="utf-8")
+    pages = {path.stem.capitalize() for path in (ROOT / "pages").glob("[a-z]*.py")}
+    named = {
+        word
+        for word in re.findall(r"\*\*(\w+)\*\*", text)
+        if word in ("Project", "Train", "Review", "Progress")
+    }
+    assert named == pages
+
+
+def test_no_dependency_may_be_older_than_its_security_fixes():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    floors = {}
+    for text in project["dependencies"]:
+        requirement = Requirement(text)
+        floors[requirement.name] = max(
+            (Version(each.version) for each in requirement.specifier if each.operator in (">=", "==")),
+            default=None,
+        )
+    assert None not in floors.values(), "every dependency has a lower bound"
+    for name, least in SAFE.items():
+        assert floors[name] >= Version(least), name
+
+
+def test_the_reference_is_made_from_the_docstrings(tmp_path):
+    command = [sys.executable, "-m", "pdoc", "--docformat", "numpy", "--output-directory", str(tmp_path)]
+    subprocess.run([*command, "rbcal.boxes", "rbcal.scoring"], check=True)
+    assert "equation (6)" in (tmp_path / "rbcal/scoring/uncertainty.html").read_text(encoding="utf-8")
