@@ -11,6 +11,15 @@ from rbcal.store.project import SUFFIX, Project, projects_folder
 st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
 # Streamlit's own CSV files hold names as they are, and a spreadsheet takes "=cmd()" for a formula.
 st.html('<style>[aria-label="Download as CSV"] { display: none; }</style>')
+# Lies on every page, at the edge, and takes no room: the slides of this project are drawn.
+SYNTHETIC = """<style>
+  .stElementContainer:has(> .stHtml .synthetic) {
+    position: fixed; top: 0; left: 50%; transform: translateX(-50%); z-index: 999991; width: auto;
+    pointer-events: none; }
+  .synthetic { font-size: .75rem; line-height: 1; white-space: nowrap; padding: .25rem .8rem; color: #1c1c1c;
+    background: #f5c542; border-radius: 0 0 6px 6px; }
+</style>
+<div class="synthetic" role="note"><b>Synthetic slides</b>: drawn by rbcal, no patient's cells</div>"""
 
 
 def choose_project() -> Path | None:
@@ -45,7 +54,9 @@ try:
     if path is None:
         st.session_state.pop("project", None)
     else:
-        Project.open(path).close()  # a file that cannot be opened is refused here, before any page
+        with Project.open(path) as project:  # a file that cannot be opened is refused here, before any page
+            if project.is_synthetic:
+                st.html(SYNTHETIC)
         st.session_state["project"] = str(path)
     if path is None and page != home:
         st.info("Create or choose a project first.")

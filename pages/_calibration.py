@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages._experiments import offer_files
+from pages._figures import offer_files, show_chart
 from rbcal.store.project import Project
 
 if TYPE_CHECKING:
@@ -30,10 +30,11 @@ def show_calibration(project: Project) -> None:
         return
     chart = view.reliability_chart(found.bins)
     left, right = st.columns([3, 2], gap="large")
-    left.altair_chart(chart, width="stretch")
     right.caption(words)
     with left:
-        offer_files(chart, view.reliability_table(found.bins), "calibration", "Predicted and true changes")
+        show_chart(project, chart)
+        table = view.reliability_table(found.bins)
+        offer_files(project, chart, table, "calibration", "Predicted and true changes")
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

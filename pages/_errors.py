@@ -15,6 +15,7 @@ from rbcal.store.classes import CellClass
 from rbcal.store.images import Image, Split
 from rbcal.store.project import Project
 from rbcal.view import gallery
+from rbcal.view.synthetic import marked_chart
 from rbcal.view.words import literal
 
 _ROW, _LEAF = 6, 18  # crops
@@ -44,7 +45,7 @@ def show_errors(project: Project, model_id: int) -> None:
         )
         return
     if split == "test":
-        wrong = _chosen_in_matrix(table, names, wrong)
+        wrong = _chosen_in_matrix(project, table, names, wrong)
         st.caption(
             "A test image can be corrected like any other; earlier figures stay as they were, and models are "
             "measured with the corrected boxes from then on."
@@ -89,12 +90,13 @@ def _disagreements(
 
 
 def _chosen_in_matrix(
-    table: pd.DataFrame, names: Sequence[str], wrong: list[gallery.Shown]
+    project: Project, table: pd.DataFrame, names: Sequence[str], wrong: list[gallery.Shown]
 ) -> list[gallery.Shown]:
     """Show the confusion matrix; return the mistakes of the cell of it that was clicked, else all."""
-    event = st.altair_chart(
-        gallery.confusion_chart(table, names), width="stretch", on_select="rerun", key="confusions"
-    )
+    chart = gallery.confusion_chart(table, names)
+    if project.is_synthetic:
+        chart = marked_chart(chart)
+    event = st.altair_chart(chart, width="stretch", on_select="rerun", key="confusions")
     chosen = event["selection"].get("cell")
     if not chosen:
         st.caption("Rows: what is annotated. Click a number to see its cells.")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
+from pages._figures import offer_files, show_chart
 from rbcal.config import STRATEGIES, SimulationConfig
 from rbcal.curves import METRICS, Axis, Metric, class_metric, on_common_grid, runs, summaries
 from rbcal.errors import JobError
@@ -45,7 +43,7 @@ def show_curve(project: Project, curve: Sequence[CurvePoint]) -> None:
         help="From the annotated part of this project: see Experiments below.",
     )
     if not behind:
-        st.altair_chart(learning_curve(curve), width="stretch")
+        show_chart(project, learning_curve(curve))
         return
     metrics = _metrics(project.classes.own())
     name = st.selectbox("Metric", metrics, key="live_metric")
@@ -54,7 +52,7 @@ def show_curve(project: Project, curve: Sequence[CurvePoint]) -> None:
     if grid is None:
         st.info(f"Simulation {simulation.id} has no curve of this metric yet.")
         return
-    st.altair_chart(view.live_chart(curve, grid, metrics[name], name), width="stretch")
+    show_chart(project, view.live_chart(curve, grid, metrics[name], name))
     st.caption(
         f"Points: the models of this project. Behind: simulation {simulation.id}, from where its seed images "
         "leave off. It trains less in each round than you do, so compare the shapes, not the heights."
@@ -131,17 +129,18 @@ def show_simulation(project: Project, simulation: Simulation, *, active: bool) -
     )
     every_run = st.toggle("Every single run", key="every_run")
     chart = view.curves_chart(grid, found, axis, name, every_run=every_run, shown=shown)
-    st.altair_chart(chart, width="stretch")
+    show_chart(project, chart)
     minutes = view.effort_words(simulation.config) if axis == "minutes" else ""
     st.caption(f"{_READING} {view.unequal_words(grid)} {minutes}")
     stem = f"simulation-{simulation.id}-{axis}"
-    offer_files(chart, view.curve_table(grid), stem, name, points=view.points_table(points, _names(classes)))
+    every = view.points_table(points, _names(classes))
+    offer_files(project, chart, view.curve_table(grid), stem, name, points=every)
     gained = view.difference_table(grid)
     if set(gained["Strategy"]) & set(shown):
         difference = view.difference_chart(grid, axis, name, shown=shown)
-        st.altair_chart(difference, width="stretch")
+        show_chart(project, difference)
         st.caption(_DIFFERENCE)
-        offer_files(difference, gained, f"{stem}-difference", name)
+        offer_files(project, difference, gained, f"{stem}-difference", name)
     table = view.summary_table(summaries(grid, target), axis, name)
     st.dataframe(table, hide_index=True)
     st.caption(
@@ -256,32 +255,6 @@ def _show_job(path: Path, n_points: int) -> None:
             jobs.cancel(project)
             st.rerun(scope="fragment")
         st.caption("You may close the browser: the work goes on. What is done stays also when you cancel.")
-
-
-def offer_files(
-    chart: alt.LayerChart, table: pd.DataFrame, stem: str, metric: str, points: pd.DataFrame | None = None
-) -> None:
-    """Offer a chart as files; a picture is made when it is asked for."""
-    row = st.container(horizontal=True)
-    title = f"{stem.replace('-', ' ').capitalize()}: {metric}"
-    files = {
-        "PNG": (partial(view.as_picture, chart, "png", title), f"{stem}.png", "image/png"),
-        "SVG": (partial(view.as_picture, chart, "svg", title), f"{stem}.svg", "image/svg+xml"),
-        "CSV": (partial(view.as_csv, table), f"{stem}.csv", "text/csv"),
-    }
-    if points is not None:
-        files["CSV of every point"] = (partial(view.as_csv, points), f"{stem}-points.csv", "text/csv")
-    for label, (content, name, kind) in files.items():
-        row.download_button(
-            label,
-            content,
-            name,
-            kind,
-            on_click="ignore",
-            type="tertiary",
-            icon=":material/download:",
-            key=name,
-        )
 
 
 def _metrics(classes: Sequence[CellClass]) -> dict[str, Metric]:

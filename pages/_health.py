@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages._figures import show_chart
 from rbcal.likeness import N_BYTES, near_pairs
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Group, Split
@@ -45,7 +46,7 @@ def show_health(project: Project) -> None:
         for each in found:
             if each.level == "note":
                 st.markdown(f":material/info: {literal(each.what)}  \n:small[{literal(each.advice)}]")
-        _show_details(classes, cells, groups, pairs)
+        _show_details(project, classes, cells, groups, pairs)
 
 
 def _offer_to_skip(project: Project, pairs: Sequence[health.Twins]) -> None:
@@ -72,6 +73,7 @@ def _near(hashes: bytes) -> list[tuple[int, int]]:
 
 
 def _show_details(
+    project: Project,
     classes: Sequence[CellClass],
     cells: Mapping[Split, Mapping[int, int]],
     groups: Sequence[Group],
@@ -81,7 +83,7 @@ def _show_details(
     with left:
         st.markdown("**Annotated cells of each class**")
         if classes:
-            st.altair_chart(health.balance_chart(classes, cells), width="stretch")
+            show_chart(project, health.balance_chart(classes, cells))
             st.caption("The scale is logarithmic: a rare class is seen beside a frequent one.")
     with right:
         st.markdown("**Groups** (slides, patients)")

@@ -5,6 +5,7 @@ import streamlit as st
 from pages._calibration import show_calibration
 from pages._errors import show_errors
 from pages._experiments import show_curve, show_experiments
+from pages._figures import show_chart
 from pages._open import open_project_path
 from pages._report import offer_report
 from pages._stopping import show_stopping
@@ -75,13 +76,13 @@ with Project.open(PATH) as project:
     show_experiments(project)
 
     st.subheader("Each class")
-    st.altair_chart(class_curve(curve, project.classes.all()), width="stretch")
+    show_chart(project, class_curve(curve, project.classes.all()))
 
     show_errors(project, shown.model_id)
 
     st.subheader("Flagged cells in the pool")
     if history := project.rankings.history():
-        st.altair_chart(flagged_curve(history), width="stretch")
+        show_chart(project, flagged_curve(history))
         st.caption("Cells of the pool that the model of that time was unsure about, or that may be rare.")
     else:
         st.info("Rank the pool on the Train page to see how many cells are flagged.")

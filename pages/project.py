@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages._classes import show_classes
+from pages._demo import show_demo
 from pages._health import show_health
 from pages._import import show_import, show_report
 from pages._safety import show_backups, show_export
@@ -88,6 +89,7 @@ if not is_open:
         "Create a project to begin."
     )
     show_creation(expanded=True)
+    show_demo()
     st.stop()
 
 with Project.open(Path(st.session_state["project"])) as project:

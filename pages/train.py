@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from pages._figures import show_chart
 from pages._models import show_models, show_question
 from pages._open import open_project_path
 from rbcal.config import (
@@ -199,7 +200,7 @@ def show_job() -> None:
         else:
             show_end(job)
         if losses := project.jobs.losses(job.id):
-            st.altair_chart(loss_curve(losses), width="stretch")
+            show_chart(project, loss_curve(losses))
         st.code("\n".join(project.jobs.log_tail(job.id)) or "No log yet.", language=None)
 
 

@@ -16,6 +16,7 @@ from rbcal.errors import JobCancelledError
 from rbcal.store.project import Project
 from rbcal.work import worker
 from tests.conftest import write_coco
+from tests.work.test_drawing import small  # noqa: F401  a fixture
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -59,7 +60,7 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     assert {image["why"] for image in again["images"]} <= {"at random", "nothing found"}
     assert [image["rank"] for image in queue["images"]] == [1, 2, 3]
     figures = document(rbcal("evaluate", "p.rbcal", "--json"))
-    assert figures == trained["evaluation"] | {"model": 1} | {
+    assert figures == trained["evaluation"] | {"model": 1, "synthetic": False} | {
         key: figures[key] for key in ("annotated_images", "annotated_cells")
     }
     status = document(rbcal("status", "p.rbcal", "--json"))
@@ -249,3 +250,32 @@ def test_every_strategy_is_listed_with_what_it_goes_by(rbcal):
     listed = rbcal("strategies").stdout
     for name in ("balanced", "relevance", "boxal", "balanced_free"):
         assert f"\n{name} " in f"\n{listed}"
+
+
+@pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")
+def test_the_demo_goes_through_the_loop_and_on(rbcal, small, tmp_path):  # noqa: F811
+    quick = ("--rounds", 1, "--cells", 1, "--steps", 2)
+    first = rbcal("demo", "d.rbcal", *quick)
+    assert "Synthetic slides, simulated expert" in first.stdout
+    again = document(rbcal("demo", "d.rbcal", *quick, "--json"))
+    curve = again["curve"]
+    assert again["synthetic"]
+    assert len(curve) == 3  # two of the first time
+    assert [row["Annotated cells"] for row in curve] == sorted({row["Annotated cells"] for row in curve})
+    minutes = [row["Expert minutes"] for row in curve]
+    assert minutes == sorted(minutes)
+    assert (minutes[0], minutes[-1] > minutes[1] > 0) == (0, True)
+    with Project.open(tmp_path / "d.rbcal") as project:
+        assert project.images.counts().pool_images == 0
+    assert document(rbcal("status", "d.rbcal", "--json"))["synthetic"]
+    assert "synthetic images" in rbcal("status", "d.rbcal").stdout
+    assert rbcal("models", "d.rbcal").stdout.startswith("Synthetic slides")
+
+
+def test_synthetic_slides_are_written_as_a_data_set_that_a_race_can_use(rbcal, tmp_path, monkeypatch):
+    assert document(rbcal("synth", "out", "--images", 2, "--seed", 5, "--json"))["synthetic"]
+    assert sorted(path.name for path in (tmp_path / "out" / "images").iterdir()) == [
+        "synthetic_5_0001.jpg",
+        "synthetic_5_0002.jpg",
+    ]
+    assert "Choose a new folder" in rbcal("synth", "out", code=1).stderr

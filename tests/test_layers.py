@@ -12,6 +12,7 @@ UI = ", ".join(
         *("view.canvas", "view.charts", "view.experiments", "view.guide", "view.health", "view.reliability"),
         *("view.report", "view.shapes", "view.stopping", "view.words", "curves", "likeness"),
         *(
+            "work.drawing",
             "work.gathering",
             "work.importing",
             "work.jobs",

@@ -11,7 +11,8 @@ from rbcal.cli import pool  # isort: skip
 from rbcal.cli import experiments  # isort: skip
 from rbcal.cli import sharing  # isort: skip
 from rbcal.cli import reporting  # isort: skip
+from rbcal.cli import demo  # isort: skip
 from rbcal.cli import safety  # isort: skip
 from rbcal.cli.base import app
 
-__all__ = ["app", "experiments", "models", "pool", "projects", "reporting", "safety", "sharing"]
+__all__ = ["app", "demo", "experiments", "models", "pool", "projects", "reporting", "safety", "sharing"]

@@ -20,6 +20,7 @@ from rbcal.formats import coco, files
 from rbcal.store.project import Project, project_path, projects_folder
 from rbcal.view.experiments import summary_table
 from rbcal.view.guide import duration
+from rbcal.view.synthetic import MARK
 from rbcal.work import importing
 
 _TEST_FRACTION = 0.3
@@ -113,15 +114,22 @@ def simulate(
         if simulation is None:
             raise ProjectError("Somebody removed the simulation meanwhile. Start it again.")
         points = opened.simulations.points(simulation.id)
+        is_synthetic = opened.is_synthetic
     if as_json:
-        document = {"project": str(path), "simulation": simulation.id, "images": simulation.images}
+        document = {
+            "project": str(path),
+            "synthetic": is_synthetic,
+            "simulation": simulation.id,
+            "images": simulation.images,
+        }
         print_json({**document, "config": config.to_json(), "points": [asdict(point) for point in points]})
         return
     for metric in METRICS:
         curves = on_common_grid(runs(points, METRICS[metric]))
         if curves is not None:
             table = summary_table(summaries(curves), "cells", metric)
-            typer.echo(f"{metric}, against newly annotated cells\n{table.to_string(index=False)}\n")
+            mark = f"{MARK}: " if is_synthetic else ""
+            typer.echo(f"{mark}{metric}, against newly annotated cells\n{table.to_string(index=False)}\n")
     typer.echo(f"The curves are on the Progress page of {path}.")
 
 

@@ -17,6 +17,7 @@ from rbcal.metrics import Evaluation
 from rbcal.store.project import Project
 from rbcal.view.bench import bench_table, store_table
 from rbcal.view.models import PRUNING_RULE, origin
+from rbcal.view.synthetic import MARK
 from rbcal.work import together
 from rbcal.work.store_bench import bench_store
 
@@ -75,9 +76,11 @@ def train(
         model, serving, question = opened.models.all()[-1], opened.models.serving(), opened.models.question()
         figures = opened.evaluations.of(model.id)
         names = opened.classes.names()
+        is_synthetic = opened.is_synthetic
     if as_json:
         print_json(
             {
+                "synthetic": is_synthetic,
                 "model": model.id,
                 "serving": serving and serving.id,
                 "images": model.n_images,
@@ -88,6 +91,8 @@ def train(
             }
         )
         return
+    if is_synthetic:
+        typer.echo(f"{MARK}:")
     typer.echo(
         f"Model {model.id}: {model.n_images} images, {model.n_cells} cells, trained in {model.seconds:.0f} s."
     )
@@ -108,6 +113,7 @@ def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
     with Project.open(project) as opened:
         every, serving = opened.models.all(), opened.models.serving()
         measured = {point.model_id: point.evaluation for point in opened.evaluations.curve()}
+        is_synthetic = opened.is_synthetic
     rows = [
         {
             "model": model.id,
@@ -126,8 +132,10 @@ def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
         for model in every
     ]
     if as_json:
-        print_json({"models": rows})
+        print_json({"synthetic": is_synthetic, "models": rows})
         return
+    if is_synthetic:
+        typer.echo(f"{MARK}:")
     for row in rows:
         figure = "not measured" if row["precision_all"] is None else f"{row['precision_all']:.3f}"
         marks = ("  serves" if row["serving"] else "") + ("" if row["weights_kept"] else "  weights dropped")
@@ -156,10 +164,15 @@ def evaluate(project: ProjectArgument, as_json: JsonOption = False) -> None:
         serving = opened.models.serving()
         point = next(each for each in opened.evaluations.curve() if serving and each.model_id == serving.id)
         names = opened.classes.names()
+        is_synthetic = opened.is_synthetic
     if as_json:
         cells = {"annotated_images": point.n_images, "annotated_cells": point.n_cells}
-        print_json({"model": point.model_id, **cells, **_figures(point.evaluation, names)})
+        print_json(
+            {"synthetic": is_synthetic, "model": point.model_id, **cells, **_figures(point.evaluation, names)}
+        )
     else:
+        if is_synthetic:
+            typer.echo(f"{MARK}:")
         typer.echo(f"Model {point.model_id}, trained on {point.n_cells} cells of {point.n_images} images")
         _print_figures(point.evaluation, names)
 

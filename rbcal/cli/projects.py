@@ -110,6 +110,7 @@ def status(project: ProjectArgument, as_json: JsonOption = False) -> None:
         document = {
             "project": opened.name,
             "path": str(opened.path),
+            "synthetic": opened.is_synthetic,
             **asdict(counts),
             "classes": [
                 {"name": each.name, "rare": each.rare, "annotated_cells": cells.get(each.label, 0)}
@@ -125,7 +126,8 @@ def status(project: ProjectArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(document)
         return
-    typer.echo(f"{document['project']}: {counts.images} images in {counts.groups} groups")
+    drawn = " synthetic" if document["synthetic"] else ""
+    typer.echo(f"{document['project']}: {counts.images}{drawn} images in {counts.groups} groups")
     typer.echo(f"  annotated  {counts.annotated_images} images, {counts.annotated_cells} cells")
     typer.echo(f"  pool       {counts.pool_images} images")
     typer.echo(f"  test set   {counts.test_images} images, {counts.test_cells} cells, frozen")

@@ -58,6 +58,7 @@ def write(
     images: Callable[[], Iterable[tuple[int, LabelledImage]]],
     classes: Sequence[str],
     rare: Iterable[str] = (),
+    about: str = "exported by rbcal",
 ) -> Iterator[str]:
     """Yield a COCO file piece by piece.
 
@@ -71,6 +72,8 @@ def write(
         The class of each label.
     rare : iterable of str
         Those of them that are rare.
+    about : str
+        What the data set is.
     """
     marked = set(rare)
     labels = {name: label for label, name in enumerate(classes)}
@@ -78,7 +81,7 @@ def write(
         {"id": label + 1, "name": name, "supercategory": "cell", **({"rare": True} if name in marked else {})}
         for name, label in labels.items()
     ]
-    yield '{"info": {"description": "exported by rbcal"},\n'
+    yield f'{{"info": {json.dumps({"description": about})},\n'
     yield f'"categories": {json.dumps(categories)},\n"images": ['
     for place, (image_id, image) in enumerate(images()):
         yield (",\n" if place else "\n") + json.dumps(_image_row(image_id, image))

@@ -10,6 +10,8 @@ from rbcal.store.database import Database, Row, now
 
 Split = Literal["work", "test"]
 
+# What rbcal.synth calls what it draws.
+_DRAWN_GROUPS, _DRAWN_IMAGES, _DRAWN_ELSEWHERE = "synthetic slide *", "synthetic_*", "*/synthetic_*"
 LARGEST_FILE = 999_000_000  # bytes; SQLite holds no row of more than 10^9
 
 _SELECT = """
@@ -226,6 +228,19 @@ class Images:
             """
         )
         return Counts(**row or {})
+
+    def any_synthetic(self) -> bool:
+        """Return whether any image was drawn, not photographed: its name says so, or that of its group.
+
+        So a project stays marked for as long as it lives, and one that imports its exports is marked, too.
+        """
+        return bool(
+            self._db.value(
+                "SELECT EXISTS (SELECT 1 FROM image_group WHERE name GLOB ?)"
+                " OR EXISTS (SELECT 1 FROM image WHERE name GLOB ? OR name GLOB ?)",
+                (_DRAWN_GROUPS, _DRAWN_IMAGES, _DRAWN_ELSEWHERE),
+            )
+        )
 
     def usual_size(self) -> tuple[int, int] | None:
         """Return the height and width that most images have, in pixels, or None without an image."""

@@ -146,6 +146,11 @@ class Project:
         """The name that signs every act; empty while nobody gave one."""
         return str(self._database.value("SELECT expert FROM project"))
 
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether any of its images was drawn, not photographed: then every screen and figure says so."""
+        return self.images.any_synthetic()
+
     def sign(self, name: str) -> None:
         """Let this name sign every act from now on."""
         if len(name) > _LONGEST_NAME:

@@ -395,6 +395,12 @@ class Reviews:
             counts[merges.target(row["class_id"])] += row["n"]
         return counts
 
-    def expert_seconds(self) -> float:
-        """Return the time that all reviews took together."""
-        return float(self._db.value("SELECT total(seconds) FROM review WHERE origin = 'expert'"))
+    def expert_seconds(self, until: str | None = None) -> float:
+        """Return the time that all reviews took together, or those until a moment (ISO 8601, UTC)."""
+        return float(
+            self._db.value(
+                "SELECT total(seconds) FROM review"
+                " WHERE origin = 'expert' AND (?1 IS NULL OR created_at <= ?1)",
+                (until,),
+            )
+        )

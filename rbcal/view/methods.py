@@ -56,6 +56,8 @@ def methods(gathered: Gathered) -> list[str]:
 
 def _annotation(g: Gathered) -> Iterator[str]:
     counts = g.counts
+    if g.synthetic:
+        yield "The images are synthetic: a program drew them."
     yield (
         f"Red blood cells were annotated with rbcal {g.versions['rbcal']}, an implementation of the "
         "active-learning method of Sadafi et al. (2019): a box and one of "

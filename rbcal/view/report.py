@@ -22,6 +22,7 @@ from rbcal.view.guide import duration
 from rbcal.view.methods import class_totals, count
 from rbcal.view.report_charts import as_svg, precision_recall_charts
 from rbcal.view.stopping import standings, verdict_words
+from rbcal.view.synthetic import MARK
 from rbcal.view.words import green_words
 from rbcal.work.gathering import Doubtful, Errors, Gathered, Wrong
 
@@ -68,25 +69,18 @@ class Gallery:
     pictures: Sequence[Picture]
 
 
-def as_html(gathered: Gathered, notices: Sequence[str] = ()) -> str:
-    """Return the report, an HTML document that needs nothing else.
-
-    Parameters
-    ----------
-    gathered : Gathered
-    notices : sequence of str
-        What must be known before any figure is read; they stand in the heading, before those that the project
-        itself gives reason to.
-    """
+def as_html(gathered: Gathered) -> str:
+    """Return the report, an HTML document that needs nothing else; one of synthetic slides says so."""
     g = gathered
     return _TEMPLATES.get_template("report.html").render(
         g=g,
         made=_day(g.made_at),
-        notices=[*notices, *_notices(g)],
+        mark=_mark(g),
+        notices=_notices(g),
         figures=_figures(g),
         rounds=tables.round_table(g) if g.rounds or g.test else None,
         green=green_words(*g.spot_checks) if g.spot_checks[1] else "",
-        curve=as_svg(learning_curve(g.curve)) if len(g.curve) > 1 else "",
+        curve=as_svg(learning_curve(g.curve), _mark(g)) if len(g.curve) > 1 else "",
         models=tables.model_table(g.curve, None if g.model is None else g.model.id),
         targets=_targets(g),
         simulation=_simulation(g),
@@ -108,6 +102,8 @@ def as_html(gathered: Gathered, notices: Sequence[str] = ()) -> str:
 def _notices(g: Gathered) -> list[str]:
     """Return what a reader should know before the figures."""
     found = []
+    if g.synthetic:
+        found.append(f"{MARK}: a program drew them. No figure here says anything about patients.")
     if not g.counts.images:
         found.append("This project has no image yet.")
     elif g.test is None:
@@ -128,6 +124,11 @@ def _notices(g: Gathered) -> list[str]:
             "uncertain cells are those of that model."
         )
     return found
+
+
+def _mark(g: Gathered) -> str:
+    """Return what every figure says of its slides; empty for real ones."""
+    return MARK if g.synthetic else ""
 
 
 def _figures(g: Gathered) -> list[tuple[str, str, str]]:
@@ -169,7 +170,7 @@ def _class_rows(g: Gathered) -> list[tables.ClassRow]:
 def _precision_recall(g: Gathered) -> list[Markup]:
     if g.errors is None:
         return []
-    return [as_svg(chart) for chart in precision_recall_charts(g.errors.precision, g.classes)]
+    return [as_svg(chart, _mark(g)) for chart in precision_recall_charts(g.errors.precision, g.classes)]
 
 
 def _simulation(g: Gathered) -> Mapping[str, object] | None:
@@ -185,8 +186,8 @@ def _simulation(g: Gathered) -> Mapping[str, object] | None:
         "state": experiments.state_words(g.simulation, g.points, active=False),
         "settings": experiments.settings_words(g.simulation, g.points),
         "unequal": experiments.unequal_words(curves),
-        "curves": as_svg(experiments.curves_chart(curves, found, "cells", metric)),
-        "difference": as_svg(experiments.difference_chart(curves, "cells", metric))
+        "curves": as_svg(experiments.curves_chart(curves, found, "cells", metric), _mark(g)),
+        "difference": as_svg(experiments.difference_chart(curves, "cells", metric), _mark(g))
         if len(difference)
         else "",
         "table": tables.Table(list(summary.columns), summary.astype(str).to_numpy().tolist()),

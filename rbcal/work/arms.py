@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from rbcal.boxes import Annotations, Detections, area
+from rbcal.boxes import Annotations, area
 from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
 from rbcal.formats.pictures import Pixels, decode
-from rbcal.matching import match
 from rbcal.metrics import Evaluation
 from rbcal.scoring.calibration import Calibration
 from rbcal.scoring.effort import Effort
@@ -38,9 +37,9 @@ from rbcal.vision import checkpoint, devices, evaluation, sampling
 from rbcal.vision.detector import Detector, TracedImage, build
 from rbcal.vision.frozen import FrozenTraining, TracedView, freeze, views
 from rbcal.vision.training import Training
+from rbcal.work.expert import Review, review
 
 _MOST_BYTES = 2 * 2**30  # of what a trunk made, in one process
-_RIGHT = 0.7  # IoU from which on the expert leaves a box as it is
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,36 +90,6 @@ class Corpus:
             digest.update(hashlib.sha256(content).digest())
             digest.update(repr((layer, test, truth.labels.tolist(), truth.boxes.tolist())).encode())
         return digest.hexdigest()
-
-
-@dataclass(frozen=True, eq=False)
-class Review:
-    """What the simulated expert did with the N detections of an image of M cells.
-
-    `truth` is the class of the cell that each detection is of, -1 where there is none; `changed` says whether
-    the expert gave it another class, moved its box or deleted it; `missed` cells were drawn.
-    """
-
-    labels: np.ndarray  # (N,) that the model gave
-    truth: np.ndarray  # (N,)
-    changed: np.ndarray  # (N,) bool
-    missed: np.ndarray  # classes of the cells that no detection was of
-    doubts: np.ndarray  # (N, 4)
-
-    @property
-    def n_changes(self) -> int:
-        """How many acts of mending the image took."""
-        return int(self.changed.sum()) + len(self.missed)
-
-
-def review(detections: Detections, truth: Annotations, doubts: np.ndarray) -> Review:
-    """Return what an expert who knows the truth does; each cell is matched once, the best overlap first."""
-    matched = match(truth, detections)
-    cell = matched.detection
-    classes = np.where(cell >= 0, truth.labels[cell] if len(truth) else -1, -1)
-    changed = (classes != detections.labels) | (matched.overlap < _RIGHT)
-    missed = truth.labels[matched.missed]
-    return Review(detections.labels, classes, changed, missed, doubts)
 
 
 def f1_of(reviews: Sequence[Review], n_classes: int) -> np.ndarray:

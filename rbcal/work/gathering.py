@@ -80,13 +80,15 @@ class Errors:
 class Gathered:
     """A project at the moment `made_at`, as far as a report tells of it.
 
-    Classes that are merged are among `classes`, so that the one with label k is at position k.
-    `evaluation` is that of the serving model; `errors` are None where its detections were not kept. `taught`
-    and `apart` count the groups that may teach and those of the test set. `flagged` and `uncertain` are of
-    the current ranking. `spot_checks` are green boxes of the serving model: wrong ones, and checked ones.
+    `synthetic` says that slides of it were drawn by a program. Classes that are merged are among `classes`, so
+    that the one with label k is at position k. `evaluation` is that of the serving model; `errors` are None
+    where its detections were not kept. `taught` and `apart` count the groups that may teach and those of the
+    test set. `flagged` and `uncertain` are of the current ranking. `spot_checks` are green boxes of the serving
+    model: wrong ones, and checked ones.
     """
 
     name: str
+    synthetic: bool
     expert: str
     made_at: str
     classes: Sequence[CellClass]
@@ -124,6 +126,7 @@ def gather(project: Project) -> Gathered:
         simulation, points = next(((s, p) for s, p in reversed(simulations) if p), (None, []))
         return Gathered(
             name=project.name,
+            synthetic=project.is_synthetic,
             expert=project.expert,
             made_at=now(),
             classes=project.classes.all(),

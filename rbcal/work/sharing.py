@@ -118,7 +118,8 @@ class _Export:
             first = False
 
         with (self._folder / "annotations.json").open("w", encoding="utf-8") as file:
-            file.writelines(coco.write(images, self._classes, rare))
+            about = "synthetic, exported by rbcal" if self._project.is_synthetic else "exported by rbcal"
+            file.writelines(coco.write(images, self._classes, rare, about))
         for image in self._images:
             self._copy(image, f"images/{self._names[image.id]}")
 

@@ -173,7 +173,9 @@ def test_what_models_found_counts_as_merged(project, image_id):
     project.classes.merge(SLIT, SPIKY)
     folded = [0.1, 0.3, 0, 0.6]
     np.testing.assert_allclose(project.rankings.cells(ranking_id, other)[0].probs, folded, atol=1e-6)
-    np.testing.assert_allclose(project.evaluations.detections(model_id)[other].probs, [folded], atol=1e-6)
+    np.testing.assert_allclose(
+        project.evaluations.detections(model_id, "work")[other].probs, [folded], atol=1e-6
+    )
     assert project.rankings.order(SPIKY) == [(other, False)]
     assert project.rankings.entries([other])[0].rare_names == ("spiky",)
 

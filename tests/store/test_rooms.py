@@ -531,3 +531,11 @@ def test_annotated_cells_are_counted_on_each_side(project):
     _, test = add_image(project, 2, group="other", split="test", annotated=True)
     assert sum(project.reviews.cells_per_class("test").values()) == len(test)
     assert sum(project.reviews.cells_per_class().values()) == len(work)
+
+
+def test_the_experts_time_is_counted_up_to_a_moment(project):
+    image_id, annotations = add_image(project, 1)
+    project.reviews.save(image_id, annotations, origin="expert", base_revision=0, seconds=30)
+    at = project.reviews.current(image_id).created_at
+    assert project.reviews.expert_seconds() == project.reviews.expert_seconds(at) == 30
+    assert project.reviews.expert_seconds("2020-01-01T00:00:00.000+00:00") == 0

@@ -15,7 +15,7 @@ from rbcal.boxes import Annotations, Detections
 from rbcal.config import SimulationConfig
 from rbcal.errors import JobCancelledError, ScoringError
 from rbcal.scoring.effort import Effort
-from rbcal.work import arms, simulate
+from rbcal.work import arms, expert, simulate
 from rbcal.work.costing import cost
 from tests.conftest import add_image
 from tests.work.test_pipeline import Silent
@@ -169,7 +169,7 @@ TRUE = Annotations(  # right; of another class; its box is off; missed; nothing 
 
 
 def test_the_simulated_expert_changes_what_is_wrong_and_draws_what_is_missing():
-    review = arms.review(DETECTED, TRUE, np.zeros((4, 4)))
+    review = expert.review(DETECTED, TRUE, np.zeros((4, 4)))
     assert review.truth.tolist() == [0, 1, 1, -1]
     assert review.changed.tolist() == [False, True, True, True]
     assert review.missed.tolist() == [1]
@@ -178,14 +178,14 @@ def test_the_simulated_expert_changes_what_is_wrong_and_draws_what_is_missing():
 
 def test_a_cell_is_matched_once():
     twice = Detections(np.float32([[0, 0, 10, 9], [0, 0, 10, 10]]), np.float32([[0, 1, 0]] * 2))
-    review = arms.review(twice, Annotations(np.float32([[0, 0, 10, 10]]), np.array([0])), np.zeros((2, 4)))
+    review = expert.review(twice, Annotations(np.float32([[0, 0, 10, 10]]), np.array([0])), np.zeros((2, 4)))
     assert review.truth.tolist() == [-1, 0]
-    empty = arms.review(Detections(np.empty((0, 4)), np.empty((0, 3))), TRUE, np.empty((0, 4)))
+    empty = expert.review(Detections(np.empty((0, 4)), np.empty((0, 3))), TRUE, np.empty((0, 4)))
     assert empty.n_changes == 4
 
 
 def test_f1_counts_missed_and_false_cells():
-    f1 = arms.f1_of([arms.review(DETECTED, TRUE, np.zeros((4, 4)))], 3)
+    f1 = arms.f1_of([expert.review(DETECTED, TRUE, np.zeros((4, 4)))], 3)
     assert f1[0] == pytest.approx(2 * 1 / (2 + 1))  # one right of two claimed; one is there
     assert f1[1] == pytest.approx(2 * 1 / (2 + 3))
     assert np.isnan(f1[2])

@@ -1,0 +1,88 @@
+"""Commands that make something to try rbcal out on: synthetic slides, and the whole loop on them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from rbcal.cli.base import JsonOption, app, print_json, run
+from rbcal.store.project import Project, project_path
+from rbcal.view.charts import metrics_table
+from rbcal.view.synthetic import MARK
+from rbcal.work import drawing, rehearsal
+
+
+@app.command()
+def synth(
+    out: Annotated[Path, typer.Argument(metavar="OUT", file_okay=False, help="A new folder.")],
+    images: Annotated[int, typer.Option(min=1, help="How many images, ten a slide.")] = drawing.DEMO_IMAGES,
+    seed: Annotated[int, typer.Option(min=0, help="Of every draw: the same seed, the same images.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw synthetic slides of the paper's seven subtypes, with exact boxes, as a COCO data set.
+
+    For rbcal simulate --coco OUT/annotations.json --images OUT/images, or for rbcal import.
+    """
+    n_cells = drawing.write_dataset(out, images, seed, _bar)
+    if as_json:
+        print_json({"folder": str(out), "images": images, "cells": n_cells, "seed": seed, "synthetic": True})
+    else:
+        typer.echo(f"{images} synthetic images with {n_cells} cells are in {out}.")
+
+
+@app.command()
+def demo(
+    project: Annotated[
+        Path,
+        typer.Argument(
+            parser=project_path, metavar="[PROJECT]", help="Made if it is not there; else it goes on."
+        ),
+    ] = "demo",  # type: ignore[assignment]  # the parser makes a path of it
+    rounds: Annotated[int, typer.Option(min=1, help="Of ranking, reviewing and training.")] = 3,
+    cells: Annotated[int, typer.Option(min=1, help="Reviewed in each round.")] = rehearsal.CELLS,
+    steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = rehearsal.TRAINING.steps,
+    seed: Annotated[int, typer.Option(min=0, help="Of the slides and of the training.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Go through the whole loop on synthetic slides, with a simulated expert; a few minutes.
+
+    Every step is the real one, over the project file: open it in the app afterwards.
+    """
+    if not project.exists():
+        drawing.create_demo(project, seed, _bar)
+    training = replace(rehearsal.TRAINING, steps=steps, seed=seed)
+    with Project.open(project) as opened:
+        rehearsal.rehearse(
+            opened,
+            partial(run, project),
+            rounds=rounds,
+            cells=cells,
+            training=training,
+            say=lambda line: typer.echo(line, err=True),
+        )
+        curve = opened.evaluations.curve()
+        minutes = [opened.reviews.expert_seconds(point.created_at) / 60 for point in curve]
+    table = metrics_table(curve)
+    table["Expert minutes"] = minutes
+    if as_json:
+        print_json({"project": str(project), "synthetic": True, "curve": table.to_dict("records")})
+        return
+    typer.echo(f"{MARK}, simulated expert. Average precision on the test set:\n")
+    columns = ["Annotated cells", "Precision_all", "mAP@0.5", "Rare-class AP@0.5", "Expert minutes"]
+    typer.echo(
+        table[columns].to_string(
+            index=False, float_format="{:.3f}".format, formatters={"Expert minutes": "{:.1f}".format}
+        )
+    )
+    typer.echo(f"\nMinutes are expected ones: no expert was timed. Open {project} in the app to go on.")
+
+
+def _bar(numbers: Sequence[int]) -> Iterable[int]:
+    return tqdm(numbers, desc="Drawing", file=sys.stderr, leave=False, disable=None)
