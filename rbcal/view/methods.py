@@ -56,13 +56,13 @@ def methods(gathered: Gathered) -> list[str]:
 
 def _annotation(g: Gathered) -> Iterator[str]:
     counts = g.counts
-    if g.synthetic:
-        yield "The images are synthetic: a program drew them."
     yield (
         f"Red blood cells were annotated with rbcal {g.versions['rbcal']}, an implementation of the "
         "active-learning method of Sadafi et al. (2019): a box and one of "
         f"{count(len(own(g.classes)), 'class', 'classes')} for each cell."
     )
+    if g.synthetic:
+        yield "The images are synthetic: they were drawn by a program, and show no patient's cells."
     n_imported = sum(each.n_imported for each in g.rounds)
     came = f"; the annotations of {count(n_imported, 'image')} were imported" if n_imported else ""
     yield (

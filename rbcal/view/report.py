@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
+import altair as alt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -22,7 +24,7 @@ from rbcal.view.guide import duration
 from rbcal.view.methods import class_totals, count
 from rbcal.view.report_charts import as_svg, precision_recall_charts
 from rbcal.view.stopping import standings, verdict_words
-from rbcal.view.synthetic import MARK
+from rbcal.view.synthetic import MARK, marked_chart
 from rbcal.view.words import green_words
 from rbcal.work.gathering import Doubtful, Errors, Gathered, Wrong
 
@@ -35,6 +37,7 @@ _TEMPLATES = Environment(
 )
 _SUMMARY = 6  # columns of the table of strategies; the others have no room on paper
 _ROOM = 23  # letters of a class below a picture
+_Chart = TypeVar("_Chart", alt.LayerChart, alt.FacetChart)
 _UNLIKELY = 0.05  # a class less probable than this is not named beside a cell
 
 
@@ -80,7 +83,7 @@ def as_html(gathered: Gathered) -> str:
         figures=_figures(g),
         rounds=tables.round_table(g) if g.rounds or g.test else None,
         green=green_words(*g.spot_checks) if g.spot_checks[1] else "",
-        curve=as_svg(learning_curve(g.curve), _mark(g)) if len(g.curve) > 1 else "",
+        curve=_drawn(learning_curve(g.curve), g) if len(g.curve) > 1 else "",
         models=tables.model_table(g.curve, None if g.model is None else g.model.id),
         targets=_targets(g),
         simulation=_simulation(g),
@@ -103,7 +106,7 @@ def _notices(g: Gathered) -> list[str]:
     """Return what a reader should know before the figures."""
     found = []
     if g.synthetic:
-        found.append(f"{MARK}: a program drew them. No figure here says anything about patients.")
+        found.append(f"{MARK}: the cells are drawn by rbcal. No figure here says anything about patients.")
     if not g.counts.images:
         found.append("This project has no image yet.")
     elif g.test is None:
@@ -170,7 +173,7 @@ def _class_rows(g: Gathered) -> list[tables.ClassRow]:
 def _precision_recall(g: Gathered) -> list[Markup]:
     if g.errors is None:
         return []
-    return [as_svg(chart, _mark(g)) for chart in precision_recall_charts(g.errors.precision, g.classes)]
+    return [_drawn(chart, g) for chart in precision_recall_charts(g.errors.precision, g.classes)]
 
 
 def _simulation(g: Gathered) -> Mapping[str, object] | None:
@@ -186,8 +189,8 @@ def _simulation(g: Gathered) -> Mapping[str, object] | None:
         "state": experiments.state_words(g.simulation, g.points, active=False),
         "settings": experiments.settings_words(g.simulation, g.points),
         "unequal": experiments.unequal_words(curves),
-        "curves": as_svg(experiments.curves_chart(curves, found, "cells", metric), _mark(g)),
-        "difference": as_svg(experiments.difference_chart(curves, "cells", metric), _mark(g))
+        "curves": _drawn(experiments.curves_chart(curves, found, "cells", metric), g),
+        "difference": _drawn(experiments.difference_chart(curves, "cells", metric), g)
         if len(difference)
         else "",
         "table": tables.Table(list(summary.columns), summary.astype(str).to_numpy().tolist()),
@@ -294,6 +297,10 @@ def _settings(g: Gathered) -> list[tuple[str, list[tuple[str, str]]]]:
     found.append(("SHA-256 of images and annotations", hashes))
     found.append(("Versions where this report was made", tables.settings_rows(g.versions)))
     return found
+
+
+def _drawn(chart: _Chart, g: Gathered) -> Markup:
+    return as_svg(marked_chart(chart) if g.synthetic else chart)
 
 
 def _day(at: str) -> str:

@@ -75,10 +75,8 @@ def _small_plots(titled: Sequence[tuple[str, NDArray[np.float64]]]) -> alt.Facet
     )
 
 
-def as_svg(chart: alt.LayerChart | alt.FacetChart, title: str = "") -> Markup:
+def as_svg(chart: alt.LayerChart | alt.FacetChart) -> Markup:
     """Return a chart as SVG to stand in a page, without a background; the renderer escapes its texts."""
-    if title:
-        chart = chart.properties(title=alt.TitleParams(title, anchor="start", fontSize=12))
     if isinstance(chart, alt.LayerChart):
         chart = chart.properties(width=_WIDTH, height=_HEIGHT)
     plain = (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import altair as alt
 import pandas as pd
 
 MARK = "Synthetic slides"
+_Chart = TypeVar("_Chart", alt.LayerChart, alt.FacetChart)
 
 
-def marked_chart(chart: alt.LayerChart) -> alt.LayerChart:
+def marked_chart(chart: _Chart) -> _Chart:
     """Return a chart that says above it that its slides are synthetic."""
     return chart.properties(title=alt.TitleParams(MARK, anchor="start", fontSize=12))
 

@@ -167,7 +167,7 @@ def test_synthetic_slides_are_named_in_the_heading_in_every_figure_and_in_the_me
     gathered = gather(full)
     assert "ynthetic" not in as_html(gathered)
     document = as_html(replace(gathered, synthetic=True))
-    assert document.index("Synthetic slides: a program drew them") < document.index('class="figures"')
+    assert document.index("the cells are drawn by rbcal") < document.index('class="figures"')
     charts = re.findall(r"<svg version.*?</svg>", document, re.DOTALL)
     assert len(charts) == 4  # the curve, two of the simulation, precision against recall
     assert all("Synthetic slides" in chart for chart in charts)
@@ -250,3 +250,15 @@ def test_a_merged_class_has_no_row_of_its_own(project):
     table = tables.class_rows(gathered.classes, {}, gathered.evaluation, gathered.errors)
     assert [row.name for row in table] == ["disc", "spiky"]
     assert "one of 2 classes" in as_html(gathered)
+
+
+def test_a_report_of_synthetic_slides_says_so_everywhere(full):
+    full.images.add(b"drawn", name="a.png", width=9, height=9, group="synthetic slide 1", split="work")
+    document = as_html(gather(full))
+    text = Reader(document).text
+    assert "No figure here says anything about patients" in text
+    assert "The images are synthetic" in text  # the methods paragraph
+    charts = [part.split("</svg>")[0] for part in document.split("<svg")[1:] if "marks" in part]
+    assert charts
+    assert all("Synthetic slides" in chart for chart in charts if "<image" not in chart)
+    assert "Synthetic slides" not in as_html(replace(gather(full), synthetic=False))
