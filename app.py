@@ -23,10 +23,10 @@ SYNTHETIC = """<style>
 
 
 def choose_project() -> Path | None:
-    """Return the project that was just created, or that the user or the address bar names, or None."""
+    """Return the project that a page, the user or the address bar names, or None."""
     names = sorted(path.stem for path in projects_folder().glob(f"*{SUFFIX}"))
     chosen = st.session_state.get("project_name")
-    wanted = st.session_state.pop("just_created", None) or chosen or st.query_params.get("project")
+    wanted = st.session_state.pop("wanted_project", None) or chosen or st.query_params.get("project")
     if wanted not in names:
         wanted = names[0] if len(names) == 1 else None
     if wanted != chosen:  # else the choice is the browser's own, and is left to it

@@ -35,5 +35,5 @@ def show_demo() -> None:
                 bar.progress(1.0, "Putting them into the project")
 
             drawing.create_demo(path, track=track)
-        st.session_state["just_created"] = NAME
+        st.session_state["wanted_project"] = NAME
         st.rerun()

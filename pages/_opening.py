@@ -33,6 +33,7 @@ def open_image(path: Path, image_id: int) -> None:
     """Leave for the Review page, with an image of a project on the desk."""
     forget_other_project(path)
     st.session_state["wanted_image"] = image_id
+    st.session_state["wanted_project"] = path.stem  # the choice does not outlive the switch
     st.switch_page("pages/review.py")
 
 

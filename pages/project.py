@@ -45,7 +45,7 @@ def show_creation(expanded: bool) -> None:
                 st.error("A project name holds no slash or backslash.")
                 return
             Project.create(path, classes=classes, rare=rare).close()
-            st.session_state["just_created"] = name.strip()
+            st.session_state["wanted_project"] = name.strip()
             st.rerun()
 
 

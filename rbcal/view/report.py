@@ -72,21 +72,14 @@ class Gallery:
     pictures: Sequence[Picture]
 
 
-def as_html(gathered: Gathered, notices: Sequence[str] = ()) -> str:
-    """Return the report, an HTML document that needs nothing else.
-
-    Parameters
-    ----------
-    gathered : Gathered
-    notices : sequence of str
-        What must be known before any figure is read; they stand in the heading, before those that the project
-        itself gives reason to.
-    """
+def as_html(gathered: Gathered) -> str:
+    """Return the report, an HTML document that needs nothing else; one of synthetic slides says so."""
     g = gathered
     return _TEMPLATES.get_template("report.html").render(
         g=g,
         made=_day(g.made_at),
-        notices=[*notices, *_notices(g)],
+        mark=_mark(g),
+        notices=_notices(g),
         figures=_figures(g),
         rounds=tables.round_table(g) if g.rounds or g.test else None,
         green=green_words(*g.spot_checks) if g.spot_checks[1] else "",
@@ -134,6 +127,11 @@ def _notices(g: Gathered) -> list[str]:
             "uncertain cells are those of that model."
         )
     return found
+
+
+def _mark(g: Gathered) -> str:
+    """Return what every figure says of its slides; empty for real ones."""
+    return MARK if g.synthetic else ""
 
 
 def _figures(g: Gathered) -> list[tuple[str, str, str]]:

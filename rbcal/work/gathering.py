@@ -80,10 +80,11 @@ class Errors:
 class Gathered:
     """A project at the moment `made_at`, as far as a report tells of it.
 
-    Classes that are merged are among `classes`, so that the one with label k is at position k.
-    `evaluation` is that of the serving model; `errors` are None where its detections were not kept. `taught`
-    and `apart` count the groups that may teach and those of the test set. `flagged` and `uncertain` are of
-    the current ranking. `spot_checks` are green boxes of the serving model: wrong ones, and checked ones.
+    `synthetic` says that slides of it were drawn by a program. Classes that are merged are among `classes`,
+    so that the one with label k is at position k. `evaluation` is that of the serving model; `errors` are
+    None where its detections were not kept. `taught` and `apart` count the groups that may teach and those of
+    the test set. `flagged` and `uncertain` are of the current ranking. `spot_checks` are green boxes of the
+    serving model: wrong ones, and checked ones.
     """
 
     name: str

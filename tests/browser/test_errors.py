@@ -17,6 +17,7 @@ def mistaken(projects: Path, request: pytest.FixtureRequest) -> str:
     name = request.node.name
     with Project.create(projects / f"{name}.rbcal", classes=["disc", "slit", "spiky"]) as project:
         plant(project)
+    Project.create(projects / f"beside-{name}.rbcal").close()  # the only project would open by itself
     return name
 
 

@@ -101,10 +101,10 @@ def test_every_name_of_the_project_is_text_and_nothing_else(tmp_path):
         evil._database.write("UPDATE project SET name = ?", (EVIL,))
         simulated(measured(evil))
         evil._database.write("UPDATE image SET name = ?", ('"><svg onload=alert(1)>',))
-        reader = Reader(as_html(gather(evil), notices=[EVIL]))
+        reader = Reader(as_html(gather(evil)))
     assert not {"script", "img", "b onload"} & set(reader.tags)
     assert reader.events == []
-    assert reader.text.count(EVIL) >= 5  # title, heading, notice, tables, methods
+    assert reader.text.count(EVIL) >= 5  # title, heading, tables, methods
     for name in ("a & b", 'c"><img src=x>', "<b onload=alert(1)>", '"><svg onload=alert(1)>'):
         assert name in reader.text
 
@@ -163,9 +163,18 @@ def test_what_no_longer_holds_is_said_in_the_heading(full):
     )
 
 
-def test_a_notice_comes_before_every_figure(project):
-    document = as_html(gather(project), notices=["All of this is a trial."])
-    assert document.index("All of this is a trial.") < document.index('class="figures"')
+def test_synthetic_slides_are_named_in_the_heading_in_every_figure_and_in_the_methods(full):
+    gathered = gather(full)
+    assert "ynthetic" not in as_html(gathered)
+    document = as_html(replace(gathered, synthetic=True))
+    assert document.index("the cells are drawn by rbcal") < document.index('class="figures"')
+    charts = re.findall(r"<svg version.*?</svg>", document, re.DOTALL)
+    assert len(charts) == 4  # the curve, two of the simulation, precision against recall
+    assert all("Synthetic slides" in chart for chart in charts)
+    text = Reader(document).text
+    for caption in ("Annotated cells by the class", "Of the 1 image", "annotated found by", "AP@0.5: area"):
+        assert re.search(rf"Synthetic slides\. +{caption}", text)
+    assert "The images are synthetic" in text
 
 
 def test_without_kept_detections_the_report_says_how_to_get_them(full):
