@@ -73,7 +73,7 @@ with Project.open(PATH) as project:
     st.subheader("Each class")
     st.altair_chart(class_curve(curve, project.classes.all()), width="stretch")
 
-    show_errors(project, shown.model_id)
+    show_errors(PATH, shown.model_id)
 
     st.subheader("Flagged cells in the pool")
     if history := project.rankings.history():
