@@ -32,7 +32,7 @@ def test_a_cell_of_the_matrix_has_its_crops(page: Page, server: str, mistaken: s
     crops = page.get_by_role("button", name="002.png")
     expect(crops).to_have_count(1)
     expect(page.get_by_text("the model sees no cell")).to_have_count(0)
-    missed = "[aria-roledescription='text mark'][aria-label*='model: nothing there']"
+    missed = "[aria-roledescription='text mark'][aria-label*='model: not found']"
     page.get_by_test_id("stVegaLiteChart").last.locator(missed).click(force=True)
     expect(crops).to_have_count(1)
     expect(page.get_by_text("the model sees no cell")).to_be_visible()
