@@ -212,7 +212,7 @@ class Desk(Easel):
             self.view.only = "all"
         self.select(None if shape is None else shape.id, centre=True)
         if shape is None:
-            self.place, self.notice = self.frame.clip(box), "No box of yours is in the ring."
+            self.place = self.frame.clip(box)
 
     def show_version(self, review_id: int) -> None:
         """Show the boxes of an earlier review; an undo goes back."""

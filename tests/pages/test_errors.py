@@ -98,6 +98,18 @@ def test_a_crop_opens_its_cell_on_the_review_page(app, project, wrong):
     assert "no model learns from it" in words(at)
 
 
+def test_a_cell_that_nobody_annotated_is_shown_by_its_place(app, project, wrong):
+    test_id, _ = wrong
+    beyond = Detections([[90, 60, 99, 69]], [[0.1, 0.7, 0.1, 0.1]])
+    project.evaluations.save_detections(project.models.serving().id, test_id, beyond)
+    at = app("progress")
+    at.segmented_control(key="errors_kind_test").set_value("Nothing annotated").run()
+    crops(at)[0].click().run()
+    desk = at.session_state["desk"]
+    assert (desk.selected, desk.place) == (None, (90, 60, 99, 69))
+    assert "a cell that has no box of its own" in words(at)
+
+
 def test_a_corrected_test_image_is_the_truth_from_then_on(app, project, wrong):
     test_id, _ = wrong
     at = app("progress")
