@@ -45,7 +45,8 @@ def show_companion(desk: Desk) -> None:
     """Mount the companion beside the canvas; it shows something of its own only in the walk."""
     chosen = desk.history.find(desk.selected)
     walking = desk.walking and (chosen is not None or bool(desk.sheet))
-    ring = None if chosen is None or walking else list(desk.frame.to_canvas(chosen.box))
+    where = desk.place if chosen is None else chosen.box
+    ring = None if where is None or walking else list(desk.frame.to_canvas(where))
     _companion(
         key=COMPANION,
         data={

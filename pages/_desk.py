@@ -204,6 +204,16 @@ class Desk(Easel):
         """Go back to what the model found; an undo brings the edits back."""
         self._turn(self.history.change(self.start), "edit")
 
+    def point_at(self, box: shapes.Box) -> None:
+        """Bring the cell of a box into sight, on the whole image; where nobody boxed it, the place."""
+        self.walking, self.sheet = False, []
+        shape = shapes.shape_like(self.present, box)
+        if shape is not None and not self._shows(shape):
+            self.view.only = "all"
+        self.select(None if shape is None else shape.id, centre=True)
+        if shape is None:
+            self.place = self.frame.clip(box)
+
     def show_version(self, review_id: int) -> None:
         """Show the boxes of an earlier review; an undo goes back."""
         before = self.history

@@ -75,6 +75,7 @@ class Easel:
     selected: int | None = None  # id of a box
     seen: set[int] = field(default_factory=set)  # ids of boxes that were selected
     centre: bool = False  # bring the selected box into sight
+    place: shapes.Box | None = None  # where the expert shall look while no box is selected
     notice: str = ""  # what just happened, where the boxes do not show it
     theirs: Work | None = None  # what somebody else did meanwhile
     serial: int = 0
@@ -219,7 +220,7 @@ class Easel:
 
     def select(self, shape_id: int | None, *, centre: bool = False) -> None:
         """Point at a box."""
-        self.selected, self.centre = shape_id, centre
+        self.selected, self.centre, self.place = shape_id, centre, None
         if centre:
             self.redraw()  # or the canvas would still have another box selected, which Delete would hit
         if shape_id is not None:

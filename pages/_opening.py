@@ -24,15 +24,15 @@ def forget_other_project(path: Path) -> None:
     view: View = st.session_state.get("view", View())
     if st.session_state.get("view_of") != path:
         view = View(pointed=view.pointed, ticket=view.ticket, done=view.done)
-        for key in ("desk", "wanted_image", "saved", "dialog", "review_error"):
+        for key in ("desk", "wanted_image", "wanted_box", "saved", "dialog", "review_error"):
             st.session_state.pop(key, None)
     st.session_state["view"], st.session_state["view_of"] = view, path
 
 
-def open_image(path: Path, image_id: int) -> None:
-    """Leave for the Review page, with an image of a project on the desk."""
+def open_image(path: Path, image_id: int, box: shapes.Box | None = None) -> None:
+    """Leave for the Review page, with an image of a project on the desk, and one of its cells in sight."""
     forget_other_project(path)
-    st.session_state["wanted_image"] = image_id
+    st.session_state["wanted_image"], st.session_state["wanted_box"] = image_id, box
     st.session_state["wanted_project"] = path.stem  # the choice does not outlive the switch
     st.switch_page("pages/review.py")
 

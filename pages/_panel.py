@@ -329,6 +329,8 @@ def show_status(desk: Desk) -> None:
     with st.container(key="status"):
         if desk.notice:
             st.markdown(f":blue[{desk.notice}]")
+        if desk.place is not None and desk.selected is None:
+            st.markdown(":blue[In the ring the model sees a cell that has no box of its own.]")
         st.caption(f"{n} cell{'s' * (n != 1)}, {changed} changed{filtered}{kept}{saved}")
 
 

@@ -78,7 +78,7 @@ with Project.open(PATH) as project:
     st.subheader("Each class")
     show_chart(project, class_curve(curve, project.classes.all()))
 
-    show_errors(project, shown.model_id)
+    show_errors(PATH, shown.model_id)
 
     st.subheader("Flagged cells in the pool")
     if history := project.rankings.history():

@@ -120,7 +120,7 @@ def place_words(desk: Desk, ids: list[int]) -> str:
 def why_words(project: Project, desk: Desk, ids: list[int]) -> str:
     """Say why the image comes now, who ranked it, and when that is stale."""
     if desk.image.id not in ids:
-        measured = "A test image: models are measured on it, and never learn from it. "
+        measured = "A test image: no model learns from it; all that follow are measured with these boxes. "
         test = measured if desk.image.split == "test" else ""
         return test + "Saving stores a new version; the earlier ones stay." if desk.image.revision else test
     [entry] = project.rankings.entries([desk.image.id])
@@ -190,6 +190,8 @@ with Project.open(PATH) as project:
         st.stop()
     choose_desk(project, order)
     desk = st.session_state["desk"]
+    if (box := st.session_state.pop("wanted_box", None)) is not None:
+        desk.point_at(box)
     st.html(STYLE)
     hold_picture(project, desk.image.id, "now")
     show_bar(project, desk, order)

@@ -63,6 +63,16 @@ class Evaluations:
             ),
         )
 
+    def looked_at(self, model_id: int, split: Split = "test") -> int:
+        """Return in how many images :meth:`detections` has something of a model."""
+        return int(
+            self._db.value(
+                "SELECT count(*) FROM model_detection JOIN image ON image.id = image_id"
+                " WHERE model_id = ? AND split = ?",
+                (model_id, split),
+            )
+        )
+
     def detections(self, model_id: int, split: Split = "test") -> dict[int, Detections]:
         """Return what a model found in the images of the test set, or in other annotated ones, by image id.
 

@@ -15,11 +15,11 @@ from rbcal.boxes import Annotations, Detections
 from rbcal.formats.pictures import Pixels
 from rbcal.matching import Mistake, confusion, mistakes
 
-NOTHING = "nothing there"  # neither annotated nor found
-_SIDE = 200  # pixels of a crop
+NOTHING, MISSED = "nothing there", "not found"  # the last row and the last column of the matrix
+_SIDE = 256  # pixels of a crop: a column of the page at 1920 pixels
 _CONTEXT = 2.4  # of the cell's longer side
 _ANNOTATED, _FOUND = "#0072B2", "#E69F00"  # Okabe and Ito: told apart by colour-blind eyes; and dashed
-_DASH = 7  # pixels
+_DASH = 9  # pixels
 
 
 @dataclass(frozen=True)
@@ -45,38 +45,39 @@ def confusion_table(
 ) -> pd.DataFrame:
     """Return the confusion matrix as one row a cell of it: annotated, found, cells, share of the row.
 
-    The last class of either side is :data:`NOTHING`; where it would meet itself there is no row. Classes that
-    are neither annotated nor found are left out.
+    The last row is :data:`NOTHING`, the last column :data:`MISSED`; where they would meet there is no cell.
+    Classes that are neither annotated nor found are left out.
     """
     pairs = [(truths[image_id], found[image_id]) for image_id in sorted(truths.keys() & found.keys())]
     counts = confusion(pairs, len(names))
-    labels = [*names, NOTHING]
+    rows_of, columns = [*names, NOTHING], [*names, MISSED]
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     rows = [
-        (labels[i], labels[j], int(counts[i, j]), float(share[i, j]), i == j)
-        for i in range(len(labels))
-        for j in range(len(labels))
+        (rows_of[i], columns[j], int(counts[i, j]), float(share[i, j]))
+        for i in range(len(rows_of))
+        for j in range(len(columns))
         if (i, j) != (len(names), len(names)) and counts[i].any() and (counts[j].any() or counts[:, j].any())
     ]
-    return pd.DataFrame(rows, columns=["Annotated", "Found", "Cells", "Share", "Correct"])
+    return pd.DataFrame(rows, columns=["Annotated", "Found", "Cells", "Share"])
 
 
 def confusion_chart(table: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart:
     """Return the confusion matrix as a chart; a click on a cell selects it, as "cell"."""
-    labels = [*names, NOTHING]
+    rows, columns = [*names, NOTHING], [*names, MISSED]
     chosen = alt.selection_point(name="cell", fields=["Annotated", "Found"], toggle=False)
     base = alt.Chart(table).encode(
         x=alt.X(
             "Found:N",
-            sort=labels,
+            sort=columns,
             title="Found by the model",
             axis=alt.Axis(labelAngle=-45, orient="top", labelOverlap=False),
         ),
-        y=alt.Y("Annotated:N", sort=labels, title="Annotated"),
+        y=alt.Y("Annotated:N", sort=rows, title="Annotated"),
         tooltip=["Annotated", "Found", "Cells", alt.Tooltip("Share", format=".0%", title="Of its row")],
     )
     boxes = base.mark_rect(cursor="pointer").encode(
         color=alt.Color("Share:Q", scale=alt.Scale(scheme="blues", domain=[0, 1]), title="Of its row"),
+        opacity=alt.when("datum.Cells > 0").then(alt.value(1)).otherwise(alt.value(0)),  # the page shows
         stroke=alt.when(chosen, empty=False).then(alt.value(_FOUND)).otherwise(alt.value("#8886")),
         strokeWidth=alt.when(chosen, empty=False).then(alt.value(3)).otherwise(alt.value(0.5)),
     )
@@ -95,7 +96,7 @@ def confusion_chart(table: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart
 def of_cell(shown: Sequence[Shown], annotated: str, found: str, names: Sequence[str]) -> list[Shown]:
     """Return the mistakes of one cell of the confusion matrix."""
     labels: list[int | None] = [*range(len(names)), None]
-    wanted = [labels[[*names, NOTHING].index(name)] for name in (annotated, found)]
+    wanted = [labels[[*names, NOTHING].index(annotated)], labels[[*names, MISSED].index(found)]]
     return [each for each in shown if [each.mistake.annotated, each.mistake.predicted] == wanted]
 
 
@@ -143,12 +144,13 @@ def _outline(pen: ImageDraw.ImageDraw, corners: np.ndarray, colour: str, *, dash
     """Draw a box with a pale halo, so that it is seen on any stain."""
     (x1, y1), (x2, y2) = corners.tolist()
     around = [((x1, y1), (x2, y1)), ((x2, y1), (x2, y2)), ((x2, y2), (x1, y2)), ((x1, y2), (x1, y1))]
-    for start, end in around:
-        pen.line([start, end], fill="white", width=4)
+    strokes = []
     for start, end in around:
         length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
         n = max(1, round(length / (2 * _DASH))) if dashed else 1
         for k in range(n):
             a, b = k / n, (k + 0.55) / n if dashed else (k + 1) / n
-            points = [tuple(s + t * (e - s) for s, e in zip(start, end, strict=True)) for t in (a, b)]
-            pen.line(points, fill=colour, width=2)
+            strokes.append([tuple(s + t * (e - s) for s, e in zip(start, end, strict=True)) for t in (a, b)])
+    for fill, width in (("white", 5), (colour, 3)):
+        for stroke in strokes:
+            pen.line(stroke, fill=fill, width=width)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from rbcal.boxes import iou
+from rbcal.matching import SAME_CELL
 from rbcal.store.log import Boxes, BoxState, How, Work
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in image pixels
@@ -132,6 +136,15 @@ def shape_at(shapes: Sequence[Shape], x: float, y: float, margin: float = 0.0) -
         return box[0] - margin <= x <= box[2] + margin and box[1] - margin <= y <= box[3] + margin
 
     return min((each for each in shapes if around(each.box)), key=lambda shape: area(shape.box), default=None)
+
+
+def shape_like(shapes: Sequence[Shape], box: Box) -> Shape | None:
+    """Return the box of the same cell as another box, by their overlap, or None."""
+    if not shapes:
+        return None
+    overlap = iou(np.array([each.box for each in shapes], np.float32), np.array(box, np.float32))
+    best = int(overlap.argmax())
+    return shapes[best] if overlap[best] >= SAME_CELL else None
 
 
 def neighbour(shapes: Sequence[Shape], start: Shape | None, right: int, down: int) -> Shape | None:

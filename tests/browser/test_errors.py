@@ -24,15 +24,16 @@ def mistaken(projects: Path, request: pytest.FixtureRequest) -> str:
 def test_a_crop_opens_its_image(page: Page, server: str, mistaken: str):
     page.goto(f"{server}/progress?project={mistaken}")
     page.get_by_role("button", name="002.png").first.click()
-    expect(page.get_by_text("A test image: models are measured on it")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("A test image: no model learns from it")).to_be_visible(timeout=20_000)
     expect(page.get_by_text("002.png").first).to_be_visible()
 
 
 def test_a_cell_of_the_matrix_has_its_crops(page: Page, server: str, mistaken: str):
     page.goto(f"{server}/progress?project={mistaken}")
     crops = page.get_by_role("button", name="002.png")
-    expect(crops).to_have_count(2)
-    missed = "[aria-roledescription='text mark'][aria-label*='model: nothing there']"
+    expect(crops).to_have_count(1)
+    expect(page.get_by_text("the model sees no cell")).to_have_count(0)
+    missed = "[aria-roledescription='text mark'][aria-label*='model: not found']"
     page.get_by_test_id("stVegaLiteChart").last.locator(missed).click(force=True)
     expect(crops).to_have_count(1)
     expect(page.get_by_text("the model sees no cell")).to_be_visible()

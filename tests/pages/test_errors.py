@@ -51,7 +51,10 @@ def crops(at):
 def test_each_mistake_on_the_test_set_is_a_crop(app, project, wrong):
     at = app("progress")
     assert "What the model still gets wrong" in " ".join(each.value for each in at.subheader)
-    assert [each.label for each in crops(at)] == ["002.png", "002.png"]
+    assert [each.label for each in crops(at)] == ["002.png"]
+    assert "the model sees no cell" not in words(at)
+    at.segmented_control(key="errors_kind_test").set_value("Missed").run()
+    assert [each.label for each in crops(at)] == ["002.png"]
     assert "the model sees no cell" in words(at)
 
 
@@ -71,7 +74,54 @@ def test_a_correction_takes_the_mistake_away(app, project, wrong):
     at = app("progress")
     at.segmented_control(key="errors_where").set_value("In your annotations").run()
     assert crops(at) == []
-    assert "No mistake here" in words(at)
+    assert "No mistake of this kind" in words(at)
+
+
+def test_what_the_model_found_meanwhile_is_shown_at_the_next_look(app, project, wrong):
+    model_id = project.models.serving().id
+    at = app("progress")
+    at.segmented_control(key="errors_where").set_value("In your annotations").run()
+    assert {each.label for each in crops(at)} == {"001.png"}
+    other_id, truth = add_image(project, 3, annotated=True)
+    called = [(label + 1) % 3 for label in truth.labels.tolist()]
+    project.evaluations.save_detections(model_id, other_id, seen(truth, called))
+    at.run()
+    assert {each.label for each in crops(at)} == {"001.png", "003.png"}
+
+
+def test_a_crop_opens_its_cell_on_the_review_page(app, project, wrong):
+    at = app("progress")
+    crops(at)[0].click().run()
+    assert not at.exception, at.exception
+    desk = at.session_state["desk"]
+    assert (desk.image.id, desk.selected) == (wrong[0], 0)
+    assert "no model learns from it" in words(at)
+
+
+def test_a_cell_that_nobody_annotated_is_shown_by_its_place(app, project, wrong):
+    test_id, _ = wrong
+    beyond = Detections([[90, 60, 99, 69]], [[0.1, 0.7, 0.1, 0.1]])
+    project.evaluations.save_detections(project.models.serving().id, test_id, beyond)
+    at = app("progress")
+    at.segmented_control(key="errors_kind_test").set_value("Nothing annotated").run()
+    crops(at)[0].click().run()
+    desk = at.session_state["desk"]
+    assert (desk.selected, desk.place) == (None, (90, 60, 99, 69))
+    assert "a cell that has no box of its own" in words(at)
+
+
+def test_a_corrected_test_image_is_the_truth_from_then_on(app, project, wrong):
+    test_id, _ = wrong
+    at = app("progress")
+    crops(at)[0].click().run()
+    desk = at.session_state["desk"]
+    desk.selected, right = 0, (desk.present[0].label + 1) % 3
+    desk.relabel(right)
+    desk.save()
+    image = next(each for each in project.images.test() if each.id == test_id)
+    assert project.reviews.annotations(image.review_id).labels[0] == right
+    at = app("progress")
+    assert crops(at) == []
 
 
 def test_a_model_that_has_not_looked_again_says_so(app, project, wrong):

@@ -21,8 +21,8 @@ def test_the_matrix_has_a_row_for_each_annotated_class_and_for_nothing():
     table = gallery.confusion_table({1: CELLS}, {1: FOUND}, NAMES)
     counted = {(row.Annotated, row.Found): row.Cells for row in table.itertuples() if row.Cells}
     nothing = gallery.NOTHING
-    assert counted == {("disc", "slit"): 1, ("slit", nothing): 1, (nothing, "disc"): 1}
-    assert not ((table.Annotated == nothing) & (table.Found == nothing)).any()
+    assert counted == {("disc", "slit"): 1, ("slit", gallery.MISSED): 1, (nothing, "disc"): 1}
+    assert not ((table.Annotated == nothing) & (table.Found == gallery.MISSED)).any()
     assert table[table.Annotated == "disc"].Share.sum() == 1
 
 

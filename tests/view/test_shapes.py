@@ -63,6 +63,13 @@ def test_a_click_finds_the_smallest_box_around_it():
     assert shapes.shape_at(CELLS, 500, 500) is None
 
 
+def test_a_box_is_found_by_one_of_the_same_cell():
+    x1, y1, x2, y2 = CELLS[1].box
+    assert shapes.shape_like(CELLS, (x1 + 1, y1, x2 + 1, y2)) == CELLS[1]
+    assert shapes.shape_like(CELLS, (x2 + 100, y1, x2 + 110, y2)) is None
+    assert shapes.shape_like([], CELLS[0].box) is None
+
+
 def test_a_bulk_accept_takes_every_green_box_that_nobody_dealt_with_and_no_red_one():
     green, red, kept = CELLS[0], replace(CELLS[1], flagged=True), replace(CELLS[2], how="kept")
     history = History((green, red, kept)).keep_green()

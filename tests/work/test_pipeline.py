@@ -277,6 +277,15 @@ def test_without_a_test_set_the_newest_model_serves_and_the_log_says_why(project
     assert any("no test set, so it was not compared" in line for line in tell.lines)
 
 
+def test_a_new_model_looks_again_at_the_annotated_images_that_were_reviewed_last(slides, monkeypatch):
+    monkeypatch.setattr(pipeline, "_LOOKED_AGAIN_AT", 1)
+    model_id = pipeline.train(slides, TINY, Silent())
+    last = max(slides.images.annotated(), key=lambda image: image.review_id)
+    assert list(slides.evaluations.detections(model_id, "work")) == [last.id]
+    assert slides.evaluations.looked_at(model_id, "work") == 1
+    assert slides.evaluations.looked_at(model_id) == len(slides.images.test())
+
+
 def test_a_rival_of_an_older_rbcal_is_measured_again(slides):
     old = pipeline.train(slides, TINY, Silent())
     slides._database.write("DELETE FROM model_detection")
