@@ -30,7 +30,7 @@ LADDER = {  # `balanced` without one of its parts, to see what it is worth
     "balanced_alike": "Balanced, but look-alikes are not avoided.",
     "balanced_free": "Balanced, but minutes do not count.",
 }
-DEFAULT_STRATEGY = "balanced"  # the one that wins: docs/benchmarks.md
+DEFAULT_STRATEGY = "balanced"  # rare cells with a third of random's work: docs/benchmarks.md
 
 
 def check_strategy(name: str) -> None:
