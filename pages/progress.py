@@ -58,8 +58,9 @@ with Project.open(PATH) as project:
     columns[3].metric("Annotated cells", f"{counts.annotated_cells:,}")
     columns[4].metric(
         "Flagged in the pool",
-        "not ranked" if flagged is None else f"{flagged:,}",
-        help="Cells that the current ranking is unsure about, or that may be rare, in images not reviewed.",
+        "–" if flagged is None else f"{flagged:,}",
+        help="Cells that the current ranking is unsure about, or that may be rare, in images not reviewed. "
+        "–: the pool is not ranked yet.",
     )
 
     st.subheader("What each annotated cell bought")

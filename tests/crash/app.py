@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from rbcal.store.project import Project
 from rbcal.view import shapes
-from tests.browser.conftest import ARGUMENTS, BROWSERS, _wait_until_healthy
+from tests.browser.conftest import ARGUMENTS, BROWSERS, wait_until_healthy
 from tests.browser.driver import Canvas, eventually, plant
 from tests.crash.editor import plain
 from tests.crash.kill import ROOT, Tally, expect_sound
@@ -42,7 +42,7 @@ def start(folder: Path) -> tuple[Any, str]:
             stderr=subprocess.STDOUT,
         )
     address = f"http://127.0.0.1:{port}"
-    _wait_until_healthy(address, server, log)
+    wait_until_healthy(address, server, log)
     return server, address
 
 

@@ -79,6 +79,7 @@ def test_a_simulation_is_shown_with_its_settings_figures_and_repeats(app, projec
     assert table.loc["balanced", "Verdict"] == "Too few repeats to say (2; at least 5)"
     assert table.loc["balanced", "Cells to the target"] == "100 (0.50 × random)"
     assert [each.label for each in at.get("download_button")] == [
+        "Report",
         *("PNG", "SVG", "CSV", "CSV of every point"),
         *("PNG", "SVG", "CSV"),
     ]

@@ -103,7 +103,7 @@ def test_without_a_test_set_a_model_is_trained_but_not_measured(project):
     add_image(project, 1, annotated=True)
     tell = Silent()
     pipeline.train(project, TINY, tell)
-    assert tell.stages == ["Backing up the project", "Training"]
+    assert tell.stages == ["Backing up the project", "Training", "Looking again at annotated images"]
     with pytest.raises(ProjectError, match="no test set with cells"):
         pipeline.evaluate(project, Silent())
 
