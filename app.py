@@ -4,9 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages._safety import show_backups
 from rbcal.errors import DamagedError, RbcalError
 from rbcal.store.project import SUFFIX, Project, projects_folder
+from rbcal.ui.project.backups import show_backups
 
 st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
 # Streamlit's own CSV files hold names as they are, and a spreadsheet takes "=cmd()" for a formula.

@@ -4,9 +4,9 @@ import json
 import sys
 from pathlib import Path
 
+from rbcal.detector.checkpoint import load
+from rbcal.detector.mc_dropout import detect
 from rbcal.formats.pictures import decode
-from rbcal.vision.checkpoint import load
-from rbcal.vision.sampling import detect
 
 folder, picture = map(Path, sys.argv[1:])
 classes = json.loads((folder / "model.json").read_text("utf-8"))["classes"]

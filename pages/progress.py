@@ -2,16 +2,16 @@
 
 import streamlit as st
 
-from pages._calibration import show_calibration
-from pages._errors import show_errors
-from pages._experiments import show_curve, show_experiments
-from pages._figures import show_chart
-from pages._open import open_project_path
-from pages._report import offer_report
-from pages._stopping import show_stopping
+from rbcal.charts.learning_curve import class_curve, class_table, flagged_curve, metrics_table
 from rbcal.store.project import Project
-from rbcal.view.charts import class_curve, class_table, flagged_curve, metrics_table
-from rbcal.view.guide import duration
+from rbcal.ui.downloads import show_chart
+from rbcal.ui.progress.calibration import show_calibration
+from rbcal.ui.progress.error_gallery import show_errors
+from rbcal.ui.progress.report import offer_report
+from rbcal.ui.progress.simulations import show_curve, show_experiments
+from rbcal.ui.progress.stop_advice import show_stopping
+from rbcal.ui.session import open_project_path
+from rbcal.wording import duration
 
 FORMAT = st.column_config.NumberColumn(format="%.3f")
 

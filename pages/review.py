@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from pages._canvas import show_canvas, show_companion
-from pages._desk import Desk, act
-from pages._easel import CANVAS
-from pages._keys import show_keys
-from pages._open import open_project_path
-from pages._opening import forget_other_project, hold_picture, open_desk
-from pages._panel import show_panel
-from pages._queue import Order, following, queue_label, save, show_list, show_strip, skip
+from rbcal.review.explanations import literal, relevance_words
+from rbcal.review.image_explanations import brief, why
 from rbcal.store.project import Project
-from rbcal.view.why import brief, why
-from rbcal.view.words import literal, relevance_words
+from rbcal.ui.review.component import show_canvas, show_companion
+from rbcal.ui.review.desk import Desk, act
+from rbcal.ui.review.easel import CANVAS
+from rbcal.ui.review.open_image import forget_other_project, hold_picture, open_desk
+from rbcal.ui.review.queue import Queue, following, queue_label, save, show_list, show_strip, skip
+from rbcal.ui.review.shortcuts_help import show_keys
+from rbcal.ui.review.sidebar import show_panel
+from rbcal.ui.session import open_project_path
 
 PATH = open_project_path()
 STYLE = """<style>
@@ -52,7 +52,7 @@ STYLE = """<style>
 # ---- choose: which image is open ---------------------------------------------------------------------
 
 
-def choose_desk(project: Project, order: Order) -> None:
+def choose_desk(project: Project, order: Queue) -> None:
     """Put the image on the desk that the expert wants: the one at work, else the first of the queue."""
     desk: Desk | None = st.session_state.get("desk")
     wanted: int | None = st.session_state.pop("wanted_image", None)
@@ -84,7 +84,7 @@ def reopened() -> bool:
 # ---- show: the bar, the canvas, the panel ------------------------------------------------------------
 
 
-def show_bar(project: Project, desk: Desk, order: Order) -> None:
+def show_bar(project: Project, desk: Desk, order: Queue) -> None:
     """Show which image this is, why it comes now, and the ways to leave it."""
     ids = [image_id for image_id, _ in order]
     with st.container(horizontal=True, vertical_alignment="center", key="bar", gap="small"):

@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from pages._figures import show_chart
-from pages._models import show_models, show_question
-from pages._open import open_project_path
+from rbcal.charts.learning_curve import loss_curve
 from rbcal.config import (
     BACKBONES,
     DEFAULT_STRATEGY,
@@ -17,11 +15,13 @@ from rbcal.config import (
     suggested_steps,
 )
 from rbcal.errors import JobError
+from rbcal.jobs import launcher
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project
-from rbcal.view.charts import loss_curve
-from rbcal.view.guide import duration
-from rbcal.work import jobs
+from rbcal.ui.downloads import show_chart
+from rbcal.ui.session import open_project_path
+from rbcal.ui.train.models import show_models, show_question
+from rbcal.wording import duration
 
 STARTS = {
     "auto": "The serving model",
@@ -141,10 +141,10 @@ def show_start(project: Project) -> None:
         ScoringConfig(), passes=int(passes), alpha=alpha, beta=beta, gamma=gamma, rare_threshold=rare
     ).to_json()
     if pressed["score"]:
-        jobs.start(PATH, "score", {"score": scoring, "strategy": strategy})
+        launcher.start(PATH, "score", {"score": scoring, "strategy": strategy})
         st.rerun()
     if pressed["rank"]:
-        jobs.start(PATH, "rank", {"strategy": strategy})
+        launcher.start(PATH, "rank", {"strategy": strategy})
         st.rerun()
     if pressed["train"] or pressed["train and score"]:
         config = TrainConfig(
@@ -159,7 +159,7 @@ def show_start(project: Project) -> None:
         )
         wants_ranking = pressed["train and score"] and counts.pool_images > 0
         ranking = {"score": scoring if wants_ranking else None, "strategy": strategy}
-        jobs.start(PATH, "train", {"train": config.to_json(), **ranking})
+        launcher.start(PATH, "train", {"train": config.to_json(), **ranking})
         st.rerun()
 
 
@@ -178,7 +178,7 @@ def show_resume(project: Project) -> None:
         if go_on.button("Resume", type="primary", width="stretch", icon=":material/resume:"):
             stopped = snapshot.job_id and project.jobs.get(snapshot.job_id).config
             after = {name: stopped[name] for name in ("score", "strategy") if stopped and name in stopped}
-            jobs.start(PATH, "train", {"resume": True, **after})
+            launcher.start(PATH, "train", {"resume": True, **after})
             st.rerun()
         if forget.button("Forget it", width="stretch"):
             project.snapshots.discard()
@@ -188,7 +188,7 @@ def show_resume(project: Project) -> None:
 def show_job() -> None:
     """Show the job's row: how far it is, its loss, the tail of its log, and *Cancel*."""
     with Project.open(PATH) as project:
-        job = jobs.watch(project)
+        job = launcher.watch(project)
         if job is None:
             return
         if not job.active and st.session_state.get("watched_job") == job.id:
@@ -215,7 +215,7 @@ def show_progress(project: Project, job: Job) -> None:
     bar, button = st.columns([5, 1], vertical_alignment="bottom")
     bar.progress(job.step / job.steps if job.steps else 0.0, words)
     if button.button("Cancel", icon=":material/stop:", width="stretch", disabled=job.cancel_requested):
-        jobs.cancel(project)
+        launcher.cancel(project)
         st.rerun(scope="fragment")
     if job.cancel_requested:
         st.caption("Stopping.")
@@ -238,7 +238,7 @@ def show_end(job: Job) -> None:
 
 st.title("Train")
 with Project.open(PATH) as opened:
-    last = jobs.watch(opened)
+    last = launcher.watch(opened)
     is_active = last is not None and last.active
     if not is_active:
         if (question := opened.models.question()) is not None:

@@ -137,7 +137,7 @@ class SimulationConfig(_Config):
     seed_images: int = 12  # annotated before round 1
     query: int = 200  # of these units, in each round
     unit: Unit = "cells"  # not images: a strategy that takes crowded images would seem better
-    candidates: int = 50  # images drawn from the pool in each round, that are ordered; the paper's number
+    pool_sample: int = 50  # images drawn from the pool in each round, that are ordered; the paper's number
     steps: int = 150  # of training in each round, on from the model of the round before
     seed_steps: int = 300  # of training on the seed images, the same model for every strategy of a repeat
     views: int = 4  # of each annotated image: how often the trunk looks at it, turned and recoloured
@@ -146,14 +146,18 @@ class SimulationConfig(_Config):
     backbone: Backbone = "efficientnet_lite0"
     weights: str | None = None  # a file with the backbone's ImageNet weights
     trunk: Literal["tuned", "imagenet"] = "tuned"  # on the seed images, then frozen; or never trained
-    effort: tuple[float, float, float] = (5.0, 1.0, 4.0)  # seconds: an image, a cell, a change; see Effort
+    cost_model: tuple[float, float, float] = (
+        5.0,
+        1.0,
+        4.0,
+    )  # seconds: an image, a cell, a change; see Effort
     seed: int = 0
     device: str = "auto"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", tuple(dict.fromkeys(self.strategies)))
-        object.__setattr__(self, "effort", tuple(self.effort))
-        least = {"repeats": 1, "rounds": 1, "seed_images": 1, "query": 1, "candidates": 1, "views": 1}
+        object.__setattr__(self, "cost_model", tuple(self.cost_model))
+        least = {"repeats": 1, "rounds": 1, "seed_images": 1, "query": 1, "pool_sample": 1, "views": 1}
         for name, low in {**least, "steps": 1, "seed_steps": 1, "seed": 0}.items():
             if getattr(self, name) < low:
                 raise ScoringError(f"{name} is at least {low}, but got {getattr(self, name)}.")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-import rbcal.vision  # noqa: F401  before torch: it sets how threads wait
+import rbcal.detector  # noqa: F401  before torch: it sets how threads wait
 from rbcal import synth
-from rbcal.boxes import Annotations
 from rbcal.store.project import Project
+from rbcal.types import Annotations
 from tests.offline import sitecustomize
 
 OFFLINE = Path(__file__).parent / "offline"

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from rbcal.cli import app
 from rbcal.errors import JobCancelledError
+from rbcal.jobs import worker
 from rbcal.store.project import Project
-from rbcal.work import worker
 from tests.conftest import write_coco
-from tests.work.test_drawing import small  # noqa: F401  a fixture
+from tests.interchange.test_synthetic_dataset import small  # noqa: F401  a fixture
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -96,14 +96,14 @@ def test_a_training_that_was_interrupted_is_resumed_by_command(rbcal, tmp_path, 
     rbcal("import", "p.rbcal", "--coco", slides, "--images", slides.parent / "images")
     options = ("train", "p.rbcal", "--steps", 4, "--init", "random", "--json")
     whole = document(rbcal(*options))
-    advance = worker.Reporter.advance
+    advance = worker.ProgressReporter.advance
 
     def cancel(self, step, loss=None):
         advance(self, step, loss)
         if loss is not None and step == 2:
             raise JobCancelledError("The user had enough.")
 
-    monkeypatch.setattr(worker.Reporter, "advance", cancel)
+    monkeypatch.setattr(worker.ProgressReporter, "advance", cancel)
     assert "cancelled at step 2 of 4. It can be resumed." in rbcal(*options, code=1).stderr
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)

@@ -104,5 +104,5 @@ def test_no_dependency_may_be_older_than_its_security_fixes():
 
 def test_the_reference_is_made_from_the_docstrings(tmp_path):
     command = [sys.executable, "-m", "pdoc", "--docformat", "numpy", "--output-directory", str(tmp_path)]
-    subprocess.run([*command, "rbcal.boxes", "rbcal.scoring"], check=True)
-    assert "equation (6)" in (tmp_path / "rbcal/scoring/uncertainty.html").read_text(encoding="utf-8")
+    subprocess.run([*command, "rbcal.types", "rbcal.acquisition"], check=True)
+    assert "equation (6)" in (tmp_path / "rbcal/acquisition/uncertainty.html").read_text(encoding="utf-8")

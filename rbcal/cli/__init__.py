@@ -5,26 +5,26 @@ one JSON document on stdout and nothing else there; progress goes to stderr.
 """
 
 # The order in which --help lists the commands.
-from rbcal.cli import serving  # isort: skip
+from rbcal.cli import run_app  # isort: skip
 from rbcal.cli import projects  # isort: skip
 from rbcal.cli import models  # isort: skip
-from rbcal.cli import pool  # isort: skip
-from rbcal.cli import experiments  # isort: skip
-from rbcal.cli import sharing  # isort: skip
-from rbcal.cli import reporting  # isort: skip
+from rbcal.cli import ranking  # isort: skip
+from rbcal.cli import simulate  # isort: skip
+from rbcal.cli import export  # isort: skip
+from rbcal.cli import report  # isort: skip
 from rbcal.cli import demo  # isort: skip
-from rbcal.cli import safety  # isort: skip
+from rbcal.cli import backups  # isort: skip
 from rbcal.cli.base import app
 
 __all__ = [
     "app",
+    "backups",
     "demo",
-    "experiments",
+    "export",
     "models",
-    "pool",
     "projects",
-    "reporting",
-    "safety",
-    "serving",
-    "sharing",
+    "ranking",
+    "report",
+    "run_app",
+    "simulate",
 ]

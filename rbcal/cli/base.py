@@ -14,9 +14,9 @@ from typer.core import TyperGroup
 
 from rbcal import __version__
 from rbcal.errors import RbcalError
+from rbcal.jobs import launcher, worker
 from rbcal.store.jobs import Kind
 from rbcal.store.project import Project, project_path
-from rbcal.work import jobs, worker
 
 
 class _Commands(TyperGroup):
@@ -64,7 +64,7 @@ def _version(
 def run(path: Path, kind: Kind, config: Mapping[str, Any]) -> None:
     """Do a job in this process, with a progress bar; the app shows it as it would its own."""
     with Project.open(path) as project:
-        jobs.watch(project)
+        launcher.watch(project)
         job_id = project.jobs.add(kind, config)
     with redirect_stdout(sys.stderr):  # libraries that talk while they fetch weights
         worker.run(path, job_id, show=True)

@@ -12,17 +12,20 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+from rbcal.charts.learning_curve import metrics_table
+from rbcal.charts.synthetic_mark import MARK
 from rbcal.cli.base import JsonOption, app, print_json, run
+from rbcal.interchange import synthetic_dataset
+from rbcal.simulation import demo_loop
 from rbcal.store.project import Project, project_path
-from rbcal.view.charts import metrics_table
-from rbcal.view.synthetic import MARK
-from rbcal.work import drawing, rehearsal
 
 
 @app.command()
 def synth(
     out: Annotated[Path, typer.Argument(metavar="OUT", file_okay=False, help="A new folder.")],
-    images: Annotated[int, typer.Option(min=1, help="How many images, ten a slide.")] = drawing.DEMO_IMAGES,
+    images: Annotated[
+        int, typer.Option(min=1, help="How many images, ten a slide.")
+    ] = synthetic_dataset.DEMO_IMAGES,
     seed: Annotated[int, typer.Option(min=0, help="Of every draw: the same seed, the same images.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -30,7 +33,7 @@ def synth(
 
     For rbcal simulate --coco OUT/annotations.json --images OUT/images, or for rbcal import.
     """
-    n_cells = drawing.write_dataset(out, images, seed, _bar)
+    n_cells = synthetic_dataset.write_dataset(out, images, seed, _bar)
     if as_json:
         print_json({"folder": str(out), "images": images, "cells": n_cells, "seed": seed, "synthetic": True})
     else:
@@ -46,8 +49,8 @@ def demo(
         ),
     ] = "demo",  # type: ignore[assignment]  # the parser makes a path of it
     rounds: Annotated[int, typer.Option(min=1, help="Of ranking, reviewing and training.")] = 3,
-    cells: Annotated[int, typer.Option(min=1, help="Reviewed in each round.")] = rehearsal.CELLS,
-    steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = rehearsal.TRAINING.steps,
+    cells: Annotated[int, typer.Option(min=1, help="Reviewed in each round.")] = demo_loop.CELLS,
+    steps: Annotated[int, typer.Option(min=1, help="Of each training.")] = demo_loop.TRAINING.steps,
     seed: Annotated[int, typer.Option(min=0, help="Of the slides and of the training.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,10 +59,10 @@ def demo(
     Every step is the real one, over the project file: open it in the app afterwards.
     """
     if not project.exists():
-        drawing.create_demo(project, seed, _bar)
-    training = replace(rehearsal.TRAINING, steps=steps, seed=seed)
+        synthetic_dataset.create_demo(project, seed, _bar)
+    training = replace(demo_loop.TRAINING, steps=steps, seed=seed)
     with Project.open(project) as opened:
-        rehearsal.rehearse(
+        demo_loop.rehearse(
             opened,
             partial(run, project),
             rounds=rounds,

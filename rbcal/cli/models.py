@@ -11,15 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
+from rbcal.benchmarks.store_speed import bench_store
+from rbcal.benchmarks.tables import bench_table, store_table
+from rbcal.charts.synthetic_mark import MARK
 from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json, run
 from rbcal.config import BACKBONES, Backbone, Initialisation, ScoringConfig, TrainConfig
-from rbcal.metrics import Evaluation
+from rbcal.evaluation.metrics import Evaluation
+from rbcal.jobs import distributed_train
+from rbcal.report.model_tables import PRUNING_RULE, origin
 from rbcal.store.project import Project
-from rbcal.view.bench import bench_table, store_table
-from rbcal.view.models import PRUNING_RULE, origin
-from rbcal.view.synthetic import MARK
-from rbcal.work import together
-from rbcal.work.store_bench import bench_store
 
 
 @app.command()
@@ -68,7 +68,7 @@ def train(
         validation=validation,
         learning_rate=learning_rate,
     )
-    with together.leading(device) as leads:
+    with distributed_train.leading(device) as leads:
         if not leads:
             return
         run(project, "train", {"resume": True} if resume else {"train": config.to_json()})
@@ -102,7 +102,7 @@ def train(
         _print_figures(figures, names)
     if question is not None:
         typer.echo(
-            f"It is worse than model {question.rival.id}, which goes on serving. To change that: "
+            f"It is worse than model {question.serving.id}, which goes on serving. To change that: "
             f"rbcal serve {project} {question.model.id}"
         )
 
@@ -199,7 +199,7 @@ def bench(
     if store:
         _bench_store(images, boxes, as_json=as_json)
         return
-    from rbcal.vision.bench import bench as measure  # late: it loads torch, which takes seconds
+    from rbcal.benchmarks.detector_speed import bench as measure  # late: it loads torch, which takes seconds
 
     with redirect_stdout(sys.stderr):
         document = measure(

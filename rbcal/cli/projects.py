@@ -13,9 +13,10 @@ from tqdm import tqdm
 
 from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
 from rbcal.formats import coco, files, labels
+from rbcal.interchange import import_images
+from rbcal.jobs import launcher
 from rbcal.store.classes import RBC7, RBC7_RARE
 from rbcal.store.project import Project
-from rbcal.work import importing, jobs
 
 _Item = TypeVar("_Item")
 
@@ -73,9 +74,9 @@ def import_(
     if coco_file is not None:
         annotations = coco.read(coco_file.read_bytes())
     elif labels_path is not None:
-        annotations = importing.read_labels(files.located(labels_path), source, format_)
+        annotations = import_images.read_labels(files.located(labels_path), source, format_)
     with Project.open(project) as opened:
-        report = importing.import_images(
+        report = import_images.import_images(
             opened,
             source,
             annotations=annotations,
@@ -106,7 +107,7 @@ def status(project: ProjectArgument, as_json: JsonOption = False) -> None:
     with Project.open(project) as opened:
         counts = opened.images.counts()
         cells = opened.reviews.cells_per_class()
-        model, ranking, job = opened.models.serving(), opened.rankings.current(), jobs.watch(opened)
+        model, ranking, job = opened.models.serving(), opened.rankings.current(), launcher.watch(opened)
         document = {
             "project": opened.name,
             "path": str(opened.path),

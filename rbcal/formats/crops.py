@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from rbcal.boxes import Floats
 from rbcal.formats.pictures import Pixels
+from rbcal.types import Floats
 
 _MARGIN = 0.45  # of the longer side of the box, on either side: neighbours help to judge a cell
 _SIDE = 160  # pixels of the longest side of a crop; sharp at 2 cm on paper

@@ -139,13 +139,13 @@ class Stack:
                 f"its {len(pages):,} pages have {n_pixels:,} pixels; a maximum is taken over at most "
                 f"{_MOST_PROJECTED:,}. Choose a page"
             )
-        looked_at: Samples | None = None
+        n_predicted: Samples | None = None
         for page in pages:
             samples = self._page(page, layer.channel)
-            looked_at = samples if looked_at is None else np.fmax(looked_at, samples)
-        if looked_at is None:
+            n_predicted = samples if n_predicted is None else np.fmax(n_predicted, samples)
+        if n_predicted is None:
             raise ImageError("it has no page")
-        return upright(looked_at, self.orientation)
+        return upright(n_predicted, self.orientation)
 
     @property
     def orientation(self) -> int:

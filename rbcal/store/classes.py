@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rbcal.class_merges import Merges
 from rbcal.errors import ProjectError
-from rbcal.merging import Merges
 from rbcal.store.database import Database, now
 
 RBC7 = ("S.D", "S.N", "D", "E.1", "E.2", "E.3", "E.F")  # the paper's seven, in the order of its Fig. 1

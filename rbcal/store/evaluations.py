@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from rbcal.boxes import Detections
-from rbcal.metrics import Evaluation
+from rbcal.evaluation.metrics import Evaluation
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, Row, now
 from rbcal.store.images import Split
+from rbcal.types import Detections
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Evaluations:
             ),
         )
 
-    def looked_at(self, model_id: int, split: Split = "test") -> int:
+    def n_predicted(self, model_id: int, split: Split = "test") -> int:
         """Return in how many images :meth:`detections` has something of a model."""
         return int(
             self._db.value(

@@ -92,7 +92,7 @@ class Images:
         group: str,
         split: Split,
         layer: str = "",
-        likeness: bytes | None = None,
+        perceptual_hash: bytes | None = None,
     ) -> int:
         """Store an image and return its id. A group that exists keeps the side of the test set it is on.
 
@@ -105,7 +105,7 @@ class Images:
         layer : str
             Which picture of its file is meant, in the words of :class:`rbcal.formats.stacks.Layer`.
         likeness : bytes, optional
-            Its :func:`~rbcal.likeness.perceptual_hash`, where it is known.
+            Its :func:`~rbcal.interchange.perceptual_hash.perceptual_hash`, where it is known.
 
         Raises
         ------
@@ -121,8 +121,8 @@ class Images:
                 (digest(content), name, width, height, group_id, split, now(), layer),
             )
             self._db.write("INSERT INTO image_content VALUES (?, ?)", (image_id, content))
-            if likeness is not None:
-                self.keep_likeness(image_id, likeness)
+            if perceptual_hash is not None:
+                self.save_hash(image_id, perceptual_hash)
         return image_id
 
     def find(self, sha256: str) -> Image | None:
@@ -160,9 +160,9 @@ class Images:
         """Store a small copy of an image."""
         self._db.write("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", (image_id, content))
 
-    def keep_likeness(self, image_id: int, likeness: bytes) -> None:
+    def save_hash(self, image_id: int, perceptual_hash: bytes) -> None:
         """Store the perceptual hash of an image; an empty one says that its picture cannot be read."""
-        self._db.write("INSERT OR REPLACE INTO likeness VALUES (?, ?)", (image_id, likeness))
+        self._db.write("INSERT OR REPLACE INTO likeness VALUES (?, ?)", (image_id, perceptual_hash))
 
     def likenesses(self) -> dict[int, bytes]:
         """Return the perceptual hashes that are known, by image."""
@@ -170,7 +170,7 @@ class Images:
             self._db.tuples("SELECT image_id, hash FROM likeness WHERE hash <> x'' ORDER BY image_id")
         )
 
-    def without_likeness(self) -> list[int]:
+    def without_hash(self) -> list[int]:
         """Return the images whose perceptual hash is not known yet, in the order of import."""
         rows = self._db.tuples(
             "SELECT id FROM image"

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
+from rbcal.class_merges import Merges
 from rbcal.errors import ConflictError
-from rbcal.merging import Merges
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, now
 
 Kind = Literal["import", "begin", "edit", "undo", "redo", "restore", "save"]
-How = Literal["open", "kept", "bulk", "changed", "drawn"]
+ReviewStatus = Literal["open", "kept", "accepted_in_bulk", "changed", "drawn"]
 """What the expert did with a box: nothing, looked and kept it, accepted it with all green ones, ..."""
 
 _ORIGINS = ("import", "begin", "save")  # acts that the expert goes on from, and undo does not go beyond
@@ -34,7 +34,7 @@ class BoxState(NamedTuple):  # a dataclass would cost more than the row that it 
 
     box: tuple[float, float, float, float]
     label: int
-    how: How | None = None
+    review_status: ReviewStatus | None = None
     detection_id: int | None = None
 
 
@@ -281,10 +281,16 @@ def _act_counted(act: Act, merges: Merges) -> Act:
 def _columns(state: BoxState | None) -> tuple[object, ...]:
     if state is None:
         return (None,) * len(_STATE)
-    return (*state.box, state.label, state.how, state.detection_id)
+    return (*state.box, state.label, state.review_status, state.detection_id)
 
 
 def _state(
-    x1: float, y1: float, x2: float, y2: float, label: int | None, how: How | None, detection_id: int | None
+    x1: float,
+    y1: float,
+    x2: float,
+    y2: float,
+    label: int | None,
+    review_status: ReviewStatus | None,
+    detection_id: int | None,
 ) -> BoxState | None:
-    return None if label is None else BoxState((x1, y1, x2, y2), label, how, detection_id)
+    return None if label is None else BoxState((x1, y1, x2, y2), label, review_status, detection_id)

@@ -11,7 +11,7 @@ from typing import Literal
 from rbcal import __version__
 from rbcal.config import TrainConfig
 from rbcal.errors import ProjectError
-from rbcal.metrics import Comparison
+from rbcal.evaluation.metrics import Comparison
 from rbcal.store.database import Database, Row, now
 from rbcal.store.images import Image
 
@@ -48,7 +48,7 @@ class Question:
     """A new model that is worse than the one that serves; the expert is asked which of them shall."""
 
     model: Model
-    rival: Model
+    serving: Model
     comparison: Comparison
 
 
@@ -157,13 +157,18 @@ class Models:
             )
             self._db.write("UPDATE comparison SET question = 'answered' WHERE question = 'open'")
 
-    def compare(self, model_id: int, rival_id: int, comparison: Comparison) -> None:
+    def compare(self, model_id: int, serving_id: int, comparison: Comparison) -> None:
         """Store how a new model compares to the serving one; if it is worse, the expert is asked."""
         with self._db.transaction():
             self._db.write("UPDATE comparison SET question = 'answered' WHERE question = 'open'")
             self._db.write(
                 "INSERT INTO comparison VALUES (?, ?, ?, ?)",
-                (model_id, rival_id, json.dumps(asdict(comparison)), "open" if comparison.worse else "none"),
+                (
+                    model_id,
+                    serving_id,
+                    json.dumps(asdict(comparison)),
+                    "open" if comparison.worse else "none",
+                ),
             )
 
     def question(self) -> Question | None:
@@ -177,7 +182,7 @@ class Models:
             Comparison.from_json(json.loads(row["result"])),
         )
 
-    def taught_groups(self, model_id: int | None) -> set[str]:
+    def trained_groups(self, model_id: int | None) -> set[str]:
         """Return the groups whose images taught a model or one of its ancestors."""
         rows = self._db.rows(
             """

@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rbcal.boxes import LOOK, Floats, Ints
 from rbcal.config import ScoringConfig
 from rbcal.errors import ProjectError
 from rbcal.store.classes import CellClass, Classes, read_merges
 from rbcal.store.database import Database, Row, now
+from rbcal.types import EMBEDDING_SIZE, Floats, Ints
 
 _AT_ONCE = 500  # images whose cells are read at once; bounds the memory
 _CURRENT = "(SELECT max(id) FROM ranking WHERE finished_at IS NOT NULL)"
 
 
 @dataclass(frozen=True)
-class Ranking:
+class StoredRanking:
     """One scoring of the pool, ordered by a strategy. It is stale when another model serves by now.
 
     `situation` is what the strategy took into account.
@@ -33,7 +33,7 @@ class Ranking:
     created_at: str
     stale: bool
     strategy: str = "relevance"
-    situation: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class QueueEntry:
 
 
 @dataclass(frozen=True)
-class Arranged:
+class RankedImage:
     """What a strategy says of an image; `propensity` is the chance if it was drawn at random."""
 
     image_id: int
@@ -107,8 +107,8 @@ class Found:
     bald: Floats
     agreement: Floats
     rate: Floats
-    looks: Floats
-    annotated_looks: Floats
+    embeddings: Floats
+    annotated_embeddings: Floats
 
 
 class Cell(NamedTuple):  # a dataclass would cost as much as the row that it comes from
@@ -128,7 +128,7 @@ class Cell(NamedTuple):  # a dataclass would cost as much as the row that it com
     bald: float | None = None
     agreement: float | None = None
     rate: float | None = None
-    look: Floats | None = None
+    embedding: Floats | None = None
 
     @property
     def label(self) -> int:
@@ -185,7 +185,7 @@ class Rankings:
                         cell.bald,
                         cell.agreement,
                         cell.rate,
-                        None if cell.look is None else cell.look.astype("<f2").tobytes(),
+                        None if cell.embedding is None else cell.embedding.astype("<f2").tobytes(),
                     )
                     for cell in cells
                 ],
@@ -205,10 +205,10 @@ class Rankings:
         config = self._db.value("SELECT config FROM ranking WHERE id = ?", (ranking_id,))
         return ScoringConfig.from_json(json.loads(config))
 
-    def keep_looks(self, ranking_id: int, looks: Floats) -> None:
+    def save_annotated_embeddings(self, ranking_id: int, embeddings: Floats) -> None:
         """Store what the model makes of cells in annotated images, (M, D)."""
         self._db.write(
-            "UPDATE ranking SET looks = ? WHERE id = ?", (looks.astype("<f2").tobytes(), ranking_id)
+            "UPDATE ranking SET looks = ? WHERE id = ?", (embeddings.astype("<f2").tobytes(), ranking_id)
         )
 
     def found(self, ranking_id: int) -> Found:
@@ -228,12 +228,12 @@ class Rankings:
                 (ranking_id,),
             )
         ]
-        [(looks,)] = self._db.tuples("SELECT looks FROM ranking WHERE id = ?", (ranking_id,))
+        [(embeddings,)] = self._db.tuples("SELECT looks FROM ranking WHERE id = ?", (ranking_id,))
         parts = [
             self._cells_of(ranking_id, images[start : start + _AT_ONCE], start)
             for start in range(0, max(1, len(images)), _AT_ONCE)
         ]
-        known = np.frombuffer(looks or b"", "<f2").astype(np.float32).reshape(-1, LOOK)
+        known = np.frombuffer(embeddings or b"", "<f2").astype(np.float32).reshape(-1, EMBEDDING_SIZE)
         image, probs, seen, u_d, u_c, u_r, bald, agreement, rate = map(
             np.concatenate, zip(*parts, strict=True)
         )
@@ -247,19 +247,19 @@ class Rankings:
             " ORDER BY wanted.key, detection.id",
             (json.dumps(list(images)), ranking_id),
         )
-        place, probs, look, *scores = zip(*rows, strict=True) if rows else [()] * 9
-        if None in look:
+        place, probs, embedding, *scores = zip(*rows, strict=True) if rows else [()] * 9
+        if None in embedding:
             raise ProjectError("This ranking is of an older rbcal. Rank the pool again on the Train page.")
-        seen = np.frombuffer(b"".join(look), "<f2").astype(np.float32)
+        seen = np.frombuffer(b"".join(embedding), "<f2").astype(np.float32)
         return (
             np.array(place, np.int64) + first,
             self._widened(probs),
-            seen.reshape(-1, LOOK),
+            seen.reshape(-1, EMBEDDING_SIZE),
             *(np.array(column, np.float32) for column in scores),
         )
 
     def arrange(
-        self, ranking_id: int, strategy: str, arranged: Sequence[Arranged], situation: Mapping[str, Any]
+        self, ranking_id: int, strategy: str, arranged: Sequence[RankedImage], context: Mapping[str, Any]
     ) -> None:
         """Put the images of a ranking into the order of a strategy, in place of an earlier one.
 
@@ -273,7 +273,7 @@ class Rankings:
         with self._db.transaction():
             self._db.write(
                 "UPDATE ranking SET strategy = ?, situation = ? WHERE id = ?",
-                (strategy, json.dumps(situation), ranking_id),
+                (strategy, json.dumps(context), ranking_id),
             )
             self._db.write(
                 "UPDATE score SET place = NULL, value = NULL, terms = '{}', propensity = NULL"
@@ -299,12 +299,12 @@ class Rankings:
                 (ranking_id,),
             )
 
-    def current(self) -> Ranking | None:
+    def current(self) -> StoredRanking | None:
         """Return the last finished ranking, or None."""
         current = self._db.value(f"SELECT {_CURRENT}")
         return None if current is None else self.get(current)
 
-    def get(self, ranking_id: int) -> Ranking:
+    def get(self, ranking_id: int) -> StoredRanking:
         """Return one ranking."""
         row = self._db.row(
             "SELECT *, (SELECT model_id FROM serving ORDER BY serving.id DESC LIMIT 1) AS serving"
@@ -313,14 +313,14 @@ class Rankings:
         )
         if row is None:
             raise KeyError(ranking_id)
-        return Ranking(
+        return StoredRanking(
             id=row["id"],
             model_id=row["model_id"],
             config=ScoringConfig.from_json(json.loads(row["config"])),
             created_at=row["created_at"],
             stale=row["serving"] != row["model_id"],
             strategy=row["strategy"],
-            situation=json.loads(row["situation"]),
+            context=json.loads(row["situation"]),
         )
 
     def order(self, label: int | None = None) -> list[tuple[int, bool]]:

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rbcal.boxes import Annotations, Floats, Ints
 from rbcal.errors import ConflictError
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, now
 from rbcal.store.images import Split
-from rbcal.store.log import Boxes, BoxState, How, Log
+from rbcal.store.log import Boxes, BoxState, Log, ReviewStatus
+from rbcal.types import Annotations, Floats, Ints
 
 Origin = Literal["import", "expert"]
 Bools = NDArray[np.bool_]
@@ -36,7 +36,7 @@ class Review:
     ranking_id: int | None
     annotations: Annotations
     detection_ids: tuple[int | None, ...]
-    how: tuple[How | None, ...]
+    review_status: tuple[ReviewStatus | None, ...]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Outcomes:
     rate: Floats
     label: Ints
     changed: Bools
-    looked: Bools
+    read: Bools
     audit: Bools
 
     @classmethod
@@ -122,7 +122,7 @@ class Reviews:
         origin: Origin,
         base_revision: int,
         detection_ids: Sequence[int | None] | None = None,
-        how: Sequence[How | None] | None = None,
+        review_status: Sequence[ReviewStatus | None] | None = None,
         ranking_id: int | None = None,
         seconds: float = 0.0,
     ) -> int:
@@ -148,7 +148,7 @@ class Reviews:
         cells = zip(
             annotations.boxes.tolist(),
             annotations.labels.tolist(),
-            nothing if how is None else how,
+            nothing if review_status is None else review_status,
             nothing if detection_ids is None else detection_ids,
             strict=True,
         )
@@ -221,7 +221,10 @@ class Reviews:
             self._db.write_many(
                 "INSERT INTO annotation (review_id, class_id, x1, y1, x2, y2, detection_id, how)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(review_id, each.label, *each.box, each.detection_id, each.how) for each in boxes.values()],
+                [
+                    (review_id, each.label, *each.box, each.detection_id, each.review_status)
+                    for each in boxes.values()
+                ],
             )
             self._db.write_many(
                 "INSERT INTO spot_check VALUES (?, ?, ?)",
@@ -254,7 +257,7 @@ class Reviews:
         )
         if row is None:
             return None
-        annotations, detection_ids, how = self._cells(row["id"])
+        annotations, detection_ids, review_status = self._cells(row["id"])
         return Review(
             row["revision"],
             row["origin"],
@@ -263,7 +266,7 @@ class Reviews:
             row["ranking_id"],
             annotations,
             detection_ids,
-            how,
+            review_status,
         )
 
     def versions(self, image_id: int) -> list[Version]:
@@ -331,7 +334,7 @@ class Reviews:
         )
         if not rows:
             return Outcomes.none()
-        image, probs, bald, agreement, rate, label, how, wrong, propensity = zip(*rows, strict=True)
+        image, probs, bald, agreement, rate, label, review_status, wrong, propensity = zip(*rows, strict=True)
         merges = read_merges(self._db)
         label = tuple(None if each is None else merges.target(each) for each in label)
         known = [merges.probs(np.frombuffer(each, "<f4")) for each in probs]
@@ -340,11 +343,11 @@ class Reviews:
         found = widened[:, 1:].argmax(axis=1)
         changed = [
             bool(check) if check is not None else now is None or act == "changed" or now != was
-            for check, now, act, was in zip(wrong, label, how, found, strict=True)
+            for check, now, act, was in zip(wrong, label, review_status, found, strict=True)
         ]
-        looked = [
-            check is not None or now is None or act not in ("open", "bulk")
-            for check, now, act in zip(wrong, label, how, strict=True)
+        read = [
+            check is not None or now is None or act not in ("open", "accepted_in_bulk")
+            for check, now, act in zip(wrong, label, review_status, strict=True)
         ]
         return Outcomes(
             image=np.array(image, np.int64),
@@ -354,7 +357,7 @@ class Reviews:
             rate=np.array(rate, np.float32),
             label=np.array([-1 if each is None else each for each in label], np.int64),
             changed=np.array(changed),
-            looked=np.array(looked),
+            read=np.array(read),
             audit=np.array([each is not None for each in propensity]),
         )
 
@@ -371,7 +374,9 @@ class Reviews:
         seconds, n_cells, n_changes = zip(*rows, strict=True) if rows else ((), (), ())
         return list(seconds), list(n_cells), list(n_changes)
 
-    def _cells(self, review_id: int) -> tuple[Annotations, tuple[int | None, ...], tuple[How | None, ...]]:
+    def _cells(
+        self, review_id: int
+    ) -> tuple[Annotations, tuple[int | None, ...], tuple[ReviewStatus | None, ...]]:
         cells = self._db.tuples(
             "SELECT x1, y1, x2, y2, class_id, detection_id, how FROM annotation WHERE review_id = ?"
             " ORDER BY id",
@@ -379,9 +384,9 @@ class Reviews:
         )
         if not cells:
             return Annotations.empty(), (), ()
-        *sides, labels, detection_ids, how = zip(*cells, strict=True)
+        *sides, labels, detection_ids, review_status = zip(*cells, strict=True)
         counted = read_merges(self._db).labels(np.array(labels))
-        return Annotations(np.array(sides, np.float32).T, counted), detection_ids, how
+        return Annotations(np.array(sides, np.float32).T, counted), detection_ids, review_status
 
     def cells_per_class(self, split: Split = "work") -> Mapping[int, int]:
         """Return the number of annotated cells of each label on one side of the test set."""

@@ -312,7 +312,7 @@ def m002_serving(db: Database) -> None:
 _THIRD = """
 -- What the expert did with a box. NULL: imported, or reviewed before this was kept.
 ALTER TABLE annotation ADD COLUMN how TEXT
-  CHECK (how IN ('open', 'kept', 'bulk', 'changed', 'drawn'));   -- open: saved without a look at it
+  CHECK (how IN ('open', 'kept', 'accepted_in_bulk', 'changed', 'drawn'));   -- open: nobody looked
 
 ALTER TABLE draft ADD COLUMN base_revision INTEGER NOT NULL DEFAULT 0;   -- of the review it started from
 ALTER TABLE draft ADD COLUMN ranking_id INTEGER REFERENCES ranking (id);     -- whose boxes it started from
@@ -428,7 +428,7 @@ CREATE TABLE event (
   detection_before INTEGER,                                    -- the model's box it came from, if any
   x1_after REAL, y1_after REAL, x2_after REAL, y2_after REAL,
   class_after      INTEGER REFERENCES class (id),
-  how_after        TEXT CHECK (how_after IN ('open', 'kept', 'bulk', 'changed', 'drawn')),
+  how_after        TEXT CHECK (how_after IN ('open', 'kept', 'accepted_in_bulk', 'changed', 'drawn')),
   detection_after  INTEGER REFERENCES detection (id),
   PRIMARY KEY (image_id, version, box),
   FOREIGN KEY (image_id, version) REFERENCES act (image_id, version),
@@ -512,7 +512,7 @@ def _log_draft(
 
 
 _FIFTH = """
--- Who ordered the pool, and by what: see rbcal.scoring.strategies.
+-- Who ordered the pool, and by what: see rbcal.acquisition.strategies.
 ALTER TABLE ranking ADD COLUMN strategy TEXT NOT NULL DEFAULT 'relevance';
 ALTER TABLE ranking ADD COLUMN situation TEXT NOT NULL DEFAULT '{}';   -- JSON: what the strategy knew
 ALTER TABLE ranking ADD COLUMN looks BLOB;            -- float16 (M, D), of cells in annotated images
@@ -628,7 +628,7 @@ def m007_model_detections(db: Database) -> None:
 
 
 _EIGHTH = """
--- Which pictures look alike: see rbcal.likeness. Derived; made at import, or when first asked for.
+-- Which pictures look alike: rbcal.interchange.perceptual_hash. Derived; made at import, or when first asked.
 CREATE TABLE likeness (
   image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
   hash     BLOB NOT NULL CHECK (length(hash) IN (0, 32))       -- 0: the picture cannot be read

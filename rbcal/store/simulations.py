@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 from rbcal import __version__
 from rbcal.config import SimulationConfig
-from rbcal.metrics import Evaluation
+from rbcal.evaluation.metrics import Evaluation
 from rbcal.store.database import Database, Row, now
 
 

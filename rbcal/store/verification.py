@@ -220,7 +220,7 @@ def _logged(connection: sqlite3.Connection, image_id: int, review_id: int) -> li
     if version is None:
         return None
     boxes = after({}, read_acts(_rows(connection), image_id, version))
-    return [(*state.box, state.label, state.how, state.detection_id) for state in boxes.values()]
+    return [(*state.box, state.label, state.review_status, state.detection_id) for state in boxes.values()]
 
 
 def _log(connection: sqlite3.Connection) -> Check:

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from rbcal.boxes import Floats
 from rbcal.formats.pictures import Pixels
+from rbcal.types import Floats
 
 _OWN = (0.4, 0.25, 0.5)  # noise of a colour of its own, against that of all: blue has the least light
 _COARSE = (8, 10)  # rows and columns

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbcal.boxes import Floats
+from rbcal.types import Floats
 
 Reals = NDArray[np.floating[Any]]
 

@@ -10,8 +10,8 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from rbcal.boxes import Annotations
 from rbcal.formats.pictures import Pixels
+from rbcal.types import Annotations
 
 _GLASS = (214, 206, 210)
 _CELL = (176, 118, 128)

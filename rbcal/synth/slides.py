@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from rbcal.boxes import Annotations, Floats
 from rbcal.errors import FormatError
 from rbcal.formats.pictures import Pixels
 from rbcal.synth.optics import Look, photograph
 from rbcal.synth.shapes import SUBTYPES, Cell, Reals, draw_cell
+from rbcal.types import Annotations, Floats
 
 GROUP = "synthetic slide"  # begins the name of every group: so a project knows what it holds
 # Of SUBTYPES: D and E.1 frequent, S.D and E.F rare.

@@ -5,8 +5,8 @@ import json
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
-from rbcal.view.canvas import Frame, Pen, drawing, token_of
-from rbcal.view.shapes import Shape
+from rbcal.review.canvas_drawing import Frame, Pen, drawing, token_of
+from rbcal.review.history import Shape
 
 FRAME = Frame(400, 300, 400, 300)
 BOXES = [(40, 40, 100, 90), (200, 150, 260, 210), (320, 220, 328, 228)]

@@ -11,8 +11,8 @@ import safetensors.numpy
 from playwright.sync_api import Locator, Page, expect
 
 from rbcal import synth
+from rbcal.acquisition.relevance import CellScores, flags, relevance
 from rbcal.config import ScoringConfig, TrainConfig
-from rbcal.scoring.relevance import CellScores, flags, relevance
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Score
 

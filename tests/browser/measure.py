@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
+from rbcal.review import shortcuts
 from rbcal.store.project import Project
-from rbcal.view import keys
 from tests.browser.conftest import ARGUMENTS, BROWSERS, ROOT, serve
 from tests.browser.driver import Canvas, Walk, plant
 
@@ -301,7 +301,7 @@ class Hand:
 
     def __init__(self, page: Page, canvas: Canvas) -> None:
         self.page, self.canvas, self.n = page, canvas, 0
-        self.keys = keys._SPARE  # the project of the measurement has no keys of its own
+        self.keys = shortcuts._SPARE  # the project of the measurement has no keys of its own
 
     def press(self, key: str) -> None:
         self.n += 1

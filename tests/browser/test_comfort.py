@@ -31,16 +31,21 @@ def test_an_image_is_reviewed_with_the_keyboard_alone(projects: Path, page: Page
     press("ArrowRight")  # from nowhere: the first box
     expect(page.get_by_text("Class of the selected cell")).to_be_visible()
     press("k")
-    eventually(lambda: [row["how"] for row in drafted(path, image_id)].count("kept") == 1, "it is kept")
+    eventually(
+        lambda: [row["review_status"] for row in drafted(path, image_id)].count("kept") == 1, "it is kept"
+    )
     press("ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowDown", "Control+Shift+ArrowRight")
-    eventually(lambda: any(row["how"] == "changed" for row in drafted(path, image_id)), "it is moved")
-    [row] = [row for row in drafted(path, image_id) if row["how"] == "changed"]
+    eventually(
+        lambda: any(row["review_status"] == "changed" for row in drafted(path, image_id)), "it is moved"
+    )
+    [row] = [row for row in drafted(path, image_id) if row["review_status"] == "changed"]
     was = next(cell.box for cell in cells if cell.detection_id == row["detection_id"])
     press("ArrowDown", "Delete")
     eventually(lambda: len(drafted(path, image_id)) == len(cells) - 1, "one is deleted")
     press("b", "3")
     eventually(
-        lambda: any(row["how"] == "drawn" and row["label"] == 2 for row in drafted(path, image_id)), "drawn"
+        lambda: any(row["review_status"] == "drawn" and row["label"] == 2 for row in drafted(path, image_id)),
+        "drawn",
     )
     press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")

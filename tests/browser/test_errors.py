@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rbcal.store.project import Project
-from tests.pages.test_errors import plant
+from tests.ui.test_error_gallery import plant
 
 
 @pytest.fixture

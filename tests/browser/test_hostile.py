@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from rbcal.metrics import Evaluation
+from rbcal.evaluation.metrics import Evaluation
 from rbcal.store.project import Project
 from tests.browser.driver import Canvas, Walk, plant
 

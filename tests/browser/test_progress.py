@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 from rbcal.config import SimulationConfig
 from rbcal.store.project import Project
 from tests.conftest import add_image
-from tests.test_curves import many
-from tests.work.test_gathering import measured
+from tests.evaluation.test_learning_curves import many
+from tests.report.test_collect import measured
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ def test_undo_takes_back_every_kind_of_edit_and_redo_repeats_it(
     page.keyboard.press(str((relabelled.label + 1) % 3 + 1))
 
     def edits() -> int:
-        return sum(row["how"] != "open" for row in drafted(path, image_id))
+        return sum(row["review_status"] != "open" for row in drafted(path, image_id))
 
     eventually(lambda: edits() == 2, "two edits are drafted")
     after = drafted(path, image_id)

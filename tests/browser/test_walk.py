@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from rbcal.review.cell_review import is_spot_check
 from rbcal.store.project import Project
-from rbcal.view.walk import is_spot_check
 from tests.browser.driver import Canvas, Walk, eventually, plant
 from tests.browser.test_review import drafted, found, reviewed
 
@@ -18,7 +18,7 @@ Open = Callable[..., Canvas]
 
 
 def hows(path: Path, image_id: int) -> list[str]:
-    return [row["how"] for row in drafted(path, image_id)]
+    return [row["review_status"] for row in drafted(path, image_id)]
 
 
 @pytest.mark.parametrize(("width", "height", "n_cells"), [(1000, 750, 130), (2000, 1500, 420)])
@@ -60,7 +60,7 @@ def test_every_act_of_the_walk_is_stored_box_by_box(
     review = reviewed(path, image_id)
     boxes = dict(zip(review.detection_ids, review.annotations.boxes, strict=True))
     labels = dict(zip(review.detection_ids, review.annotations.labels, strict=True))
-    how = dict(zip(review.detection_ids, review.how, strict=True))
+    review_status = dict(zip(review.detection_ids, review.review_status, strict=True))
     ids = [cell.detection_id for cell in cells]
     assert boxes.keys() == set(ids) - {ids[deleted]}
     for number, cell in enumerate(cells):
@@ -69,10 +69,10 @@ def test_every_act_of_the_walk_is_stored_box_by_box(
         wanted = cell.box + (np.float32([0, 0, wider, higher]) if number == resized else 0)
         assert np.abs(boxes[cell.detection_id] - wanted).max() < (0.5 if number == resized else 1e-6)
         assert labels[cell.detection_id] == (new_label if number == relabelled else cell.label)
-    assert how[ids[first]] == how[ids[confirmed]] == "kept"
-    assert how[ids[relabelled]] == how[ids[resized]] == "changed"
-    assert how[ids[mistake]] == "open"
-    assert sum(each == "kept" for each in review.how) == 5
+    assert review_status[ids[first]] == review_status[ids[confirmed]] == "kept"
+    assert review_status[ids[relabelled]] == review_status[ids[resized]] == "changed"
+    assert review_status[ids[mistake]] == "open"
+    assert sum(each == "kept" for each in review.review_status) == 5
 
 
 def test_the_end_of_the_walk_is_the_whole_image_and_one_enter_too_many_does_not_save(
@@ -113,9 +113,11 @@ def test_green_boxes_are_accepted_at_once_and_a_few_come_back(projects: Path, pa
     canvas.ready()
     page.keyboard.press("Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
-    how = dict(zip(reviewed(path, image_id).detection_ids, reviewed(path, image_id).how, strict=True))
-    assert {how[detection] for detection in green if detection not in spots} == {"bulk"}
-    assert [how[detection] for detection in spots] == ["changed"] + ["kept"] * (len(spots) - 1)
+    review_status = dict(
+        zip(reviewed(path, image_id).detection_ids, reviewed(path, image_id).review_status, strict=True)
+    )
+    assert {review_status[detection] for detection in green if detection not in spots} == {"accepted_in_bulk"}
+    assert [review_status[detection] for detection in spots] == ["changed"] + ["kept"] * (len(spots) - 1)
     with Project.open(path) as project:
         assert project.reviews.spot_checks(project.models.serving().id) == (1, len(spots))
     expect(page.get_by_text(f"1 of {len(spots)} spot checks of green boxes wrong")).to_be_visible()
@@ -175,13 +177,13 @@ def test_look_alikes_are_kept_side_by_side_and_the_odd_ones_mended(
     expect(tiles).to_have_count(11)
     walk.press("Enter")
     kept = set(first) - {wrong, no_cell}
-    how = {row["id"]: row["how"] for row in drafted(path, image_id)}
-    assert {number for number, each in how.items() if each == "kept"} == kept
-    assert how[wrong] == "changed"
-    assert no_cell not in how
+    review_status = {row["id"]: row["review_status"] for row in drafted(path, image_id)}
+    assert {number for number, each in review_status.items() if each == "kept"} == kept
+    assert review_status[wrong] == "changed"
+    assert no_cell not in review_status
     assert not set(first) & {int(tile.get_attribute("data-id")) for tile in tiles.all()}
     walk.press("u")  # one undo takes the whole sheet back
-    assert [row["how"] for row in drafted(path, image_id)].count("kept") == 0
+    assert [row["review_status"] for row in drafted(path, image_id)].count("kept") == 0
     walk.press("g")
     expect(tiles).to_have_count(0)
     expect(page.locator(".crop")).to_be_visible()

@@ -14,8 +14,8 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from rbcal.review import history as shapes
 from rbcal.store.project import Project
-from rbcal.view import shapes
 from tests.browser.conftest import ARGUMENTS, BROWSERS, wait_until_healthy
 from tests.browser.driver import Canvas, eventually, plant
 from tests.crash.editor import plain

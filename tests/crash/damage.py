@@ -132,30 +132,30 @@ def trial(folder: Path, whole: bytes, original: Content, rng: Random, census: Ce
     except Exception as err:
         census.lies.append(f"{what}: opening raised {type(err).__name__}: {err}")
     try:
-        told = verify(path)
+        given = verify(path)
     except ProjectError:
         census.found["verify: cannot be read at all"] += 1
     except Exception as err:
         census.lies.append(f"{what}: verify raised {type(err).__name__}: {err}")
     else:
-        _judge(what, told, path, original, census)
+        _judge(what, given, path, original, census)
     for each in folder.iterdir():
         each.unlink()
     folder.rmdir()
 
 
-def _judge(what: str, told: Verification, path: Path, original: Content, census: Census) -> None:
-    census.found["verify: damaged" if not told.ok else "verify: whole"] += 1
+def _judge(what: str, given: Verification, path: Path, original: Content, census: Census) -> None:
+    census.found["verify: damaged" if not given.ok else "verify: whole"] += 1
     now = contents(path)
     differ = {kind for kind in original if now[kind] != original[kind]}
-    if told.ok and differ:
+    if given.ok and differ:
         census.found[f"unnoticed: {', '.join(sorted(differ))}"] += 1
         if differ & set(_TOLD):
             census.lies.append(f"{what}: verify calls it whole, but {sorted(differ)} differ")
-    for line in told.safe:
+    for line in given.safe:
         safe, _, kind = re.fullmatch(r"(\d+) of (\d+) (\w+)", line).groups()
         same = sum(now[kind].get(key) == value for key, value in original[kind].items())
-        if int(safe) > same and not (kind == "logs" and told.ok):
+        if int(safe) > same and not (kind == "logs" and given.ok):
             census.found[f"called safe, but not: {kind}"] += 1
             if kind in _TOLD:
                 census.lies.append(f"{what}: {line} are called safe, but {same} are")

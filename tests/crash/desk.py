@@ -10,8 +10,8 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from rbcal.review import history as shapes
 from rbcal.store.project import Project
-from rbcal.view import shapes
 from tests.crash.editor import plain
 from tests.crash.kill import ROOT, say, say_ready
 

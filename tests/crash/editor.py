@@ -15,7 +15,7 @@ HOWS = ("open", "kept", "changed", "drawn")
 
 def plain(boxes: dict[int, BoxState]) -> dict[str, list[object]]:
     """Return boxes as JSON has them."""
-    return {str(number): [*state.box, state.label, state.how] for number, state in boxes.items()}
+    return {str(number): [*state.box, state.label, state.review_status] for number, state in boxes.items()}
 
 
 def changed(boxes: dict[int, BoxState], rng: random.Random, number: int) -> dict[int, BoxState]:
@@ -31,7 +31,7 @@ def changed(boxes: dict[int, BoxState], rng: random.Random, number: int) -> dict
     if what == "remove":
         del boxes[chosen]
     elif what == "label":
-        boxes[chosen] = state._replace(label=(state.label + 1) % 3, how=rng.choice(HOWS))
+        boxes[chosen] = state._replace(label=(state.label + 1) % 3, review_status=rng.choice(HOWS))
     else:
         boxes[chosen] = state._replace(box=tuple(side + 0.1 for side in state.box))
     return boxes

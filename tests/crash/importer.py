@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rbcal.formats import coco, files
 from rbcal.formats.dataset import LabelledImage
+from rbcal.interchange.import_images import import_images
 from rbcal.store.project import Project
-from rbcal.work.importing import import_images
 from tests.crash.kill import say, say_ready
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from rbcal.work.restoring import restore
+from rbcal.jobs.restore import restore
 from tests.crash.kill import say, say_ready
 
 

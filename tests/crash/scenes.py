@@ -7,13 +7,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from rbcal.boxes import Annotations
 from rbcal.formats import coco
+from rbcal.review import history as shapes
 from rbcal.store import backups
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project, check
 from rbcal.store.schema import USER_VERSION
-from rbcal.view import shapes
+from rbcal.types import Annotations
 from tests.browser.driver import plant
 from tests.conftest import CLASSES, add_image, write_coco
 from tests.crash import older

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from rbcal.boxes import Annotations
 from rbcal.cli import app
 from rbcal.errors import JobError, ProjectError
+from rbcal.jobs import launcher
+from rbcal.jobs.restore import restore
 from rbcal.store import backups
 from rbcal.store.backups import ASKED, Backup, superfluous
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
-from rbcal.work import jobs
-from rbcal.work.restoring import restore
+from rbcal.types import Annotations
 from tests.browser.driver import plant
 from tests.conftest import add_image
 from tests.crash import damage
@@ -109,7 +109,7 @@ def test_a_backup_that_is_not_whole_is_not_put_back(path, harm):
 
 def test_no_restore_while_a_worker_is_at_the_project(path):
     kept = backups.keep(path, ASKED)
-    with jobs.worker_lock(path), pytest.raises(JobError, match="worker is at this project"):
+    with launcher.worker_lock(path), pytest.raises(JobError, match="worker is at this project"):
         restore(path, kept)
 
 
@@ -187,8 +187,8 @@ def test_a_worker_that_is_done_leaves_one_file_and_nothing_of_it_elsewhere(tmp_p
     path = tmp_path / "p.rbcal"
     with Project.create(path, classes=["a"]) as project:
         add_image(project, 1)
-    jobs.start(path, "score", {"score": {}})  # there is no model, so it ends at once
-    jobs._workers[path.resolve()].wait()
+    launcher.start(path, "score", {"score": {}})  # there is no model, so it ends at once
+    launcher._workers[path.resolve()].wait()
     moved = tmp_path / "moved.rbcal"
     shutil.copy(path, moved)  # the file alone
     with Project.open(moved) as project:

@@ -17,11 +17,11 @@ import safetensors.numpy
 from rbcal.config import TrainConfig
 from rbcal.errors import ProjectError
 from rbcal.formats import coco, files
+from rbcal.interchange.import_images import import_images
 from rbcal.store import backups
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project, check
 from rbcal.store.verification import verify
-from rbcal.work.importing import import_images
 from tests.conftest import CLASSES, add_image, write_coco
 from tests.crash import damage, disks, older
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from rbcal import synth
 from rbcal.formats import files, pictures
+from rbcal.interchange.import_images import import_images
 from rbcal.store.verification import verify
-from rbcal.work.importing import import_images
 
 
 def png(width, height):

@@ -13,10 +13,10 @@ import pytest
 
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import DetectorError, ProjectError, RbcalError, TrainingError
+from rbcal.jobs import worker
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
-from rbcal.work import worker
 from tests.conftest import add_image
 from tests.crash.kill import ROOT
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from rbcal.work import worker
+from rbcal.jobs import worker
 from tests.crash.kill import say_ready
 
 if __name__ == "__main__":
     say_ready()
-    from rbcal.work import teaching
+    from rbcal.jobs import train
 
-    teaching._KEEP_SECONDS = teaching._KEEP_SHARE = 0
+    train._KEEP_SECONDS = train._KEEP_SHARE = 0
     sys.exit(worker.main())

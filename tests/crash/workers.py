@@ -11,9 +11,9 @@ from random import Random
 from typing import Any
 
 from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.jobs import launcher
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project
-from rbcal.work import jobs
 from tests.conftest import CLASSES, add_image
 from tests.crash.editor import changed, plain
 from tests.crash.kill import LostError, Program, Tally, expect_sound
@@ -29,7 +29,7 @@ def wait_until_over(path: Path, seconds: float = 120) -> Job:
     deadline = time.monotonic() + seconds
     while True:
         with Project.open(path) as project:
-            job = jobs.watch(project)
+            job = launcher.watch(project)
         assert job is not None
         if not job.active:
             return job
@@ -114,7 +114,7 @@ class Training(_Working):
         with Project.open(path) as project:
             job_id = project.jobs.add("train", TRAIN)
         program = Program("trainer", path, job_id)
-        jobs._workers[path.resolve()] = program.process
+        launcher._workers[path.resolve()] = program.process
         program.ready()
         return program.process
 
@@ -136,7 +136,7 @@ class Training(_Working):
         with Project.open(path) as project:
             resumed = project.snapshots.current() is not None
             made = len(project.models.all())
-        jobs.start(path, "train", {"resume": True} if resumed else TRAIN)
+        launcher.start(path, "train", {"resume": True} if resumed else TRAIN)
         job = wait_until_over(path)
         assert job.state == "done", job.reason
         with Project.open(path) as project:
@@ -153,7 +153,7 @@ class Scoring(_Working):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        jobs.start(self.template, "train", {**TRAIN, **SCORE})
+        launcher.start(self.template, "train", {**TRAIN, **SCORE})
         assert wait_until_over(self.template).state == "done"
         with Project.open(self.template) as project:
             self.ranking_id = project.rankings.current().id
@@ -165,8 +165,8 @@ class Scoring(_Working):
         self.span = time.monotonic() - began
 
     def start(self, path: Path) -> Any:
-        jobs.start(path, "score", SCORE)
-        return jobs._workers[path.resolve()]
+        launcher.start(path, "score", SCORE)
+        return launcher._workers[path.resolve()]
 
     def look(self, path: Path, job: Job) -> None:
         """The queue is that of the last ranking that was finished."""
@@ -179,7 +179,7 @@ class Scoring(_Working):
             expect(project.rankings.order() == self.order, "the queue is not that of before")
 
     def go_on(self, path: Path) -> None:
-        jobs.start(path, "score", SCORE)
+        launcher.start(path, "score", SCORE)
         job = wait_until_over(path)
         assert job.state == "done", job.reason
         with Project.open(path) as project:

@@ -7,12 +7,12 @@ import sqlite3
 import numpy as np
 import pytest
 
-from rbcal.boxes import Annotations, Detections
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ProjectError
 from rbcal.store.log import BoxState
 from rbcal.store.rankings import Cell, Score
 from rbcal.store.verification import verify
+from rbcal.types import Annotations, Detections
 from tests.conftest import add_image
 
 DISC, SLIT, SPIKY = 0, 1, 2

@@ -7,12 +7,12 @@ import sqlite3
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from rbcal.boxes import Annotations
 from rbcal.errors import ConflictError
+from rbcal.review import history as shapes
 from rbcal.store.log import BoxState
-from rbcal.view import shapes
+from rbcal.types import Annotations
 from tests.conftest import add_image
-from tests.view.test_shapes import CELLS, acts
+from tests.review.test_history import CELLS, acts
 
 A, B, C = (BoxState((n, 2, n + 10, 12), 0) for n in range(3))
 

@@ -145,7 +145,7 @@ def test_a_project_of_format_1_is_brought_up_to_date_and_its_newest_model_serves
         assert (serving.id, serving.parent_id, serving.kept_step) == (2, None, None)
         assert project.snapshots.current() is None
         work = project.log.work(1)
-        assert [state.how for state in work.boxes.values()] == ["drawn", "open"]
+        assert [state.review_status for state in work.boxes.values()] == ["drawn", "open"]
         assert (work.version, work.seconds) == (2, 2.5)
         assert [(label, project.rankings.order(label)) for label in (0, 1)] == [(0, [(1, False)]), (1, [])]
         assert project._database.value("SELECT n_cells FROM class_score") == 1  # above the threshold

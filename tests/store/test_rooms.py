@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rbcal import __version__
-from rbcal.boxes import Annotations, Detections
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ConflictError, JobError, ProjectError
-from rbcal.metrics import Comparison, Difference, Evaluation
+from rbcal.evaluation.metrics import Comparison, Difference, Evaluation
 from rbcal.store import database
 from rbcal.store.images import Group
 from rbcal.store.log import BoxState
 from rbcal.store.rankings import Cell, Score
+from rbcal.types import Annotations, Detections
 from tests.conftest import add_image
 
 ONE_CELL = Annotations([[1, 2, 3, 4]], [0])
@@ -183,7 +183,7 @@ def test_what_became_of_each_box_and_of_each_spot_check_is_kept(ranked):
             spot_checks={source.detection_id: wrong},
             ranking_id=ranking_id,
         )
-    assert project.reviews.current(first).how == ("kept",)
+    assert project.reviews.current(first).review_status == ("kept",)
     assert project.reviews.spot_checks(project.models.serving().id) == (1, 2)
     assert project.reviews.spot_checks(99) == (0, 0)
     latest = project.reviews.latest(2)
@@ -247,7 +247,7 @@ def test_a_model_that_is_worse_is_a_question_until_somebody_answers_or_a_newer_o
     old, new, third = (train_on(project, image_id) for _ in range(3))
     project.models.compare(new, old, worse())
     question = project.models.question()
-    assert (question.model.id, question.rival.id, question.comparison) == (new, old, worse())
+    assert (question.model.id, question.serving.id, question.comparison) == (new, old, worse())
     project.models.promote(old, "expert")
     assert project.models.question() is None
     project.models.compare(third, old, worse(high=0.1))
@@ -278,16 +278,16 @@ def test_groups_that_taught_an_ancestor_are_known(project):
     ]
     first = project.models.add(TrainConfig(), b"w", {"train": images[:1], "validate": images[1:2]}, 1.0)
     second = project.models.add(TrainConfig(), b"w", {"train": images[2:]}, 1.0, parent_id=first)
-    assert project.models.taught_groups(first) == {"slide1"}
-    assert project.models.taught_groups(second) == {"slide1", "slide3"}
+    assert project.models.trained_groups(first) == {"slide1"}
+    assert project.models.trained_groups(second) == {"slide1", "slide3"}
 
 
 def test_detections_of_the_test_set_come_back(project):
-    taught, _ = add_image(project, 3, annotated=True)
+    result, _ = add_image(project, 3, annotated=True)
     image_id, _ = add_image(project, 1, group="test", split="test", annotated=True)
     other, _ = add_image(project, 2, group="test", split="test", annotated=True)
-    model_id = train_on(project, taught)
-    project.evaluations.save_detections(model_id, taught, Detections(np.empty((0, 4)), np.empty((0, 3))))
+    model_id = train_on(project, result)
+    project.evaluations.save_detections(model_id, result, Detections(np.empty((0, 4)), np.empty((0, 3))))
     found = Detections([[0, 1, 2, 3], [4, 5, 6, 7]], [[0.5, 0.25, 0.25], [0, 1, 0]])
     project.evaluations.save_detections(model_id, image_id, found)
     project.evaluations.save_detections(model_id, other, Detections(np.empty((0, 4)), np.empty((0, 3))))
@@ -296,7 +296,7 @@ def test_detections_of_the_test_set_come_back(project):
     assert np.array_equal(back[image_id].probs, found.probs)
     assert len(back[other]) == 0
     assert list(back) == [image_id, other]
-    assert list(project.evaluations.detections(model_id, "work")) == [taught]
+    assert list(project.evaluations.detections(model_id, "work")) == [result]
 
 
 def test_a_training_that_was_stopped_comes_back_with_the_annotations_of_its_time(project, monkeypatch):
@@ -512,10 +512,10 @@ def test_rare_classes_are_marked_and_unmarked(project):
 
 def test_a_perceptual_hash_is_kept_with_its_image_and_one_of_an_unreadable_picture_is_no_hash(project):
     (first, _), (second, _), (third, _) = (add_image(project, seed) for seed in (1, 2, 3))
-    assert project.images.without_likeness() == [first, second, third]
-    project.images.keep_likeness(first, bytes(range(32)))
-    project.images.keep_likeness(second, b"")
-    assert project.images.without_likeness() == [third]
+    assert project.images.without_hash() == [first, second, third]
+    project.images.save_hash(first, bytes(range(32)))
+    project.images.save_hash(second, b"")
+    assert project.images.without_hash() == [third]
     assert project.images.likenesses() == {first: bytes(range(32))}
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rbcal.boxes import Annotations
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Score
+from rbcal.types import Annotations
 from tests.conftest import CLASSES, add_image
 
 SCORE = Score(relevance=1, n_cells=2, n_flagged=1, n_class=1, n_box=0, n_rare=0)

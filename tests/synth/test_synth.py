@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rbcal.boxes import Annotations
 from rbcal.store.classes import RBC7
 from rbcal.synth import SUBTYPES, draw_fields
 from rbcal.synth.optics import photograph
 from rbcal.synth.shapes import draw_cell
 from rbcal.synth.slides import FREQUENCIES, PER_SLIDE, draw_field, draw_slide
+from rbcal.types import Annotations
 
 SCALE = 10.0  # pixels per micrometre
 
@@ -75,7 +75,7 @@ def test_some_cells_overlap():
 
 
 def _overlaps(cells: Annotations) -> np.ndarray:
-    from rbcal.boxes import iou
+    from rbcal.types import iou
 
     both = iou(cells.boxes[:, None], cells.boxes[None])
     np.fill_diagonal(both, 0)

@@ -1,0 +1,87 @@
+"""Merged classes: a label that counts as another one, in annotations and in what models find.
+
+Nothing that is stored is rewritten. The targets are applied where labels and probabilities are read, so that
+a merge can be taken back, and a model that was trained before it is read as if it knew of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rbcal.types import Floats, Ints
+
+
+@dataclass(frozen=True)
+class Merges:
+    """Which labels count as which: `targets` are labels that count for themselves.
+
+    >>> merges = Merges({2: 0})
+    >>> [merges.target(label) for label in (0, 1, 2)]
+    [0, 1, 0]
+    """
+
+    targets: Mapping[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def following(cls, steps: Mapping[int, int]) -> Merges:
+        """Return the merges that some steps come to: 2 into 1 and 1 into 0 is 2 into 0.
+
+        >>> Merges.following({2: 1, 1: 0}).targets
+        {2: 0, 1: 0}
+        """
+        ends = {}
+        for label in steps:
+            end = label
+            while end in steps:
+                end = steps[end]
+            ends[label] = end
+        return cls(ends)
+
+    def __bool__(self) -> bool:
+        """Whether any class is merged."""
+        return bool(self.targets)
+
+    def target(self, label: int) -> int:
+        """Return the label that one counts as."""
+        return self.targets.get(label, label)
+
+    def members(self, label: int) -> list[int]:
+        """Return the labels that count as one, itself included where it counts for itself."""
+        own = [] if label in self.targets else [label]
+        return own + sorted(each for each, target in self.targets.items() if target == label)
+
+    def labels(self, labels: Ints) -> Ints:
+        """Return the labels (N,) that some count as."""
+        counted = labels.copy()
+        for label, target in self.targets.items():
+            counted[labels == label] = target
+        return counted
+
+    def probs(self, probs: Floats) -> Floats:
+        """Return distributions in which merged classes have given their share to their targets.
+
+        Parameters
+        ----------
+        probs : (..., C + 1) float32
+            Background first; each row sums to 1.
+
+        Returns
+        -------
+        (..., C' + 1) float32
+            C' is C, or more where a target is younger than the model.
+        """
+        known = {label: target for label, target in self.targets.items() if label + 1 < probs.shape[-1]}
+        if not known:
+            return probs
+        missing = max(max(known.values()) + 2 - probs.shape[-1], 0)
+        folded = np.pad(probs, [(0, 0)] * (probs.ndim - 1) + [(0, missing)])
+        for label, target in known.items():
+            folded[..., target + 1] += folded[..., label + 1]
+        folded[..., [label + 1 for label in known]] = 0
+        return folded
+
+
+NOTHING_MERGED = Merges()

@@ -1,0 +1,62 @@
+"""The command that writes what other programs read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from tqdm import tqdm
+
+from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
+from rbcal.interchange import export_dataset, export_model
+from rbcal.store.images import Image
+from rbcal.store.project import Project
+
+ExportFormat = Literal["model", "coco", "voc", "yolo", "predictions-csv", "predictions-coco"]
+
+
+@app.command()
+def export(
+    project: ProjectArgument,
+    dest: Annotated[Path, typer.Argument(metavar="DEST", file_okay=False, help="A new folder.")],
+    format_: Annotated[
+        ExportFormat,
+        typer.Option(
+            "--format",
+            help="model: the weights; coco, voc, yolo: the annotations; predictions-*: what the model found.",
+        ),
+    ] = "model",
+    images: Annotated[bool, typer.Option(help="Write the pictures, too, beside their annotations.")] = True,
+    model: Annotated[
+        int | None, typer.Option(help="The number of a model; default: the serving one.")
+    ] = None,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Write an ONNX graph, too, for pictures of the usual size.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model, the annotations, or the predictions with their uncertainty into a folder.
+
+    A model is safetensors and JSON, to be used without the project: see docs/use_model.py.
+    """
+    if format_ != "model" and (model is not None or onnx):
+        raise typer.BadParameter("--model and --onnx go with --format model.")
+    with Project.open(project) as opened:
+        if format_ == "model":
+            document = export_model.export_model(opened, dest, model, onnx=onnx)
+            said = f"Model {document['model']} is in {dest}."
+        else:
+            n = export_dataset.export(opened, dest, format_, with_images=images, track=_bar)
+            document = {"format": format_, "images": n, "folder": str(dest)}
+            said = f"{n} image{'s' * (n != 1)} written to {dest}."
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(said)
+
+
+def _bar(images: list[Image]) -> Iterable[Image]:
+    return tqdm(images, desc="Exporting", file=sys.stderr, leave=False, disable=None)

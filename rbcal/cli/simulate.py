@@ -1,0 +1,200 @@
+"""The command for experiments: learning curves of strategies on images whose annotations play the expert."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rbcal.charts.simulation import summary_table
+from rbcal.charts.synthetic_mark import MARK
+from rbcal.cli.base import JsonOption, RayOption, app, print_json, run
+from rbcal.config import BACKBONES, Backbone, SimulationConfig, Unit
+from rbcal.errors import ProjectError, RbcalError
+from rbcal.evaluation.learning_curves import METRICS, on_common_grid, runs, summaries
+from rbcal.formats import coco, files
+from rbcal.interchange import import_images
+from rbcal.store.project import Project, project_path, projects_folder
+from rbcal.wording import duration
+
+_TEST_FRACTION = 0.3
+_QUERY = re.compile(r"(\d+)\s*(cells|images)?")
+_DEFAULT = SimulationConfig()
+
+
+@app.command()
+def simulate(
+    project: Annotated[
+        Path | None,
+        typer.Argument(
+            parser=project_path,
+            metavar="[PROJECT]",
+            help="Its annotated images play pool and expert; or give --coco and --images.",
+        ),
+    ] = None,
+    coco_file: Annotated[
+        Path | None, typer.Option("--coco", exists=True, dir_okay=False, help="COCO JSON with the boxes.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(exists=True, help="Folder or zip archive of the pictures of --coco.")
+    ] = None,
+    rare: Annotated[str | None, typer.Option(help="Of --coco: the classes that are rare.")] = None,
+    strategies: Annotated[str, typer.Option(help="Comma-separated; see rbcal strategies.")] = ",".join(
+        _DEFAULT.strategies
+    ),
+    repeats: Annotated[int, typer.Option(min=1, help="Runs of each strategy.")] = _DEFAULT.repeats,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each run.")] = _DEFAULT.rounds,
+    seed_images: Annotated[
+        int, typer.Option(min=1, help="Images annotated before the first round.")
+    ] = _DEFAULT.seed_images,
+    query: Annotated[
+        str, typer.Option(help="What the expert annotates in a round: 200cells or 10images.")
+    ] = f"{_DEFAULT.query}{_DEFAULT.unit}",
+    candidates: Annotated[
+        int, typer.Option(min=1, help="Images drawn from the pool in a round, that are ordered.")
+    ] = _DEFAULT.pool_sample,
+    steps: Annotated[int, typer.Option(min=1, help="Of training in a round.")] = _DEFAULT.steps,
+    seed_steps: Annotated[
+        int, typer.Option(min=1, help="Of training on the seed images.")
+    ] = _DEFAULT.seed_steps,
+    backbone: Annotated[Backbone, typer.Option(help="The detector's backbone.")] = BACKBONES[0],
+    weights: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="File with the backbone's weights.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = _DEFAULT.seed,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = _DEFAULT.device,
+    processes: Annotated[int, typer.Option(min=0, help="Runs side by side; 0: one per core.")] = 0,
+    ray: RayOption = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what it would cost, and do nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let strategies race on annotated images: precision against annotated cells, relevance against random.
+
+    What is done is kept: run the same command again after a cancel, or with more strategies or repeats.
+    """
+    if coco_file is not None and images is not None and project is None:
+        path = _project_of(coco_file, images, _listed(rare))
+    elif project is not None and coco_file is None and images is None:
+        path = project
+    else:
+        raise typer.BadParameter("give a PROJECT, or --coco FILE with --images DIR.")
+    amount = _QUERY.fullmatch(query.strip())
+    if amount is None:
+        raise typer.BadParameter(f"--query is a number of cells or images such as 200cells, not {query!r}.")
+    unit: Unit = "images" if amount[2] == "images" else "cells"
+    config = SimulationConfig(
+        strategies=_listed(strategies),
+        repeats=repeats,
+        rounds=rounds,
+        seed_images=seed_images,
+        query=int(amount[1]),
+        unit=unit,
+        pool_sample=candidates,
+        steps=steps,
+        seed_steps=seed_steps,
+        backbone=backbone,
+        weights=None if weights is None else str(weights.resolve()),
+        seed=seed,
+        device=device,
+    )
+    if plan:
+        _print_plan(path, config, processes or os.cpu_count() or 1, as_json=as_json)
+        return
+    run(path, "simulate", {"simulate": config.to_json(), "processes": processes, "ray": ray})
+    from rbcal.simulation.runner import timed  # late: it loads torch, which takes seconds
+
+    with Project.open(path) as opened:
+        simulation = opened.simulations.find(timed(opened, config))
+        if simulation is None:
+            raise ProjectError("Somebody removed the simulation meanwhile. Start it again.")
+        points = opened.simulations.points(simulation.id)
+        is_synthetic = opened.is_synthetic
+    if as_json:
+        document = {
+            "project": str(path),
+            "synthetic": is_synthetic,
+            "simulation": simulation.id,
+            "images": simulation.images,
+        }
+        print_json({**document, "config": config.to_json(), "points": [asdict(point) for point in points]})
+        return
+    for metric in METRICS:
+        curves = on_common_grid(runs(points, METRICS[metric]))
+        if curves is not None:
+            table = summary_table(summaries(curves), "cells", metric)
+            mark = f"{MARK}: " if is_synthetic else ""
+            typer.echo(f"{mark}{metric}, against newly annotated cells\n{table.to_string(index=False)}\n")
+    typer.echo(f"The curves are on the Progress page of {path}.")
+
+
+def _print_plan(path: Path, config: SimulationConfig, processes: int, *, as_json: bool) -> None:
+    from rbcal.simulation import (
+        runner,
+        runtime_estimate,  # late: they load torch, which takes seconds
+    )
+
+    with Project.open(path) as project:
+        corpus = runner.corpus_of(project)
+        runner.check(config, corpus)
+        known = project.simulations.find(runner.timed(project, config), corpus.sha256)
+        stored = [] if known is None else project.simulations.points(known.id)
+    estimate = runtime_estimate.estimate_runtime(corpus, config, processes)
+    n_done = len(
+        {(each.repeat, each.strategy) for each in stored}
+        & {(arm.repeat, arm.strategy) for arm in runner.arms(config)}
+    )
+    if as_json:
+        print_json(
+            {
+                **asdict(estimate),
+                "arms_done": n_done,
+                "rounds_per_hour": estimate.rounds_per_hour,
+            }
+        )
+        return
+    typer.echo(
+        f"{len(config.strategies)} strategies x {config.repeats} repeats = {estimate.n_arms} arms of "
+        f"{config.rounds} rounds, about {estimate.cells_per_arm} new cells in each; {n_done} are done."
+    )
+    typer.echo(
+        f"About {duration(estimate.seconds * (1 - n_done / estimate.n_arms))} with "
+        f"{estimate.processes} processes, by "
+        f"steps timed now: {estimate.rounds_per_hour:.0f} rounds an hour."
+    )
+
+
+def _project_of(coco_file: Path, images: Path, rare: Sequence[str]) -> Path:
+    """Return a project of these images in ./projects, made the first time, found again later."""
+    content = coco_file.read_bytes()
+    mark = hashlib.sha256(content + repr(sorted(rare)).encode()).hexdigest()[:8]
+    path = projects_folder() / f"simulation-{coco_file.stem}-{mark}.rbcal"
+    if path.exists():
+        return path
+    dataset = coco.read(content)
+    if unknown := [name for name in rare if name not in dataset.classes]:
+        raise typer.BadParameter(f"--rare names {unknown[0]!r}, which is not one of the classes.")
+    try:
+        with Project.create(path, classes=dataset.classes, rare=rare) as project:
+            report = import_images.import_images(
+                project, files.located(images), annotations=dataset, test_fraction=_TEST_FRACTION
+            )
+            if not report.test_images:
+                raise ProjectError(
+                    f"None of the pictures that {coco_file.name} names is usable, so there is no test set. "
+                    "Check --images."
+                )
+    except RbcalError:
+        path.unlink(missing_ok=True)
+        raise
+    typer.echo(f"{path}: {report.added} images, {report.test_images} of them the frozen test set", err=True)
+    return path
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())

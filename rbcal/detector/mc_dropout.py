@@ -1,0 +1,172 @@
+"""What a detector sees in one image: once for evaluation, T times at random for scoring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize, pad, relu
+from torch.nn.utils.rnn import pad_sequence
+from torchvision.ops import nms
+
+from rbcal.config import ScoringConfig
+from rbcal.detector.faster_rcnn import Detector, RoiFeatures, TiledFeatures
+from rbcal.formats.pictures import Pixels
+from rbcal.types import EMBEDDING_SIZE, Detections, Floats, Passes
+
+_SAME_CELL = 0.5  # IoU above which two boxes are one cell, whatever their classes: a cell comes out once
+_FAINT = 0.05  # AP needs the doubtful detections too
+_HOPELESS = 0.5  # of the threshold: what is below it without dropout is not above it on the mean (measured)
+_MIN_SIDE = 1.0  # image pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a sampler sees in one image: N cells, how T passes see them, and what they look like, (N, D)."""
+
+    detections: Detections
+    passes: Passes
+    embeddings: Floats
+
+
+class McDropout:
+    """T stochastic passes of one detector, drawn once and run over any number of images.
+
+    A pass is one thinned network: its two dropouts keep the same units for all proposals and, given the
+    seed, for all images. So the rows and columns of the units that it keeps are cut out of the weights
+    once, and the T passes over an image are two batched matrix products.
+
+    Parameters
+    ----------
+    detector : Detector
+    config : ScoringConfig
+        passes, cell_threshold and seed.
+
+    References
+    ----------
+    Sadafi et al. 2019, section 2.2; what is cached and why that is exact: docs, "What rbcal settles".
+    """
+
+    def __init__(self, detector: Detector, config: ScoringConfig) -> None:
+        self._detector = detector
+        self._config = config
+        self._cut_on: torch.device | None = None
+
+    @torch.inference_mode()
+    def _cut(self) -> None:
+        """Cut the thinned networks out of the detector, on the device where it is."""
+        detector, config = self._detector, self._config
+        self._cut_on = detector.device
+        head, predictor = detector.roi_heads.box_head, detector.roi_heads.box_predictor
+        boost = 1 / (1 - head.dropout)
+        keep_6, keep_7 = dropout_masks(config, detector).unbind(1)
+        units_6 = [keep.nonzero().squeeze(1) for keep in keep_6]
+        units_7 = [keep.nonzero().squeeze(1) for keep in keep_7]
+        weight = torch.cat([predictor.cls_score.weight, predictor.bbox_pred.weight])  # (5 (C + 1), W)
+        self._bias = torch.cat([predictor.cls_score.bias, predictor.bbox_pred.bias])
+        # Passes keep different numbers of units: the shorter ones are filled up with units of weight 0.
+        self._units_6 = pad_sequence(units_6, batch_first=True)  # (T, U)
+        self._fc7 = _stack(
+            [boost * head.fc7.weight[b][:, a].T for a, b in zip(units_6, units_7, strict=True)]
+        )
+        self._fc7_bias = _stack([head.fc7.bias[None, b] for b in units_7])  # (T, 1, V); _fc7: (T, U, V)
+        self._predictor = _stack([boost * weight[:, b].T for b in units_7])  # (T, V, 5 (C + 1))
+
+    def __call__(self, image: Pixels | TiledFeatures) -> tuple[Detections, Passes]:
+        """Return the cells of one image (H, W, 3), and how T stochastic passes see each of them."""
+        prediction = self.predict(image)
+        return prediction.detections, prediction.passes
+
+    @torch.inference_mode()
+    def predict(self, image: Pixels | TiledFeatures) -> Prediction:
+        """Return all that is seen in one image (H, W, 3), or in what the trunk made of it.
+
+        Notes
+        -----
+        Boxes and probs of the detections are those of the mean over the passes. The box of a pass is that of
+        the most probable cell class of the pass: background has no box.
+        """
+        detector, threshold = self._detector, self._config.cell_threshold
+        roi_features = detector.roi_features(image)
+        plain, _ = detector.plain_pass(roi_features.first)
+        roi_features = roi_features.of(1 - plain.softmax(-1)[:, 0] >= _HOPELESS * threshold)
+        probs, deltas = self.passes(roi_features)
+        mean = probs.mean(0)
+        boxes = _boxes(detector, roi_features, mean, deltas.mean(0))
+        cells = choose_cells(boxes, mean, threshold)
+        probs, deltas = probs[:, cells], deltas[:, cells]
+        boxes_of_passes = _boxes(detector, roi_features.of(cells), probs, deltas)
+        return Prediction(
+            Detections(boxes[cells].cpu().numpy(), mean[cells].cpu().numpy()),
+            Passes(boxes_of_passes.cpu().numpy(), probs.cpu().numpy()),
+            embeddings(roi_features.first[cells]),
+        )
+
+    def passes(self, roi_features: RoiFeatures) -> tuple[Tensor, Tensor]:
+        """Return class probabilities (T, R, C + 1) and box deltas (T, R, 4 (C + 1)) of every pass."""
+        if self._cut_on != self._detector.device:
+            self._cut()  # the first time, and when the detector has moved for want of memory
+        n_passes, n_units = self._units_6.shape
+        first = roi_features.first[:, self._units_6.flatten()].reshape(-1, n_passes, n_units).transpose(0, 1)
+        hidden = relu(torch.baddbmm(self._fc7_bias, first, self._fc7))
+        outcome = torch.baddbmm(self._bias, hidden, self._predictor)
+        n_columns = outcome.shape[-1] // 5  # C + 1 logits, then four deltas for each of them
+        return outcome[..., :n_columns].softmax(-1), outcome[..., n_columns:]
+
+
+def sample(detector: Detector, image: Pixels, config: ScoringConfig) -> tuple[Detections, Passes]:
+    """Return what a :class:`Sampler` made for this one image sees in it."""
+    return McDropout(detector, config)(image)
+
+
+@torch.inference_mode()
+def detect(detector: Detector, image: Pixels | TiledFeatures) -> Detections:
+    """Return the cells of one image from one pass without dropout, doubtful ones included, for evaluation."""
+    roi_features = detector.roi_features(image)
+    logits, deltas = detector.plain_pass(roi_features.first)
+    probs = logits.softmax(-1)
+    boxes = _boxes(detector, roi_features, probs, deltas)
+    cells = choose_cells(boxes, probs)
+    return Detections(boxes[cells].cpu().numpy(), probs[cells].cpu().numpy())
+
+
+def dropout_masks(config: ScoringConfig, detector: Detector) -> Tensor:
+    """Return the units that the two dropouts of each pass keep, (T, 2, W) bool, drawn from the seed alone."""
+    generator = torch.Generator().manual_seed(config.seed)
+    head = detector.roi_heads.box_head
+    chance = torch.rand((config.passes, 2, head.fc7.in_features), generator=generator)
+    return (chance >= head.dropout).to(detector.device)
+
+
+def embeddings(first: Tensor) -> Floats:
+    """Return what cells look like: their features (N, W) before the first dropout as unit vectors (N, D).
+
+    A random projection, the same always, keeps the angles between them (Johnson and Lindenstrauss 1984).
+    """
+    generator = torch.Generator().manual_seed(first.shape[1])
+    projection = torch.randn((first.shape[1], EMBEDDING_SIZE), generator=generator).to(first.device)
+    return normalize(first @ projection).cpu().numpy()
+
+
+def _stack(matrices: list[Tensor]) -> Tensor:
+    """Stack matrices (U_t, V_t) of different sizes, filled up with zeros: (T, max U, max V)."""
+    rows, columns = (max(matrix.shape[axis] for matrix in matrices) for axis in (0, 1))
+    return torch.stack(
+        [pad(matrix, (0, columns - matrix.shape[1], 0, rows - matrix.shape[0])) for matrix in matrices]
+    )
+
+
+def _boxes(detector: Detector, roi_features: RoiFeatures, probs: Tensor, deltas: Tensor) -> Tensor:
+    """Return the boxes (..., R, 4) in image pixels, each regressed for the most probable cell class."""
+    best = probs[..., 1:].argmax(-1) + 1
+    by_class = deltas.reshape(*probs.shape, 4)
+    return detector.decode(by_class.take_along_dim(best[..., None, None], -2).squeeze(-2), roi_features)
+
+
+def choose_cells(boxes: Tensor, probs: Tensor, threshold: float = _FAINT) -> Tensor:
+    """Return the indices of the proposals that are cells, the most certain first, each cell once."""
+    cellness = 1 - probs[:, 0]
+    wide = ((boxes[:, 2:] - boxes[:, :2]) >= _MIN_SIDE).all(1)
+    able = torch.where(wide & (cellness >= threshold))[0]
+    return able[nms(boxes[able], cellness[able], _SAME_CELL)]

@@ -1,0 +1,362 @@
+"""Approximate joint training of RPN and head on annotated images, equations (2) to (4)."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pickle import UnpicklingError  # the error alone: nothing is unpickled
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rbcal.config import TrainConfig
+from rbcal.detector.augmentation import Window, recolour, repeat_factors, window
+from rbcal.detector.checkpoint import load, save
+from rbcal.detector.devices import is_out_of_memory, training_precision
+from rbcal.detector.distributed import ALONE, ProcessGroup, gradients
+from rbcal.detector.faster_rcnn import BackboneFeatures, Detector
+from rbcal.errors import DivergedError, TrainingError
+from rbcal.formats.pictures import Pixels
+from rbcal.types import Annotations, Ints
+
+Sample = tuple[Pixels, Annotations]
+
+_PRETRAINED_SHARE = 0.1  # of the learning rate: ImageNet's features are adapted, not learned anew
+_MAX_GRADIENT = 10.0  # norm; one odd batch must not undo the others
+_VALIDATIONS = 6  # per training
+_PATIENCE = 3  # validations without a better one, then training stops
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """Where training stands after a step; losses fall as the detector learns."""
+
+    step: int  # 1 .. steps
+    steps: int
+    loss: float  # equation (2) with the RPN's, the sum of the four below
+    loss_class: float  # equation (4)
+    loss_box: float  # equation (3)
+    loss_objectness: float  # of the RPN: cell or background
+    loss_proposal: float  # of the RPN: boxes
+
+
+class Training:
+    """One training of a detector, step by step, whose whole state can be kept and taken up again.
+
+    Whatever is random in a step (images, windows, colours, sampled proposals, dropout) is drawn from the
+    seed and the number of the step alone. So weights, optimiser and step are all that :meth:`state` must
+    hold: on a CPU a training that was stopped and resumed gives, bit for bit, that which was not.
+
+    Parameters
+    ----------
+    detector : Detector
+        As :func:`rbcal.detector.faster_rcnn.build` returned it; it is trained in place.
+    samples : sequence of (image (H, W, 3) uint8, Annotations)
+        Read one at a time, in another thread, ahead of the step that needs it. Images without cells teach
+        what is background.
+    config : TrainConfig
+    labels : sequence of (M,) int64, optional
+        Of each sample, for `config.rare_repeat`, which needs to know them beforehand.
+    validate : callable, optional
+        Returns how good the detector is on annotated images that it is not trained on; higher is better.
+        It is called a few times, the best weights are kept, and no progress for long ends the training.
+    team : Team, optional
+        Processes that train together. Each sees `config.batch_size` windows of a step, the shares of one
+        batch; the gradient is the mean of theirs, so the weights stay the same everywhere. The process
+        that leads validates and says which step is next; the others :meth:`follow`.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        samples: Sequence[Any],
+        config: TrainConfig,
+        *,
+        labels: Sequence[Ints] | None = None,
+        validate: Callable[[Detector], float] | None = None,
+        process_group: ProcessGroup = ALONE,
+    ) -> None:
+        self.detector = detector
+        self.process_group = process_group
+        self.step = 0
+        self.best: tuple[int, float] | None = None  # step and figure of the best validation
+        self._samples = samples
+        self._config = config
+        self._validate = validate
+        self._best_weights: dict[str, Tensor] = {}
+        self._since_best = 0
+        self._optimizer = torch.optim.AdamW(
+            _parameter_groups(detector, config), weight_decay=config.weight_decay, fused=True
+        )
+        self._rates = [group["lr"] for group in self._optimizer.param_groups]
+        self._epoch = _one_epoch(len(samples), labels, config)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="rbcal-images")
+        self._ahead: tuple[int, Future[list[Window]]] | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or further ones would not help."""
+        return self.step >= self._config.steps or self._since_best >= _PATIENCE
+
+    def advance(self) -> StepLosses:
+        """Do one step and return where training stands.
+
+        Raises
+        ------
+        DivergedError
+            If the loss or its gradient is no longer finite. The weights are those before the step.
+        """
+        self.process_group.begin_step()
+        config, step = self._config, self.step + 1
+        windows = self._windows_ahead(step)
+        losses, norm = self._learn(step, windows)
+        loss = sum(losses.values())
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise DivergedError(
+                f"The loss was no longer a finite number at step {step} of {config.steps}. "
+                f"Train with a learning rate below {config.learning_rate:g}."
+            )
+        self._optimizer.step()
+        self.step = step
+        if self._validate and (step == config.steps or step % math.ceil(config.steps / _VALIDATIONS) == 0):
+            self._judge(self._validate(self.detector.eval()))
+        names = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg")
+        return StepLosses(step, config.steps, loss, *(losses[name] for name in names))
+
+    def follow(self) -> None:
+        """Take part in every step of the process that leads, until that one closes its training."""
+        while self.process_group.receive():
+            try:
+                self.advance()
+            except DivergedError:
+                pass  # of all alike: the one that leads says what comes next
+            except (RuntimeError, MemoryError) as err:
+                if not is_out_of_memory(err):
+                    raise
+
+    def finish(self) -> int:
+        """Put the best validated weights into the detector, else leave the last; return their step."""
+        if self.best is None:
+            return self.step
+        self.detector.load_state_dict(self._best_weights)
+        return self.best[0]
+
+    def state(self) -> bytes:
+        """Return all that :meth:`resumed` needs to go on after this step."""
+        file = io.BytesIO()
+        torch.save(
+            {
+                "step": self.step,
+                "detector": torch.frombuffer(bytearray(save(self.detector)), dtype=torch.uint8),
+                "optimizer": self._optimizer.state_dict(),
+                "best": self.best,
+                "best_weights": self._best_weights,
+                "since_best": self._since_best,
+            },
+            file,
+        )
+        return file.getvalue()
+
+    @classmethod
+    def resumed(
+        cls,
+        state: bytes,
+        samples: Sequence[Sample],
+        config: TrainConfig,
+        *,
+        labels: Sequence[Ints] | None = None,
+        validate: Callable[[Detector], float] | None = None,
+        process_group: ProcessGroup = ALONE,
+    ) -> Self:
+        """Return a training that goes on from the :meth:`state` of the same one; opening it runs no code."""
+        try:
+            kept: dict[str, Any] = torch.load(io.BytesIO(state), "cpu", weights_only=True)
+            detector = load(kept["detector"].numpy().tobytes(), config.device)
+        except (UnpicklingError, RuntimeError, ValueError, EOFError, LookupError, TypeError) as err:
+            if is_out_of_memory(err):
+                raise
+            raise TrainingError(
+                "The interrupted training is damaged, or is not one of rbcal. Start a new training."
+            ) from err
+        training = cls(
+            detector, samples, config, labels=labels, validate=validate, process_group=process_group
+        )
+        training._optimizer.load_state_dict(kept["optimizer"])
+        training.step, training.best = kept["step"], kept["best"]
+        training._best_weights, training._since_best = kept["best_weights"], kept["since_best"]
+        return training
+
+    def close(self) -> None:
+        """Stop reading images, and let the processes that follow go."""
+        self._reader.shutdown(cancel_futures=True)
+        self.detector.eval()
+        if not self.process_group.is_follower:
+            self.process_group.broadcast(False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _learn(self, step: int, windows: list[Window]) -> tuple[dict[str, float], float]:
+        """Compute losses and gradients of a step, and return the losses and the norm of the gradient."""
+        detector, device = self.detector, self.detector.device
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * _rate(step - 1, self._config)
+        precision = training_precision(device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(int(self._own_generator(step, "torch").integers(2**63)))
+            detector.train()
+            with self._all_have_memory():
+                images, targets = zip(*(self._show(each) for each in windows), strict=True)
+                with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                    losses = detector(images, list(targets))
+                parts = torch.stack([loss.float() for loss in losses.values()])
+                self._optimizer.zero_grad()
+                torch.autograd.backward(parts.sum())
+            shares = parts.detach()
+            if self.process_group.size > 1:
+                self.process_group.average([*gradients(detector.parameters()), shares])
+            norm = nn.utils.clip_grad_norm_(detector.parameters(), _MAX_GRADIENT)
+        return dict(zip(losses, shares.tolist(), strict=True)), norm.item()
+
+    @contextmanager
+    def _all_have_memory(self) -> Iterator[None]:
+        """Raise in every process of the team when one has too little memory: all begin again, with less."""
+        lacking: BaseException | None = None
+        try:
+            yield
+        except (RuntimeError, MemoryError) as err:
+            if not is_out_of_memory(err):
+                raise
+            lacking = err
+        if self.process_group.any(lacking is not None):
+            raise lacking or MemoryError("another process of this training is out of memory")
+
+    def _own_generator(self, step: int, purpose: str) -> np.random.Generator:
+        """Return the generator of this process for a step; who leads draws what one alone would draw."""
+        rank = self.process_group.rank
+        return _generator(self._config, step, f"{purpose} of {rank}" if rank else purpose)
+
+    def _windows_ahead(self, step: int) -> list[Window]:
+        """Return the windows of a step, and have those of the next one made in the meantime."""
+        if self._ahead is None or self._ahead[0] != step:
+            self._ahead = (step, self._reader.submit(self._windows, step))
+        _, windows = self._ahead
+        ready = windows.result()
+        if step < self._config.steps:
+            self._ahead = (step + 1, self._reader.submit(self._windows, step + 1))
+        return ready
+
+    def _windows(self, step: int) -> list[Window]:
+        config = self._config
+        rng = self._own_generator(step, "windows")
+        upright = bool(rng.integers(2))  # or all lying: portrait and landscape would need more padding
+        first = ((step - 1) * self.process_group.size + self.process_group.rank) * config.batch_size
+        chosen = [_nth(self._epoch, first + i, config) for i in range(config.batch_size)]
+        return [self._draw(self._samples[index], rng, upright) for index in chosen]
+
+    def _draw(self, sample: Any, rng: np.random.Generator, upright: bool) -> Any:
+        """Return how a sample is seen this time: a random window of it."""
+        pixels, truth = sample
+        return window(pixels, truth, self.detector.blueprint.scale, self._config, rng, upright)
+
+    def _show(self, view: Any) -> tuple[Tensor | BackboneFeatures, dict[str, Tensor]]:
+        """Return what the detector is shown, and its targets."""
+        return show(self.detector, view)
+
+    def _judge(self, figure: float) -> None:
+        """Keep the weights if they are the best so far; of equals, those trained for longer."""
+        if self.best is None or figure >= self.best[1]:
+            self.best, self._since_best = (self.step, figure), 0
+            self._best_weights = {
+                key: tensor.detach().cpu().clone() for key, tensor in self.detector.state_dict().items()
+            }
+        else:
+            self._since_best += 1
+
+
+def train(
+    detector: Detector,
+    samples: Sequence[Sample],
+    config: TrainConfig,
+    report: Callable[[StepLosses], None] = lambda progress: None,
+) -> None:
+    """Train the detector in place to the last step, and leave it ready for inference.
+
+    Raises
+    ------
+    TrainingError
+        If there is no sample, or the loss is no longer finite.
+    """
+    with Training(detector, samples, config) as training:
+        while not training.finished:
+            report(training.advance())
+
+
+def _parameter_groups(detector: Detector, config: TrainConfig) -> list[dict[str, object]]:
+    """Return new layers at the full rate, pretrained ones at a part of it, early ones not at all."""
+    pretrained: set[nn.Parameter] = set()
+    if config.init != "random":
+        for layer in detector.backbone.early_layers():
+            layer.requires_grad_(False)
+        layers = detector.backbone.pretrained_layers(detector.roi_heads.box_head)
+        pretrained = {parameter for layer in layers for parameter in layer.parameters()}
+    learning = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in learning if p not in pretrained], "lr": config.learning_rate},
+        {"params": [p for p in learning if p in pretrained], "lr": config.learning_rate * _PRETRAINED_SHARE},
+    ]
+
+
+def _rate(step: int, config: TrainConfig) -> float:
+    """Return the share of the learning rate at a step: a linear rise, then half a cosine down to 0."""
+    warmup = max(1, round(config.warmup * config.steps))
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, config.steps - warmup)))
+
+
+def _generator(config: TrainConfig, number: int, purpose: str) -> np.random.Generator:
+    """Return a generator that the seed, a number and a purpose determine."""
+    return np.random.default_rng([config.seed, number, *purpose.encode()])
+
+
+def _one_epoch(n_samples: int, labels: Sequence[Ints] | None, config: TrainConfig) -> Ints:
+    """Return the indices of the samples, those with rare classes several times if the config wants it."""
+    if not n_samples:
+        raise TrainingError(
+            "Training needs at least 1 annotated image; this project has 0. "
+            "Import annotations or review an image first."
+        )
+    factors = np.ones(n_samples) if labels is None else repeat_factors(list(labels), config.rare_repeat)
+    chance = _generator(config, 0, "repeats").uniform(size=n_samples)
+    return np.repeat(np.arange(n_samples), np.floor(factors + chance).astype(int))
+
+
+def _nth(epoch: Ints, n: int, config: TrainConfig) -> int:
+    """Return the n-th sample of the training, n from 0; every one comes once before any comes again."""
+    number, place = divmod(n, len(epoch))
+    return int(_generator(config, number, "order").permutation(epoch)[place])
+
+
+def show(detector: Detector, view: Window) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return a window (3, h, w) at working scale, recoloured, and its targets."""
+    working = detector.rescale(view.pixels, view.scale)
+    (height, width), (working_height, working_width) = view.pixels.shape[:2], working.shape[1:]
+    y, x = working_height / height, working_width / width
+    target = {
+        "boxes": torch.from_numpy(view.boxes * np.array([x, y, x, y], np.float32)).to(detector.device),
+        "labels": torch.from_numpy(view.labels + 1).to(detector.device),  # 0 is background
+    }
+    return recolour(working, view), target

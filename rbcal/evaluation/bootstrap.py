@@ -1,0 +1,149 @@
+"""Is a new model worse than the old one, or is it noise? A paired bootstrap over the test images.
+
+AP is computed here once more, with a weight for each image: a resample of the images is such a set of
+weights, so a thousand of them are sums over the same sorted detections. With all weights 1 it is the AP of
+:mod:`rbcal.evaluation.average_precision`, and a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbcal.errors import ShapeError
+from rbcal.evaluation.average_precision import FAINTEST
+from rbcal.evaluation.metrics import Comparison, Difference
+from rbcal.types import Annotations, Detections, Floats, iou
+
+_SAME_CELL = 0.5  # IoU of AP@0.5
+_RESAMPLES = 1000  # the ends of a 95 % interval then rest on 25 of them each
+_FEWEST = 5  # images; fewer say nothing about noise, and the interval is all that is possible
+_AT_ONCE = 100  # resamples; bounds the memory
+_RECALLS = np.linspace(0, 1, 101)  # where COCO reads precision
+
+
+def compare(
+    truths: Sequence[Annotations],
+    old: Sequence[Detections],
+    new: Sequence[Detections],
+    n_classes: int,
+    *,
+    seed: int = 0,
+) -> Comparison:
+    """Return how much better a new model is than an old one on the same K images, and how sure that is.
+
+    Parameters
+    ----------
+    truths, old, new : K each
+        Annotations of the test images, and what either model found in them.
+    n_classes : int
+        C.
+    seed : int
+        Of the resamples: the same images are drawn for both models, so what is hard for both cancels out.
+
+    Raises
+    ------
+    ShapeError
+        If the three do not have the same length, or there is no cell.
+
+    References
+    ----------
+    Efron and Tibshirani 1993, chapter 13: the percentile interval; Sadafi et al. 2019, equation (9).
+    """
+    if not len(truths) == len(old) == len(new):
+        raise ShapeError(
+            f"Two models are compared on the same images, but got {len(truths)}, {len(old)} and {len(new)}."
+        )
+    n_images = len(truths)
+    labels = [truth.labels for truth in truths]
+    n_cells = np.array([np.bincount(each, minlength=n_classes)[:n_classes] for each in labels])  # (K, C)
+    if not n_cells.sum():
+        raise ShapeError("A comparison needs at least 1 annotated cell in the test set.")
+    draws = np.random.default_rng(seed).multinomial(n_images, np.full(n_images, 1 / n_images), _RESAMPLES)
+    weights = np.concatenate([np.ones((1, n_images)), draws])  # the first row is the test set as it is
+    ap = np.stack(  # (2, 1 + resamples, C)
+        [
+            [
+                _average_precision(_hits(truths, found, label), n_cells[:, label], weights)
+                for label in range(n_classes)
+            ]
+            for found in (old, new)
+        ]
+    ).transpose(0, 2, 1)
+    n_k = weights @ n_cells  # (1 + resamples, C)
+    total = np.where(n_k.sum(-1) > 0, n_k.sum(-1), np.nan)  # a resample may have no cell
+    precision_all = (n_k * np.nan_to_num(ap)).sum(-1) / total
+    present, enough = n_cells.sum(0) > 0, n_images >= _FEWEST
+    return Comparison(
+        precision_all=_difference(*precision_all, enough=enough),
+        classes=tuple(
+            _difference(*ap[..., k], enough=enough) if present[k] else None for k in range(n_classes)
+        ),
+        n_images=n_images,
+    )
+
+
+@dataclass(frozen=True)
+class _Hits:
+    """The detections of one class over all images, the most certain first."""
+
+    image: NDArray[np.int64]  # (D,): which image
+    hit: NDArray[np.bool_]  # (D,): whether it found a cell that none before it had found
+
+
+def _hits(truths: Sequence[Annotations], found: Sequence[Detections], label: int) -> _Hits:
+    image, score, hit = [], [], []
+    for index, (truth, detections) in enumerate(zip(truths, found, strict=True)):
+        if label + 1 >= detections.probs.shape[1]:
+            continue  # the model is older than the class
+        probs = detections.probs[:, label + 1]
+        order = np.argsort(-probs, kind="stable")
+        order = order[probs[order] >= FAINTEST]
+        hit.append(_matches(detections.boxes[order], truth.boxes[truth.labels == label]))
+        score.append(probs[order])
+        image.append(np.full(len(order), index))
+    if not image:
+        return _Hits(np.empty(0, np.int64), np.empty(0, bool))
+    ranked = np.argsort(-np.concatenate(score), kind="stable")
+    return _Hits(np.concatenate(image)[ranked], np.concatenate(hit)[ranked])
+
+
+def _matches(boxes: Floats, cells: Floats) -> NDArray[np.bool_]:
+    """Return which boxes (D, 4), the most certain first, find a cell (M, 4) that is still free."""
+    overlap = iou(boxes[:, None], cells[None])
+    hit = np.zeros(len(boxes), bool)
+    if not len(cells):
+        return hit
+    for index, row in enumerate(overlap):
+        best = row.argmax()
+        if row[best] >= _SAME_CELL:
+            hit[index] = True
+            overlap[:, best] = -1  # taken
+    return hit
+
+
+def _average_precision(
+    hits: _Hits, n_cells: NDArray[np.int64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return AP for each row of image weights (B, K): (B,); NaN where no image of weight has such a cell."""
+    ap = np.full(len(weights), np.nan)
+    for start in range(0, len(weights), _AT_ONCE):
+        rows = weights[start : start + _AT_ONCE]
+        weight = rows[:, hits.image]  # (B, D)
+        found, shown = np.cumsum(weight * hits.hit, axis=1), np.cumsum(weight, axis=1)
+        precision = np.divide(found, shown, out=np.zeros_like(found), where=shown > 0)
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        for row, total in enumerate(rows @ n_cells):
+            if total:
+                place = np.searchsorted(found[row] / total, _RECALLS - 1e-12)
+                ap[start + row] = np.append(envelope[row], 0)[place].mean()
+    return ap
+
+
+def _difference(old: NDArray[np.float64], new: NDArray[np.float64], *, enough: bool) -> Difference:
+    """Return the difference of two figures, the first of each as it is, the others resampled."""
+    low, high = np.nanquantile(new[1:] - old[1:], [0.025, 0.975]) if enough else (-1, 1)
+    return Difference(float(old[0]), float(new[0]), float(low), float(high))

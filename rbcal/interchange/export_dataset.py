@@ -1,0 +1,295 @@
+"""A project's images, annotations and predictions as files that other programs read."""
+
+from __future__ import annotations
+
+import csv
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+
+from rbcal.acquisition.relevance import CellScores, flags
+from rbcal.errors import ProjectError
+from rbcal.formats import coco, pictures, voc, yolo
+from rbcal.formats.dataset import LabelledImage
+from rbcal.formats.names import cell_text, file_names
+from rbcal.store.images import Image
+from rbcal.store.project import Project
+from rbcal.store.rankings import Score, StoredRanking
+
+Format = Literal["coco", "voc", "yolo", "predictions-csv", "predictions-coco"]
+_UNCERTAINTY = ("u_d", "u_c", "u_r")
+_NAMED = ("image", "image_id", "group")
+_ABOUT = ("model", "ranked_at")
+Track = Callable[[list[Image]], Iterable[Image]]
+
+
+def export(
+    project: Project,
+    folder: Path,
+    format_: Format,
+    *,
+    with_images: bool = True,
+    track: Track = iter,
+) -> int:
+    """Write annotations, or what the current ranking predicts, into a new folder; return how many images.
+
+    The folder is there once it is complete, and not before.
+
+    Parameters
+    ----------
+    with_images : bool
+        Whether the pictures come, too, each the file that was imported.
+    track : callable, optional
+        Wraps the images on their way, to show progress.
+
+    Raises
+    ------
+    ProjectError
+        When the folder exists already, cannot be written, or there is no ranking whose predictions are asked
+        for.
+    """
+    with project.moment(), _complete(folder) as part:
+        return _Export(project, part, with_images=with_images, track=track).write(format_)
+
+
+class _Export:
+    """One export on its way: the images, under names that any file system takes."""
+
+    def __init__(self, project: Project, folder: Path, *, with_images: bool, track: Track) -> None:
+        self._project, self._folder, self._with_images, self._track = project, folder, with_images, track
+        self._classes = project.classes.names()
+        self._images = project.images.all()
+        ids, names = [each.id for each in self._images], [self._with_ending(each) for each in self._images]
+        self._names = dict(zip(ids, file_names(names), strict=True))
+
+    def _with_ending(self, image: Image) -> str:
+        """Return the name of an image, with the ending by which programs know what its file is."""
+        if image.name.lower().endswith(pictures.SUFFIXES):
+            return image.name
+        return image.name + pictures.suffix(self._project.images.content(image.id))
+
+    def write(self, format_: Format) -> int:
+        match format_:
+            case "coco":
+                self._write_coco()
+            case "voc":
+                self._write_voc()
+            case "yolo":
+                self._write_yolo()
+            case "predictions-csv":
+                return self._write_csv(self._ranking())
+            case "predictions-coco":
+                return self._write_results(self._ranking())
+        return len(self._images)
+
+    def _labelled(self, image: Image) -> LabelledImage:
+        """Return an image with its annotations."""
+        boxes = {} if image.review_id is None else self._project.log.reviewed(image.review_id)
+        name = self._names[image.id]
+        return LabelledImage(
+            file_name=name,
+            width=image.width,
+            height=image.height,
+            group=image.group,
+            boxes=[state.box for state in boxes.values()],
+            classes=[self._classes[state.label] for state in boxes.values()],
+            split=image.split,
+            annotated=image.review_id is not None,
+            title=None if name == image.name else image.name,
+            layer=image.layer or None,
+        )
+
+    # ---- annotations -------------------------------------------------------------------------
+
+    def _write_coco(self) -> None:
+        rare = [each.name for each in self._project.classes.all() if each.rare]
+        first = True
+
+        def images() -> Iterator[tuple[int, LabelledImage]]:
+            nonlocal first
+            for image in self._images if first else self._track(self._images):
+                yield image.id, self._labelled(image)
+            first = False
+
+        with (self._folder / "annotations.json").open("w", encoding="utf-8") as file:
+            about = "synthetic, exported by rbcal" if self._project.is_synthetic else "exported by rbcal"
+            file.writelines(coco.write(images, self._classes, rare, about))
+        for image in self._images:
+            self._copy(image, f"images/{self._names[image.id]}")
+
+    def _write_voc(self) -> None:
+        lists: dict[str, list[str]] = {"trainval": [], "test": []}
+        for image in self._track(self._images):
+            labelled = self._labelled(image)
+            stem = PurePosixPath(labelled.file_name).stem
+            place = "Annotations" if labelled.annotated else "NotAnnotated"
+            self._put(f"{place}/{stem}.xml", voc.write(labelled))
+            if labelled.annotated:
+                lists["test" if image.split == "test" else "trainval"].append(f"{stem}\n")
+            self._copy(image, f"JPEGImages/{labelled.file_name}")
+        for name, stems in lists.items():
+            self._put(f"ImageSets/Main/{name}.txt", "".join(stems).encode())
+
+    def _write_yolo(self) -> None:
+        has_test = any(image.split == "test" for image in self._images)
+        self._put("data.yaml", yolo.description(self._classes, has_test=has_test).encode())
+        groups = sorted({image.group for image in self._images})
+        folders = dict(zip(groups, file_names(groups), strict=True))
+        for image in self._track(self._images):
+            labelled = self._labelled(image)
+            place = f"{'test' if image.split == 'test' else 'train'}/{folders[image.group]}"
+            self._copy(image, f"images/{place}/{labelled.file_name}")
+            if labelled.annotated:
+                stem = PurePosixPath(labelled.file_name).stem
+                self._put(f"labels/{place}/{stem}.txt", yolo.write(labelled, self._classes).encode())
+
+    # ---- predictions -------------------------------------------------------------------------
+
+    def _ranking(self) -> StoredRanking:
+        ranking = self._project.rankings.current()
+        if ranking is None:
+            raise ProjectError(
+                f"{self._project.path.name} has no predictions yet: train a model, then let it rank the pool."
+            )
+        return ranking
+
+    def _write_csv(self, ranking: StoredRanking) -> int:
+        about = {"model": ranking.model_id, "ranked_at": ranking.created_at}
+        chances = [f"p({name})" for name in self._classes]  # no spreadsheet takes that for a formula
+        cells = ("x1", "y1", "x2", "y2", "class", "probability", "U_d", "U_c", "U_r", "flagged", *chances)
+        terms = {
+            "R": "relevance",
+            "cells": "n_cells",
+            "flagged": "n_flagged",
+            "class_unsure": "n_class",
+            "box_unsure": "n_box",
+            "maybe_rare": "n_rare",
+        }
+        with (
+            _table(self._folder / "cells.csv", cells) as add_cell,
+            _table(self._folder / "images.csv", tuple(terms)) as add_image,
+        ):
+            n = 0
+            for image, score, found in self._scored(ranking):
+                n += 1
+                named = {
+                    "image": cell_text(image.name),
+                    "image_id": image.id,
+                    "group": cell_text(image.group),
+                }
+                figures = {column: getattr(score, name) for column, name in terms.items()}
+                add_image({**named, **figures, **about})
+                for cell in found:
+                    add_cell({**named, **cell, "class": cell_text(cell["class"]), **about})
+        return n
+
+    def _write_results(self, ranking: StoredRanking) -> int:
+        n, per_image = 0, []
+        categories = {name: label + 1 for label, name in enumerate(self._classes)}
+        with (self._folder / "results.json").open("w", encoding="utf-8") as file:
+            file.write("[")
+            separator = "\n"
+            for image, score, found in self._scored(ranking):
+                n += 1
+                per_image.append(
+                    {
+                        "image_id": image.id,
+                        "image": image.name,
+                        "R": score.relevance,
+                        "cells": score.n_cells,
+                        "flagged": score.n_flagged,
+                    }
+                )
+                for cell in found:
+                    file.write(separator + json.dumps(_result(image, cell, categories[cell["class"]])))
+                    separator = ",\n"
+            file.write("]\n")
+        document = {"model": ranking.model_id, "ranked_at": ranking.created_at, "images": per_image}
+        self._put("images.json", json.dumps(document, indent=1).encode())
+        return n
+
+    def _scored(self, ranking: StoredRanking) -> Iterator[tuple[Image, Score, list[dict[str, Any]]]]:
+        """Yield each image of a ranking, its scores, and its cells as rows of the table."""
+        for image in self._track(self._images):
+            score = self._project.rankings.score(ranking.id, image.id)
+            if score is None:
+                continue
+            cells = self._project.rankings.cells(ranking.id, image.id)
+            u_d, u_c, u_r = (np.array([getattr(cell, u) for cell in cells], np.float32) for u in _UNCERTAINTY)
+            flagged = flags(CellScores(u_d, u_c, u_r), ranking.config).any.tolist()
+            rows = []
+            for cell, is_flagged in zip(cells, flagged, strict=True):
+                x1, y1, x2, y2 = cell.box.tolist()
+                probs = cell.probs[1:].tolist()
+                rows.append(
+                    {
+                        "x1": x1,
+                        "y1": y1,
+                        "x2": x2,
+                        "y2": y2,
+                        "class": self._classes[cell.label],
+                        "probability": probs[cell.label],
+                        "U_d": cell.u_d,
+                        "U_c": cell.u_c,
+                        "U_r": cell.u_r,
+                        "flagged": int(is_flagged),
+                        **{f"p({name})": p for name, p in zip(self._classes, probs, strict=True)},
+                    }
+                )
+            yield image, score, rows
+
+    # ---- files -------------------------------------------------------------------------------
+
+    def _copy(self, image: Image, name: str) -> None:
+        if self._with_images:
+            self._put(name, self._project.images.content(image.id))
+
+    def _put(self, name: str, content: bytes) -> None:
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _result(image: Image, cell: Mapping[str, Any], category: int) -> dict[str, Any]:
+    """Return a cell as COCO writes a detection; its ids are those of the annotations."""
+    return {
+        "image_id": image.id,
+        "category_id": category,
+        "bbox": [cell["x1"], cell["y1"], cell["x2"] - cell["x1"], cell["y2"] - cell["y1"]],
+        "score": cell["probability"],
+        "u_d": cell["U_d"],
+        "u_c": cell["U_c"],
+        "u_r": cell["U_r"],
+        "flagged": bool(cell["flagged"]),
+    }
+
+
+@contextmanager
+def _table(path: Path, columns: tuple[str, ...]) -> Iterator[Callable[[Mapping[str, Any]], object]]:
+    """Open a CSV file, and give the function that appends a row."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the sign
+        table = csv.DictWriter(file, [*_NAMED, *columns, *_ABOUT])
+        table.writeheader()
+        yield table.writerow
+
+
+@contextmanager
+def _complete(folder: Path) -> Iterator[Path]:
+    """Give a folder to write into, which gets its name once it is complete."""
+    if folder.exists():
+        raise ProjectError(f"{folder} exists already. Choose another name.")
+    part = folder.with_name(f"{folder.name[:80]}.{secrets.token_hex(4)}.part")  # nobody else's
+    try:
+        part.mkdir(parents=True)
+        yield part
+        part.rename(folder)
+    except OSError as err:
+        raise ProjectError(f"{folder} cannot be written: {err.strerror}. Choose another folder.") from err
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

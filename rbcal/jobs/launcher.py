@@ -1,0 +1,106 @@
+"""Worker processes: start one, see how far it is, see when it died.
+
+A worker holds a file lock beside the project for as long as it lives, and the operating system lets go of it
+however the worker ends. So a job that is called running while nobody holds the lock has lost its worker:
+no clock, no process id, no heartbeat that a sleeping laptop would miss (docs/decisions/002).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from rbcal.errors import JobError
+from rbcal.store.jobs import Job, Kind
+from rbcal.store.project import Project
+
+_STARTING_SECONDS = 60  # a slow disk may take that long to load torch before the worker holds the lock
+_workers: dict[Path, subprocess.Popen[bytes]] = {}  # those that this process started
+
+
+def worker_lock(project_path: Path) -> FileLock:
+    """Return the lock that the one worker of a project holds while it lives."""
+    return FileLock(project_path.with_name(project_path.name + "-worker.lock"))
+
+
+def log_path(project_path: Path) -> Path:
+    """Return the file that takes what a worker prints, kept until the next job."""
+    return project_path.with_name(project_path.name + "-worker.log")
+
+
+def start(project_path: Path, kind: Kind, config: Mapping[str, Any]) -> int:
+    """Queue a job, start its worker process, and return the job's id. The worker outlives its starter.
+
+    Raises
+    ------
+    JobError
+        When another job of this project is under way.
+    """
+    with Project.open(project_path) as project:
+        watch(project)  # a job whose worker died must not stand in the way
+        job_id = project.jobs.add(kind, config)
+    command = [sys.executable, "-m", "rbcal.jobs.worker", str(project_path.resolve()), str(job_id)]
+    detached: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    if ended := _workers.pop(project_path.resolve(), None):
+        ended.wait()  # its job is over, so it is about to leave
+    with log_path(project_path).open("wb") as log:
+        _workers[project_path.resolve()] = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **detached
+        )
+    return job_id
+
+
+def watch(project: Project) -> Job | None:
+    """Return the last job, or None; one whose worker died is first marked as failed, with the reason."""
+    job = project.jobs.last()
+    if job is None or not job.active or _is_alive(project.path, job):
+        return job
+    if job.cancel_requested:  # the worker left at once, in the middle of a long step
+        project.jobs.end(job.id, "cancelled")
+    else:
+        project.jobs.end(job.id, "failed", _why_it_died(project.path))
+    return project.jobs.get(job.id)
+
+
+def cancel(project: Project) -> None:
+    """Ask the worker to stop; its process takes at most 1 s, a command in a terminal ends its step first."""
+    job = watch(project)
+    if job is not None and job.active:
+        project.jobs.request_cancel(job.id)
+
+
+def _is_alive(path: Path, job: Job) -> bool:
+    try:
+        with worker_lock(path).acquire(timeout=0):
+            pass
+    except Timeout:
+        return True
+    started_here = _workers.get(path.resolve())
+    if job.state == "queued" and started_here is not None:
+        return started_here.poll() is None
+    return job.state == "queued" and (datetime.now(UTC) - job.created_at).total_seconds() < _STARTING_SECONDS
+
+
+def _why_it_died(path: Path) -> str:
+    worker = _workers.get(path.resolve())
+    try:
+        code = None if worker is None else worker.wait(timeout=5)
+    except subprocess.TimeoutExpired as err:
+        raise JobError("The worker let go of the project but did not end. Try again in a minute.") from err
+    how = ""
+    if code is not None:
+        how = f" (signal {-code})" if code < 0 else f" (exit code {code})"
+    if code == -9:
+        how = " (it was killed, perhaps for want of memory)"
+    log = log_path(path)
+    lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
+    said = f" Its last words: {lines[-1][:300].rstrip('.')}." if lines else ""
+    return f"The worker process ended unexpectedly{how}.{said} No annotation is lost. Start it again."

@@ -1,0 +1,89 @@
+"""The score of one image: its cells, how uncertain each is, and equation (8) over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rbcal.acquisition.relevance import CellScores, flags, relevance, score_cells
+from rbcal.acquisition.uncertainty import box_agreement, detection_rate, mutual_information
+from rbcal.class_merges import NOTHING_MERGED, Merges
+from rbcal.config import ScoringConfig
+from rbcal.detector.faster_rcnn import Detector
+from rbcal.detector.mc_dropout import McDropout, Prediction
+from rbcal.formats.pictures import Pixels
+from rbcal.jobs.out_of_memory import predict_within_memory
+from rbcal.jobs.progress import ProgressReporter
+from rbcal.store.rankings import Cell, Score
+from rbcal.types import Detections, Floats, Passes
+
+ScoredImage = tuple[Score, list[Cell]]
+
+
+class Scorer:
+    """Scores one image after another with one detector; `rare` classes are those that the model knows.
+
+    Classes that were merged, also after the model was trained, count as their targets.
+    """
+
+    def __init__(
+        self, detector: Detector, config: ScoringConfig, rare: Sequence[int], merges: Merges = NOTHING_MERGED
+    ) -> None:
+        self._detector = detector
+        self._config = config
+        self._rare = rare
+        self._merges = merges
+        self._dropout = McDropout(detector, config)
+
+    def embeddings(self, pixels: Pixels, progress: ProgressReporter) -> Floats:
+        """Return what the cells of an image look like, (N, D)."""
+        return predict_within_memory(self._detector, self._dropout.predict, pixels, progress).embeddings
+
+    def __call__(self, pixels: Pixels, progress: ProgressReporter) -> ScoredImage:
+        """Return the score of an image, and its cells."""
+        prediction = _merged(
+            predict_within_memory(self._detector, self._dropout.predict, pixels, progress),
+            self._merges,
+        )
+        scores = score_cells(prediction.detections, prediction.passes, self._rare, self._config)
+        return _score(scores, self._config), _cells(prediction, scores)
+
+
+def _merged(prediction: Prediction, merges: Merges) -> Prediction:
+    if not merges:
+        return prediction
+    detections, passes = prediction.detections, prediction.passes
+    return replace(
+        prediction,
+        detections=Detections(detections.boxes, merges.probs(detections.probs)),
+        passes=Passes(passes.boxes, merges.probs(passes.probs)),
+    )
+
+
+def _score(scores: CellScores, config: ScoringConfig) -> Score:
+    fired = flags(scores, config)
+    return Score(
+        relevance=relevance(scores, config),
+        n_cells=len(scores.u_d),
+        n_flagged=int(fired.any.sum()),
+        n_class=int(fired.class_unsure.sum()),
+        n_box=int(fired.box_unsure.sum()),
+        n_rare=int(fired.maybe_rare.sum()),
+    )
+
+
+def _cells(prediction: Prediction, scores: CellScores) -> list[Cell]:
+    columns = zip(
+        prediction.detections.boxes,
+        scores.u_d.tolist(),
+        scores.u_c.tolist(),
+        scores.u_r.tolist(),
+        prediction.detections.probs,
+        prediction.passes.boxes.swapaxes(0, 1),
+        mutual_information(prediction.passes).tolist(),
+        box_agreement(prediction.passes).tolist(),
+        detection_rate(prediction.passes).tolist(),
+        prediction.embeddings,
+        strict=True,
+    )
+    return [Cell(0, *column) for column in columns]

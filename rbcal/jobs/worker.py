@@ -1,0 +1,205 @@
+"""The worker: does one job of one project, and writes into the project file how far it is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Never, Self
+
+from filelock import Timeout
+from tqdm import tqdm
+
+from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, SimulationConfig, TrainConfig
+from rbcal.errors import JobCancelledError, JobError, RbcalError
+from rbcal.jobs.launcher import worker_lock
+from rbcal.jobs.progress import WRITING
+from rbcal.store.jobs import Job
+from rbcal.store.project import Project
+
+_STARTING_SECONDS = 20  # how long the page that looks for a living worker may hold the lock
+_EXIT_CANCELLED = 3
+_CANCELLED = "The job was cancelled."
+_POLL_SECONDS = 0.1  # between two looks at whether the user cancelled,
+_GRACE_SECONDS = 0.8  # and how long the step that is under way may go on then
+_FAREWELL_SECONDS = 0.3  # to say in the project file how it ended
+_LOG_SECONDS = 15.0  # between two lines of a progress bar that no terminal shows
+
+
+class ProgressReporter:
+    """Tells the project file, and a terminal if there is one, how far a job is; stops it when asked."""
+
+    def __init__(self, project: Project, job_id: int, *, show: bool) -> None:
+        self._jobs = project.jobs
+        self._job_id = job_id
+        self._show = show
+        self._bar: tqdm[Never] = tqdm(disable=True)
+
+    def stage(self, name: str, steps: int = 0, done: int = 0) -> None:
+        """Begin a stage of `steps` steps, 0 if their number is not known, of which some are done already."""
+        self._jobs.begin_stage(self._job_id, name, steps, done)
+        self._bar.close()
+        pace = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
+        self._bar = tqdm(
+            desc=name, total=steps or None, initial=done, disable=not self._show, mininterval=pace
+        )
+        self.advance(done)
+
+    def advance(self, step: int, loss: float | None = None) -> None:
+        """Say how many steps are done.
+
+        Raises
+        ------
+        JobCancelledError
+            When the user asked to cancel.
+        """
+        if loss is not None:
+            self._bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+        self._bar.update(step - self._bar.n)
+        if self._jobs.advance(self._job_id, step, loss):
+            raise JobCancelledError(_CANCELLED)
+
+    def log(self, line: str) -> None:
+        """Append a line to the job's log."""
+        self._jobs.log(self._job_id, line)
+        if self._show:
+            self._bar.write(line, file=sys.stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+
+def run(path: Path, job_id: int, *, show: bool = False) -> Job:
+    """Do a queued job in this process and return it as it ended.
+
+    Parameters
+    ----------
+    show : bool
+        Draw progress bars on stderr.
+
+    Raises
+    ------
+    RbcalError
+        What made the job fail; it is in the job's row too.
+    """
+    with Project.open(path) as project:
+        try:
+            with (
+                worker_lock(path).acquire(timeout=_STARTING_SECONDS),
+                ProgressReporter(project, job_id, show=show) as progress,
+            ):
+                _work(project, job_id, progress)
+        except Timeout as err:
+            reason = "Another worker is at work on this project. Wait until it ends, or cancel it."
+            project.jobs.end(job_id, "failed", reason)
+            raise JobError(reason) from err
+        return project.jobs.get(job_id)
+
+
+def _work(project: Project, job_id: int, progress: ProgressReporter) -> None:
+    """Do the job, and write down how it ended before the lock is let go."""
+    project.jobs.start(job_id)
+    try:
+        _dispatch(project, project.jobs.get(job_id), progress)
+    except JobCancelledError as err:
+        project.jobs.end(job_id, "cancelled", str(err))
+        raise
+    except KeyboardInterrupt as err:
+        project.jobs.end(job_id, "cancelled", _CANCELLED)
+        raise JobCancelledError(_CANCELLED) from err
+    except RbcalError as err:
+        project.jobs.end(job_id, "failed", str(err))
+        raise
+    except BaseException as err:
+        for line in traceback.format_exc().strip().splitlines():
+            project.jobs.log(job_id, line)
+        project.jobs.end(job_id, "failed", f"{type(err).__name__}: {err}")
+        raise
+    project.jobs.end(job_id, "done")
+
+
+def _dispatch(project: Project, job: Job, progress: ProgressReporter) -> None:
+    progress.stage("Loading")
+    from rbcal.jobs import evaluate, rank, train  # late: they load torch, which takes seconds
+    from rbcal.simulation import runner
+
+    if job.kind == "train":
+        if job.config.get("resume"):
+            snapshot = project.snapshots.current()
+            if snapshot is not None and snapshot.job_id is not None:
+                project.jobs.inherit_losses(job.id, snapshot.job_id, snapshot.step)
+            train.resume(project, progress)
+        else:
+            train.train(project, TrainConfig.from_json(job.config["train"]), progress)
+        if not job.config.get("score"):
+            return
+        if project.models.question() is not None and project.rankings.current() is not None:
+            progress.log("The pool keeps its ranking until you have said which model serves")
+            return
+        _score(project, job, progress)
+    elif job.kind == "score":
+        _score(project, job, progress)
+    elif job.kind == "rank":
+        rank.rank(project, job.config["strategy"], progress)
+    elif job.kind == "simulate":
+        config = SimulationConfig.from_json(job.config["simulate"])
+        processes, ray = job.config.get("processes", 0), job.config.get("ray")
+        runner.simulate(project, config, progress, processes, ray)
+    else:
+        evaluate.evaluate(project, progress)
+
+
+def _score(project: Project, job: Job, progress: ProgressReporter) -> None:
+    from rbcal.jobs import score
+
+    strategy = job.config.get("strategy", DEFAULT_STRATEGY)
+    config = ScoringConfig.from_json(job.config["score"])
+    score.score(project, config, progress, strategy, job.config.get("ray"))
+
+
+def _leave_when_cancelled(path: Path, job_id: int, over: threading.Event) -> None:
+    """End this process soon after the user cancelled, even in the middle of a long step.
+
+    Whatever it was writing is rolled back: what the project file holds is always whole.
+    """
+    with Project.open(path) as project:
+        while not project.jobs.get(job_id).cancel_requested:
+            if over.wait(_POLL_SECONDS):
+                return
+    if over.wait(_GRACE_SECONDS):
+        return
+    with WRITING:  # what was learnt comes first
+        pass
+    if not over.wait(_FAREWELL_SECONDS):
+        os._exit(_EXIT_CANCELLED)
+
+
+def main() -> int:
+    """Run the job that the command line names: ``python -m rbcal.jobs.worker PROJECT JOB``."""
+    logging.basicConfig(level=logging.WARNING)
+    path, job_id = Path(sys.argv[1]), int(sys.argv[2])
+    over = threading.Event()
+    watcher = threading.Thread(target=_leave_when_cancelled, args=(path, job_id, over), daemon=True)
+    watcher.start()
+    try:
+        run(path, job_id)
+    except RbcalError as err:
+        print(err, file=sys.stderr)
+        return 1
+    finally:  # who leaves without closing leaves the log of the database beside the project file
+        over.set()
+        watcher.join()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

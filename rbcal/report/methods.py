@@ -1,0 +1,228 @@
+"""The methods section of a paper: what was done in this project, in sentences, with its own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rbcal.evaluation.learning_curves import METRICS, Paired, on_common_grid, runs, summaries
+from rbcal.evaluation.metrics import Evaluation
+from rbcal.report.collect import Errors, ReportData
+from rbcal.store.classes import CellClass
+from rbcal.store.models import Model
+from rbcal.store.rankings import StoredRanking
+from rbcal.store.summary import Round
+from rbcal.wording import duration
+
+_BACKBONES = {"efficientnet_lite0": "EfficientNet-Lite0", "vgg16": "VGG-16"}
+_ORDERS = {
+    "balanced": "by the expected number of corrections, weighted towards classes with few annotations and "
+    "towards cells unlike those already annotated, per expected minute of review",
+    "relevance": "by the relevance of equation (8) of Sadafi et al., the number of flagged cells",
+    "relevance_per_cell": "by the relevance of equation (8) of Sadafi et al. per detected cell",
+    "random": "at random",
+    "entropy": "by the mean predictive entropy of their cells",
+    "entropy_sum": "by the summed predictive entropy of their cells",
+    "bald": "by the mean mutual information (BALD) of their cells",
+    "boxal": "by the mean uncertainty of class, box and occurrence of their cells (BoxAL)",
+}
+REFERENCES = (
+    "Sadafi A, Koehler N, Makhro A, Bogdanova A, Navab N, Marr C, Peng T. Multiclass deep active learning "
+    "for detecting red blood cell subtypes in brightfield microscopy. MICCAI 2019.",
+    "Ren S, He K, Girshick R, Sun J. Faster R-CNN: towards real-time object detection with region proposal "
+    "networks. NeurIPS 2015.",
+    "Gal Y, Ghahramani Z. Dropout as a Bayesian approximation: representing model uncertainty in deep "
+    "learning. ICML 2016.",
+    "Lin T-Y et al. Microsoft COCO: common objects in context. ECCV 2014.",
+)
+MISSING = (
+    "Add what no program knows: the samples and their preparation, the microscope and camera, what a group "
+    "of images is (a slide, a patient), and who annotated."
+)
+
+
+def methods(data: ReportData) -> list[str]:
+    """Return the paragraphs, the first about the annotations; what a project has not is left out."""
+    paragraphs = [" ".join(_annotation(data))]
+    if data.model is not None:
+        paragraphs.append(" ".join(_training(data.model)))
+    if data.ranking is not None:
+        paragraphs.append(_uncertainty(data.ranking))
+    if data.model is not None and data.evaluation is not None:
+        paragraphs.append(" ".join(_evaluation(data.model, data.evaluation, data.errors)))
+    if data.simulation is not None:
+        paragraphs.extend(_simulation(data))
+    return paragraphs
+
+
+def _annotation(g: ReportData) -> Iterator[str]:
+    counts = g.counts
+    yield (
+        f"Red blood cells were annotated with rbcal {g.versions['rbcal']}, an implementation of the "
+        "active-learning method of Sadafi et al. (2019): a box and one of "
+        f"{count(len(own(g.classes)), 'class', 'classes')} for each cell."
+    )
+    if g.synthetic:
+        yield "The images are synthetic: they were drawn by a program, and show no patient's cells."
+    n_imported = sum(each.n_imported for each in g.rounds)
+    came = f"; the annotations of {count(n_imported, 'image')} were imported" if n_imported else ""
+    yield (
+        f"For training, {count(counts.annotated_cells, 'cell')} on {count(counts.annotated_images, 'image')} "
+        "were annotated"
+        + (f" ({_per_class(g.classes, g.rounds)})" if counts.annotated_cells else "")
+        + f"{came}."
+    )
+    if rare := [each.name for each in g.classes if each.rare]:
+        yield f"Declared as rare: {_listed(rare)}."
+    trained = [each for each in g.rounds if each.model_id is not None]
+    if len(trained) > 1:
+        yield f"Annotation took {len(trained)} rounds, each followed by training."
+    if g.expert_seconds:
+        yield f"Reviewing took the expert {duration(g.expert_seconds)} in all, as timed by the program."
+    if g.test is not None:
+        yield (
+            f"A test set of {count(counts.test_images, 'image')} with {count(counts.test_cells, 'cell')} was "
+            f"set apart by whole groups of images ({g.apart} of {g.result + g.apart} groups); no image of it "
+            "taught a model or picked one."
+        )
+
+
+def _per_class(classes: Sequence[CellClass], rounds: Sequence[Round]) -> str:
+    totals = class_totals(rounds)
+    return ", ".join(f"{each.name} {totals[each.label]:,}" for each in classes if totals.get(each.label))
+
+
+def own(classes: Sequence[CellClass]) -> list[CellClass]:
+    """Return the classes that cells can have: those that are not merged into another one."""
+    return [each for each in classes if each.merged_into is None]
+
+
+def class_totals(rounds: Sequence[Round]) -> dict[int, int]:
+    """Return the annotated cells of each label over some rounds."""
+    totals: dict[int, int] = {}
+    for each in rounds:
+        for label, n in each.cells.items():
+            totals[label] = totals.get(label, 0) + n
+    return totals
+
+
+def _training(model: Model) -> Iterator[str]:
+    config = model.config
+    if model.parent_id is not None:
+        start = f"Its weights continued from those of model {model.parent_id}, the one in use before"
+    elif config.init == "random":
+        start = "Its weights were initialised at random"
+    else:
+        start = "Its backbone was initialised with ImageNet weights"
+    yield (
+        f"The detector (model {model.id}) is Faster R-CNN (Ren et al. 2015) with "
+        f"{_backbone(config.backbone)} as backbone and dropout (0.5) after both fully connected layers of "
+        f"its head. {start}."
+    )
+    batch = config.batch_size * config.processes
+    yield (
+        f"It was trained on {count(model.n_images, 'image')} with {count(model.n_cells, 'cell')} for at most "
+        f"{count(config.steps, 'step')} of {count(batch, 'random window')} of {config.crop} × {config.crop} "
+        "working pixels, mirrored, turned, rescaled and recoloured at random, with AdamW (peak learning rate "
+        f"{config.learning_rate:g}, a tenth of it for pretrained layers; weight decay "
+        f"{config.weight_decay:g}; linear warm-up over {config.warmup:.0%} of the steps, then cosine decay; "
+        f"seed {config.seed})."
+    )
+    if config.rare_repeat:
+        yield (
+            f"Images with a class that fewer than {config.rare_repeat:.0%} of the images have were repeated."
+        )
+    if model.validation is not None and model.kept_step is not None:
+        yield (
+            f"The weights of step {model.kept_step:,} were kept, which did best on groups of these images "
+            "that taught nothing."
+        )
+
+
+def _uncertainty(ranking: StoredRanking) -> str:
+    config, strategy = ranking.config, ranking.strategy
+    audited = bool(ranking.context) and strategy != "random"
+    return (
+        f"In the last ranking, uncertainty was estimated from {config.passes} stochastic forward passes with "
+        "dropout (Gal and Ghahramani 2016). A cell was flagged for review if the share of passes that agree "
+        f"on its class, U^c, was at most {config.alpha:g}, if the mean overlap (IoU) of its boxes in the "
+        f"passes, U^d, was at most {config.beta:g}, or if its mean probability for a rare class exceeded "
+        f"{config.rare_threshold:g}. Images were offered for review "
+        + _ORDERS.get(strategy, f"in the order of the strategy {strategy}")
+        + ("; one in ten was drawn at random." if audited else ".")
+    )
+
+
+def _evaluation(model: Model, evaluation: Evaluation, errors: Errors | None) -> Iterator[str]:
+    rare = "" if evaluation.rare_ap_50 is None else f", AP@0.5 of rare classes {evaluation.rare_ap_50:.3f}"
+    yield (
+        f"On the test set ({count(evaluation.n_images, 'image')}, {count(sum(evaluation.n_cells), 'cell')}), "
+        f"without dropout, model {model.id} reached Precision_all {evaluation.precision_all:.3f} (average "
+        "precision at IoU 0.5, averaged over the classes by their number of test cells; equation (9) of "
+        f"Sadafi et al.), mAP@0.5 {evaluation.map_50:.3f}, mAP@[.5:.95] {evaluation.map_50_95:.3f}{rare}; "
+        "average precision as defined by COCO (Lin et al. 2014), without a limit of detections per image."
+    )
+    if errors is not None:
+        table = errors.confusion
+        n, n_found = int(table[:-1].sum()), int(table[:-1, :-1].sum())
+        n_right, n_false = int(table[:-1, :-1].trace()), int(table[-1].sum())
+        yield (
+            f"Of {count(n, 'annotated cell')}, {n_found:,} ({share(n_found, n)}) were found (IoU at least "
+            "0.5, more probably a cell than background), "
+            f"{n_right:,} of them ({share(n_right, n_found)}) with the annotated class; "
+            f"{count(n_false, 'detection')} had no annotated counterpart."
+        )
+
+
+def _simulation(g: ReportData) -> Iterator[str]:
+    curves = on_common_grid(runs(g.points, METRICS["Precision_all"]))
+    if g.simulation is None or curves is None:
+        return
+    config = g.simulation.config
+    found = [
+        f"{each.strategy} {_gain(each.difference, each.verdict.lower())}"
+        for each in summaries(curves)
+        if each.difference is not None
+    ]
+    if not found:
+        return
+    yield (
+        "Orders of review were compared by simulation, with the stored annotations in the place of the "
+        f"expert: {config.seed_images} seed images, then {count(config.rounds, 'round')} of {config.query:,} "
+        f"{config.unit} each, {count(config.repeats, 'repeat')}, every strategy of a repeat from the same "
+        f"model (random seed {config.seed}). Mean Precision_all over the range of {curves.grid[-1]:,.0f} new "
+        f"cells, above random, with its 95 % bootstrap interval over the repeats: {'; '.join(found)}."
+    )
+
+
+def _gain(difference: Paired, verdict: str) -> str:
+    mean = f"{difference.area.new - difference.area.old:+.3f}"
+    if difference.n_repeats == 1:
+        return f"{mean} ({verdict})"  # an interval of one repeat has no width
+    return f"{mean} ({difference.area.low:+.3f} to {difference.area.high:+.3f}; {verdict})"
+
+
+def count(n: int, word: str, plural: str = "") -> str:
+    """Return a number and its noun.
+
+    >>> count(1, "image"), count(2441, "cell"), count(3, "class", "classes")
+    ('1 image', '2,441 cells', '3 classes')
+    """
+    return f"{n:,} {word if n == 1 else plural or word + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """Return a part as per cent of the whole; a dash where there is nothing to be part of."""
+    return f"{part / whole:.0%}" if whole else "–"
+
+
+def _backbone(name: str) -> str:
+    return _BACKBONES.get(name, name)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names as a sentence has them.
+
+    >>> _listed(["S.D"]), _listed(["S.D", "E.F"]), _listed(["a", "b", "c"])
+    ('S.D', 'S.D and E.F', 'a, b and c')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,108 @@
+"""When to stop, in words: what is wanted, what is reached, what more cells are likely to bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rbcal.evaluation.learning_curves import FEWEST_TRAININGS, METRICS, forecast
+from rbcal.evaluation.metrics import Evaluation
+from rbcal.store.evaluations import CurvePoint
+from rbcal.store.targets import TARGETS
+
+MORE = 200  # cells; about what an expert annotates in a session
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one figure stands: its value and its target, None where there is none, and what is to come."""
+
+    name: str
+    value: float | None
+    target: float | None
+    outlook: str
+
+    @property
+    def reached(self) -> bool:
+        """Whether there is a target, and the value is there."""
+        return self.value is not None and self.target is not None and self.value >= self.target
+
+
+def standings(
+    curve: Sequence[CurvePoint], shown: Evaluation, targets: Mapping[str, float]
+) -> dict[str, Standing]:
+    """Return where each figure that can have a target stands.
+
+    Parameters
+    ----------
+    curve : sequence of CurvePoint
+        Of all trainings, the oldest first.
+    shown : Evaluation
+        Of the model that counts: the one that serves.
+    targets : mapping
+        As :meth:`rbcal.store.targets.Targets.all` returns them.
+    """
+    return {
+        key: Standing(name, METRICS[name](shown), targets.get(key), outlook_words(curve, name))
+        for key, name in TARGETS.items()
+    }
+
+
+def outlook_words(curve: Sequence[CurvePoint], name: str) -> str:
+    """Return in words what the next cells are expected to bring, and how sure that is."""
+    known = [
+        (point.n_cells, value) for point in curve if (value := METRICS[name](point.evaluation)) is not None
+    ]
+    if len(known) < FEWEST_TRAININGS:
+        return (
+            f"Too few trainings to say what the next {MORE} cells bring: {len(known)} of at least "
+            f"{FEWEST_TRAININGS}."
+        )
+    n_cells, values = zip(*known, strict=True)
+    found = forecast(n_cells, values, MORE)
+    if found is None:
+        return f"All trainings had {n_cells[-1]:,} cells, so nothing says what {MORE} more would bring."
+    words = (
+        f"The next {MORE} cells are expected to bring {found.gain:+.3f} (95 % interval {found.low:+.3f} to "
+        f"{found.high:+.3f}), if the curve goes on as in the last {found.n_points} trainings."
+    )
+    if max(n_cells[-found.n_points :]) - min(n_cells[-found.n_points :]) < MORE:
+        words += f" They have seen less than {MORE} cells of it, so this is a guess beyond what was measured."
+    if found.low > 0:
+        return words
+    if found.high - found.low > 0.2:
+        return f"{words} That is too uncertain to decide by."
+    return f"{words} It may as well be nothing."
+
+
+def flagged_words(n_flagged: int | None) -> str:
+    """Return in words how much of the pool the model is still unsure about.
+
+    >>> flagged_words(0)
+    'No flagged cell is left in the pool: the model is sure of all that it finds there.'
+    """
+    if n_flagged is None:
+        return "The pool is not ranked, so nobody knows how many flagged cells it has."
+    if n_flagged == 0:
+        return "No flagged cell is left in the pool: the model is sure of all that it finds there."
+    cells = "cell is" if n_flagged == 1 else "cells are"
+    return f"{n_flagged:,} flagged {cells} left in the pool."
+
+
+def verdict_words(found: Mapping[str, Standing], n_images: int) -> str:
+    """Return in words which targets are reached and which are not; empty where none is set."""
+    parts = [_compared(each, each.target) for each in found.values() if each.target is not None]
+    return f"{'; '.join(parts)} (on {n_images} test images)." if parts else ""
+
+
+def _compared(standing: Standing, target: float) -> str:
+    if standing.value is None:
+        return f"{standing.name} cannot be measured: the test set has no such cell"
+    side = "at least" if standing.reached else "below"
+    return f"{standing.name} is {standing.value:.3f}, {side} the wanted {target:.2f}"
+
+
+def all_reached(found: Mapping[str, Standing]) -> bool:
+    """Return whether there is a target, and every target is reached."""
+    wanted = [each for each in found.values() if each.target is not None]
+    return bool(wanted) and all(each.reached for each in wanted)

@@ -1,0 +1,144 @@
+"""The loop without a person: train, rank, review, again, on synthetic slides whose truth can be drawn anew.
+
+Every step is the one that the app takes, and writes into the project file, so the project can be opened
+afterwards as if somebody had sat there. The reviews are signed by the simulated expert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from rbcal import synth
+from rbcal.acquisition.cost_model import CostModel
+from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, TrainConfig
+from rbcal.errors import ProjectError
+from rbcal.simulation import oracle
+from rbcal.store.jobs import Kind
+from rbcal.store.log import BoxState
+from rbcal.store.project import Project
+from rbcal.store.rankings import StoredRanking
+from rbcal.types import Annotations, Detections
+
+EXPERT = "simulated expert"
+CELLS = 200  # in a round: four or five images
+TRAINING = TrainConfig(
+    steps=60,  # of the 300 that as many images warrant: the demo shows the loop, not the best model
+    crop=320,  # four times as fast as 640; eight cells wide
+)
+SCORING = ScoringConfig()
+
+
+class Job(Protocol):
+    """Does a job of the project to its end."""
+
+    def __call__(self, kind: Kind, config: Mapping[str, Any]) -> None: ...
+
+
+def rehearse(
+    project: Project,
+    do: Job,
+    *,
+    rounds: int = 3,
+    cells: int = CELLS,
+    training: TrainConfig = TRAINING,
+    truth: Callable[[str], Annotations] = lambda name: synth.redraw(name).annotations,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Train if there is no model yet; then in each round rank the pool, review its first images, and train.
+
+    Parameters
+    ----------
+    cells : int
+        Reviewed in each round, in whole images.
+    truth : callable
+        Returns what is on the image of a name.
+    say : callable, optional
+        Is told each step in words.
+
+    Raises
+    ------
+    ProjectError
+        If the project holds photographs: nobody knows what is on them.
+    """
+    if not project.is_synthetic:
+        raise ProjectError(
+            f"{project.path.name} is not a demo: the simulated expert knows synthetic slides only. Give "
+            "a name that is free."
+        )
+    if project.models.serving() is None:
+        say("Round 0: train on the images that are annotated")
+        do("train", {"train": training.to_json()})
+    for round_ in range(1, rounds + 1):
+        say(f"Round {round_} of {rounds}: rank the pool")
+        do("score", {"score": SCORING.to_json(), "strategy": DEFAULT_STRATEGY})
+        n_images, n_cells = _review_the_first(project, cells, truth)
+        if not n_images:
+            say("Every image is reviewed")
+            return
+        say(f"Round {round_} of {rounds}: {n_cells} cells on {n_images} images reviewed; train")
+        do("train", {"train": replace(training, seed=training.seed + round_).to_json()})
+    say("Rank the pool for whoever goes on")
+    do("score", {"score": SCORING.to_json(), "strategy": DEFAULT_STRATEGY})
+
+
+def _review_the_first(project: Project, cells: int, truth: Callable[[str], Annotations]) -> tuple[int, int]:
+    """Review images from the top of the queue until there are so many cells; return images and cells."""
+    ranking = project.rankings.current()
+    if ranking is None:
+        raise ProjectError("The pool is not ranked. Rank it first.")
+    person, n_images, n_cells = project.expert, 0, 0
+    project.sign(EXPERT)
+    try:
+        for entry in project.rankings.queue():
+            if n_cells >= cells:
+                break
+            if not project.log.version(entry.image_id):  # else somebody began with it
+                n_cells += _review(project, ranking, entry.image_id, truth(entry.name))
+                n_images += 1
+    finally:
+        project.sign(person)
+    return n_images, n_cells
+
+
+def _review(project: Project, ranking: StoredRanking, image_id: int, truth: Annotations) -> int:
+    """Review an image as the page does: begin with the model's boxes, mend them, save; return the cells."""
+    found = project.rankings.cells(ranking.id, image_id)
+    detections = Detections(
+        np.array([cell.box for cell in found]).reshape(-1, 4),
+        np.array([cell.probs for cell in found]).reshape(len(found), -1 if found else 2),
+    )
+    corrected = oracle.correct(detections, truth)
+    n_changes = oracle.review(detections, truth, np.empty((len(found), 0))).n_changes
+    begun = {
+        n: BoxState(tuple(cell.box.tolist()), cell.label, "open", cell.detection_id)
+        for n, cell in enumerate(found)
+    }
+    boxes = {}
+    for m, (box, label, source, review_status) in enumerate(
+        zip(
+            corrected.annotations.boxes.tolist(),
+            truth.labels.tolist(),
+            corrected.sources,
+            corrected.review_status,
+            strict=True,
+        )
+    ):
+        number = len(found) + m if source is None else source
+        boxes[number] = BoxState(
+            tuple(box), label, review_status, None if source is None else found[source].detection_id
+        )
+    with project.transaction():
+        version = project.log.record(image_id, "begin", begun, version=0, ranking_id=ranking.id)
+        project.reviews.save_boxes(
+            image_id,
+            boxes,
+            origin="expert",
+            version=version,
+            ranking_id=ranking.id,
+            seconds=float(CostModel().seconds(len(truth), n_changes)),
+        )
+    return len(truth)

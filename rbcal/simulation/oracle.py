@@ -1,0 +1,73 @@
+"""The simulated expert: knows the truth, and mends what a model found in an image.
+
+It keeps a box that is nearly right, gives a cell its class, moves what is off, deletes what is no cell, and
+draws what was missed; it makes no mistake and does not tire.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rbcal.evaluation.matching import match
+from rbcal.store.log import ReviewStatus
+from rbcal.types import Annotations, Detections
+
+_RIGHT = 0.7  # IoU from which on the expert leaves a box as it is
+
+
+@dataclass(frozen=True, eq=False)
+class OracleReview:
+    """What the simulated expert did with the N detections of an image of M cells.
+
+    `truth` is the class of the cell that each detection is of, -1 where there is none; `changed` says whether
+    the expert gave it another class, moved its box or deleted it; `missed` cells were drawn.
+    """
+
+    labels: np.ndarray  # (N,) that the model gave
+    truth: np.ndarray  # (N,)
+    changed: np.ndarray  # (N,) bool
+    missed: np.ndarray  # classes of the cells that no detection was of
+    uncertainty: np.ndarray  # (N, 4)
+
+    @property
+    def n_changes(self) -> int:
+        """How many acts of mending the image took."""
+        return int(self.changed.sum()) + len(self.missed)
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """What the expert saves: M cells, which detection each was (None: drawn), and how it was dealt with."""
+
+    annotations: Annotations
+    sources: tuple[int | None, ...]
+    review_status: tuple[ReviewStatus, ...]
+
+
+def review(detections: Detections, truth: Annotations, uncertainty: np.ndarray) -> OracleReview:
+    """Return what an expert who knows the truth does; each cell is matched once, the best overlap first."""
+    matched = match(truth, detections)
+    cell = matched.detection
+    classes = np.where(cell >= 0, truth.labels[cell] if len(truth) else -1, -1)
+    changed = (classes != detections.labels) | (matched.overlap < _RIGHT)
+    missed = truth.labels[matched.missed]
+    return OracleReview(detections.labels, classes, changed, missed, uncertainty)
+
+
+def correct(detections: Detections, truth: Annotations) -> Correction:
+    """Return what an expert who knows the truth makes of an image: as :func:`review` says, and saved."""
+    matched = match(truth, detections)
+    boxes = truth.boxes.copy()
+    review_status: list[ReviewStatus] = []
+    for m, n in enumerate(matched.annotation.tolist()):
+        if n < 0:
+            review_status.append("drawn")
+            continue
+        is_right = matched.overlap[n] >= _RIGHT
+        if is_right:
+            boxes[m] = detections.boxes[n]
+        review_status.append("kept" if is_right and detections.labels[n] == truth.labels[m] else "changed")
+    sources = tuple(None if n < 0 else n for n in matched.annotation.tolist())
+    return Correction(Annotations(boxes, truth.labels), sources, tuple(review_status))

@@ -1,0 +1,46 @@
+"""The reliability diagram on the Progress page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from rbcal.store.project import Project
+from rbcal.ui.downloads import offer_files, show_chart
+
+if TYPE_CHECKING:
+    from rbcal.charts.calibration import Foreseen
+
+
+def show_calibration(project: Project) -> None:
+    """Show whether cells that were likely to be changed were changed."""
+    from rbcal.charts import calibration as view  # late: it loads scipy
+
+    st.subheader("Does the model know its doubts?")
+    ranking = project.rankings.current()
+    found = _foreseen(
+        project.path,
+        (project.reviews.count(), project.reviews.expert_seconds(), ranking and ranking.id),
+    )
+    words = view.reliability_words(found)
+    if not found.n_cells:
+        st.info(words, icon=":material/target:")
+        return
+    chart = view.reliability_chart(found.bins)
+    left, right = st.columns([3, 2], gap="large")
+    right.caption(words)
+    with left:
+        show_chart(project, chart)
+        table = view.reliability_table(found.bins)
+        offer_files(project, chart, table, "calibration", "Predicted and true changes")
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _foreseen(path: Path, state: object) -> Foreseen:
+    """Return how well reviews were foreseen; kept by their state, for many thousands take seconds."""
+    from rbcal.charts.calibration import foresee
+
+    with Project.open(path) as project:
+        return foresee(project.reviews.outcomes())

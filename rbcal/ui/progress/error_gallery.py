@@ -1,0 +1,163 @@
+"""The error gallery of the Progress page: what the serving model got wrong, each a click from Review."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from rbcal.charts import confusion
+from rbcal.charts.synthetic_mark import marked_chart
+from rbcal.evaluation.matching import Mistake
+from rbcal.formats import pictures
+from rbcal.review.explanations import literal
+from rbcal.store.classes import CellClass
+from rbcal.store.images import Image, Split
+from rbcal.store.models import Model
+from rbcal.store.project import Project
+from rbcal.ui.review.open_image import open_image
+
+_ROW, _LEAF = 6, 18  # crops
+_TEST, _YOURS = "On the test set", "In your annotations"
+_KINDS = {"Called another class": "confused", "Missed": "missed", "Nothing annotated": "false"}
+_SIGNS = (
+    "Solid blue: annotated. Dashed orange: the model. A click on a name opens the cell on the Review page."
+)
+
+
+@st.fragment
+def show_errors(path: Path, model_id: int) -> None:
+    """Show where a model and the annotations disagree: on the test set, or in the images it learns from.
+
+    A click in it reruns only this, not the page around it.
+    """
+    st.subheader("What the model still gets wrong")
+    where = st.segmented_control("Where", [_TEST, _YOURS], default=_TEST, required=True, key="errors_where")
+    split: Split = "test" if where == _TEST else "work"
+    with Project.open(path) as project:
+        model, classes = project.models.get(model_id), project.classes.all()
+        names = tuple(each.name for each in classes)
+        there = project.images.test() if split == "test" else project.images.annotated()
+        images = {image.id: image for image in there}
+        reviews = {image.id: image.review_id for image in there if image.review_id is not None}
+        n_images = project.evaluations.n_predicted(model_id, split)
+        table, wrong = _disagreements(path, model, split, n_images, reviews, classes)
+        if not n_images:
+            unseen = "the test set" if split == "test" else "your annotations"
+            st.info(
+                f"Model {model_id} has not looked at {unseen} yet: the next training does.",
+                icon=":material/search:",
+            )
+            return
+        if split == "test":
+            st.caption(
+                "A test image whose annotation is wrong can be corrected like any other. Every later model "
+                "is measured with the corrected boxes; the points that the curve has by now stay as they are."
+            )
+            wrong, chosen = _chosen_in_matrix(project, table, names, wrong)
+        else:
+            chosen = ""
+            st.caption(
+                f"The {n_images} images that were annotated last, as model {model_id} sees them. It has "
+                "learnt from most of these very boxes: what it still contradicts may be a slip of the hand."
+            )
+        _show_crops(project, images, wrong if chosen else _of_one_kind(wrong, split), names, where + chosen)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Comparing with the annotations")
+def _disagreements(
+    path: Path,
+    model: Model,
+    split: Split,
+    n_images: int,
+    reviews: Mapping[int, int],
+    classes: Sequence[CellClass],
+) -> tuple[pd.DataFrame, list[confusion.Shown]]:
+    """Return the confusion matrix and every mistake.
+
+    Anew when a review or what a model found is saved, or a class renamed or merged.
+    """
+    with Project.open(path) as project:
+        found = project.evaluations.detections(model.id, split)
+        truths = {
+            image_id: project.reviews.annotations(review_id)
+            for image_id, review_id in reviews.items()
+            if image_id in found
+        }
+    names = [each.name for each in classes]
+    return confusion.confusion_table(truths, found, names), confusion.all_mistakes(truths, found)
+
+
+def _chosen_in_matrix(
+    project: Project, table: pd.DataFrame, names: Sequence[str], wrong: list[confusion.Shown]
+) -> tuple[list[confusion.Shown], str]:
+    """Show the confusion matrix; return the mistakes of the cell that was clicked, and its name, else all."""
+    chart = confusion.confusion_chart(table, names)
+    if project.is_synthetic:
+        chart = marked_chart(chart)
+    event = st.altair_chart(chart, width="stretch", on_select="rerun", key="confusions")
+    chosen = event["selection"].get("cell")
+    if not chosen:
+        st.caption("Rows: what is annotated. Click a number to see its cells.")
+        return wrong, ""
+    annotated, called = chosen[0]["Annotated"], chosen[0]["Found"]
+    st.markdown(f"**Annotated: {literal(annotated)}. The model: {literal(called)}.**")
+    if annotated == called:
+        st.caption("Here the model agrees with the annotations. Click a number beside the diagonal.")
+    return confusion.of_cell(wrong, annotated, called, names), f"{annotated} {called}"
+
+
+def _of_one_kind(wrong: list[confusion.Shown], split: Split) -> list[confusion.Shown]:
+    """Let the expert choose a kind of mistake, and return those."""
+    of_kind = {name: [each for each in wrong if each.mistake.kind == kind] for name, kind in _KINDS.items()}
+    name = st.segmented_control(
+        "Show",
+        list(of_kind),
+        format_func=lambda name: f"{name} ({len(of_kind[name]):,})",
+        default=next(iter(of_kind)),  # a label is what is mended first
+        required=True,
+        key=f"errors_kind_{split}",
+    )
+    return of_kind[name]
+
+
+def _show_crops(
+    project: Project,
+    images: Mapping[int, Image],
+    shown: Sequence[confusion.Shown],
+    names: Sequence[str],
+    where: str,
+) -> None:
+    if not shown:
+        st.caption("No mistake of this kind.")
+        return
+    leaves, leaf = -(-len(shown) // _LEAF), 0
+    if leaves > 1:
+        place = st.columns(_ROW)[0]
+        leaf = (
+            int(place.number_input(f"Leaf of {leaves}", 1, leaves, key=f"errors_leaf_{where}_{leaves}")) - 1
+        )
+    order = f"{len(shown):,} cells, the clearest contradiction first. " if len(shown) > 1 else ""
+    st.caption(order + _SIGNS)
+    for start in range(leaf * _LEAF, min(len(shown), (leaf + 1) * _LEAF), _ROW):
+        for place, column in zip(range(start, min(len(shown), start + _ROW)), st.columns(_ROW), strict=False):
+            each = shown[place]
+            image = images[each.image_id]
+            sha256 = project.images.digest(image.id)
+            column.image(_crop(project.path, image.id, sha256, image.layer, each.mistake), width="stretch")
+            column.caption(literal(confusion.caption(each.mistake, names)))
+            if column.button(
+                image.name,
+                key=f"error_{where}_{place}",
+                help="Open this cell on the Review page",
+                width="stretch",
+            ):
+                open_image(project.path, image.id, each.mistake.box or each.mistake.found)
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _crop(path: Path, image_id: int, sha256: str, layer: str, mistake: Mistake) -> bytes:
+    with Project.open(path) as project:
+        return confusion.crop(pictures.decode(project.images.content(image_id), layer), mistake)

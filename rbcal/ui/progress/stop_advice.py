@@ -1,0 +1,51 @@
+"""Stop advice on the Progress page: the targets of the expert, and what more cells are likely to bring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from rbcal.evaluation.metrics import Evaluation
+from rbcal.report.stop_advice import all_reached, flagged_words, standings, verdict_words
+from rbcal.store.evaluations import CurvePoint
+from rbcal.store.project import Project
+
+
+def show_stopping(
+    project: Project, curve: Sequence[CurvePoint], shown: Evaluation, n_flagged: int | None
+) -> None:
+    """Show whether the targets are reached, what is left to review, and what more cells may bring."""
+    st.subheader("When to stop")
+    found = standings(curve, shown, project.targets.all())
+    verdict = verdict_words(found, shown.n_images)
+    if all_reached(found):
+        st.success(f"**The target is reached.** {verdict} {flagged_words(n_flagged)}", icon=":material/flag:")
+    elif verdict:
+        st.info(f"**Not yet.** {verdict} {flagged_words(n_flagged)}", icon=":material/trending_up:")
+    else:
+        st.info(
+            f"Say what is good enough, and this page says when it is reached. {flagged_words(n_flagged)}",
+            icon=":material/flag:",
+        )
+    for column, (key, each) in zip(st.columns(len(found)), found.items(), strict=True):
+        field = f"target_{key}_{project.path}"  # a target of one project must not become another's
+        column.number_input(
+            f"Target for {each.name}",
+            min_value=0.0,
+            max_value=1.0,
+            value=each.target,
+            step=0.05,
+            placeholder="none",
+            key=field,
+            on_change=_keep,
+            args=(project.path, key, field),
+            help="Kept in the project. 0: no target.",
+        )
+        column.caption(each.outlook)
+
+
+def _keep(path: Path, key: str, field: str) -> None:
+    with Project.open(path) as project:
+        project.targets.set(key, st.session_state[field] or None)

@@ -1,0 +1,107 @@
+"""The health of the project: what is wrong with it, what to do, and the balance of its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from rbcal.interchange.near_duplicates import hash_some
+from rbcal.interchange.perceptual_hash import N_BYTES, near_pairs
+from rbcal.report import dataset_health
+from rbcal.review.explanations import literal
+from rbcal.store.classes import CellClass
+from rbcal.store.images import Group, Split
+from rbcal.store.project import Project
+from rbcal.ui.downloads import show_chart
+
+_TICK = 0.5  # seconds of hashing between two looks at the browser
+
+
+def show_health(project: Project) -> None:
+    """Show in one line that the project is healthy, or what is wrong with it and what to do."""
+    groups = project.images.groups()
+    if not groups:
+        return
+    classes = project.classes.own()
+    cells: Mapping[Split, Mapping[int, int]] = {
+        side: project.reviews.cells_per_class(side) for side in dataset_health.SIDES
+    }
+    pairs = _twins(project)
+    found = dataset_health.findings(
+        classes, cells, groups, pairs, test_is_closed=project.images.test_is_closed()
+    )
+    if project.images.without_hash():
+        _compare_images(project.path)
+    for each in found:
+        words = f"{literal(each.what)}  \n:small[{literal(each.advice)}]"
+        if each.level == "error":
+            st.error(words, icon=":material/error:")
+            _offer_to_skip(project, pairs)
+        elif each.level == "warning":
+            st.markdown(f":orange[:material/warning:] {words}")
+    n = len(found)
+    heading = "nothing is wrong" if not n else f"{n} thing{'s' * (n != 1)} to know"
+    with st.expander(f"Health: {heading}", icon=":material/monitor_heart:"):
+        st.caption(literal(dataset_health.summary(groups, cells)))
+        for each in found:
+            if each.level == "note":
+                st.markdown(f":material/info: {literal(each.what)}  \n:small[{literal(each.advice)}]")
+        _show_details(project, classes, cells, groups, pairs)
+
+
+def _offer_to_skip(project: Project, pairs: Sequence[dataset_health.Twins]) -> None:
+    """Offer to put off the images that would leak once they are annotated."""
+    images = [image for pair in pairs if pair.leak for image in (pair.first, pair.second)]
+    skipped = {image_id for image_id, is_skipped in project.rankings.order() if is_skipped}
+    open_ = {image.id for image in images if image.split == "work" and image.review_id is None} - skipped
+    n = len(open_)
+    if n and st.button(f"Skip the {n} image{'s' * (n != 1)} without boxes", icon=":material/skip_next:"):
+        for image_id in sorted(open_):
+            project.rankings.skip(image_id)
+        st.rerun()
+
+
+def _twins(project: Project) -> list[dataset_health.Twins]:
+    hashes = project.images.likenesses()
+    ids, near = list(hashes), _near(b"".join(hashes.values()))
+    return dataset_health.twins(project.images.all(), [(ids[a], ids[b]) for a, b in near]) if near else []
+
+
+@st.cache_data(max_entries=4, show_spinner=False)  # of 10,000 images it takes a third of a second
+def _near(hashes: bytes) -> list[tuple[int, int]]:
+    return near_pairs([hashes[k : k + N_BYTES] for k in range(0, len(hashes), N_BYTES)])
+
+
+def _show_details(
+    project: Project,
+    classes: Sequence[CellClass],
+    cells: Mapping[Split, Mapping[int, int]],
+    groups: Sequence[Group],
+    pairs: Sequence[dataset_health.Twins],
+) -> None:
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.markdown("**Annotated cells of each class**")
+        if classes:
+            show_chart(project, dataset_health.balance_chart(classes, cells))
+            st.caption("The scale is logarithmic: a rare class is seen beside a frequent one.")
+    with right:
+        st.markdown("**Groups** (slides, patients)")
+        st.dataframe(
+            dataset_health.group_table(groups), hide_index=True, height="content" if len(groups) < 9 else 320
+        )
+    if pairs:
+        st.markdown("**Images that show the same field**")
+        st.dataframe(dataset_health.twin_table(pairs), hide_index=True)
+
+
+@st.fragment(run_every=0.1)
+def _compare_images(path: Path) -> None:
+    """Make the hashes that an older rbcal did not keep, a few at a time; the page stays usable."""
+    with Project.open(path) as project:
+        left, n = hash_some(project, _TICK), project.images.counts().images
+    st.progress(1 - left / n, f"Looking for near-duplicate images: {left} of {n} still to compare")
+    if not left:
+        st.rerun()

@@ -1,0 +1,39 @@
+"""A project to try things out on, drawn while the newcomer waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import streamlit as st
+
+from rbcal.store.project import SUFFIX, projects_folder
+
+NAME = "demo"
+
+
+def show_demo() -> None:
+    """Offer a project of synthetic slides, and draw it; one that is there already is opened."""
+    path = projects_folder() / f"{NAME}{SUFFIX}"
+    with st.container(border=True):
+        st.markdown(
+            "**No slides at hand?** 120 synthetic images of the paper's seven subtypes, drawn on this PC in "
+            "seconds: 10 are annotated, 30 are the test set, 80 wait for you."
+        )
+        is_there = path.exists()
+        label = "Open the demo" if is_there else "Try the demo"
+        if not st.button(label, icon=":material/science:", key="demo"):
+            return
+        if not is_there:
+            from rbcal.interchange import synthetic_dataset  # late: it loads scipy
+
+            bar = st.progress(0.0, "Drawing the slides")
+
+            def track(numbers: Sequence[int]) -> Iterator[int]:
+                for number in numbers:
+                    bar.progress(number / len(numbers), f"Drawing image {number} of {len(numbers)}")
+                    yield number
+                bar.progress(1.0, "Putting them into the project")
+
+            synthetic_dataset.create_demo(path, track=track)
+        st.session_state["wanted_project"] = NAME
+        st.rerun()

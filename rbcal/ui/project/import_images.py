@@ -1,0 +1,180 @@
+"""Bringing images and boxes into a project, and saying what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from rbcal.formats import files, labels, pictures
+from rbcal.formats.dataset import LabelledImage
+from rbcal.formats.files import Files
+from rbcal.formats.stacks import Layer
+from rbcal.interchange import import_images
+from rbcal.review.explanations import literal
+from rbcal.store.project import Project
+
+_LABELS = "COCO, Pascal VOC, YOLO, CVAT or Label Studio"
+_PACKED = "A zip may hold the boxes, too; they are taken unless you give others below."
+_FIRST, _MAXIMUM, _OTHER = "First page", "Maximum over the pages", "Another page or channel"
+
+
+def show_import(project: Project) -> None:
+    """Ask for images and boxes, and import them."""
+    way = st.segmented_control(
+        "From",
+        ["A folder on this PC", "Drag and drop"],
+        default="A folder on this PC",
+        required=True,
+        help="A folder is faster for many images. Drag and drop works from another PC, too.",
+    )
+    if way == "Drag and drop":
+        suffixes = [suffix[1:] for suffix in (*pictures.SUFFIXES, ".zip")]
+        n_before = st.session_state.get("n_imports", 0)  # a new name empties the box, and the memory
+        uploads = st.file_uploader(
+            "Images, or a zip of them",
+            type=suffixes,
+            accept_multiple_files=True,
+            help=_PACKED,
+            key=f"uploads_{n_before}",
+        )
+        labelled = st.file_uploader(
+            f"Boxes (optional): {_LABELS}",
+            type=[suffix[1:] for suffix in (*labels.SUFFIXES, ".zip")],
+            accept_multiple_files=True,
+            key=f"labels_{n_before}",
+        )
+        ready = bool(uploads)
+    else:
+        folder = st.text_input(
+            "Folder of the images, or a zip of them", placeholder=str(Path.home() / "slides"), help=_PACKED
+        )
+        boxes_path = st.text_input(f"Boxes, a file or folder (optional): {_LABELS}")
+        ready = bool(folder.strip())
+    with st.expander("Seed set, test set, groups, stacks"):
+        settings, fraction = _ask_for_settings(project)
+    if not st.button("Import", type="primary", disabled=not ready):
+        return
+    if way == "Drag and drop":
+        source, marked = _uploaded(uploads), _uploaded(labelled)
+        is_packed = any(_is_zip(upload.name) for upload in uploads)
+    else:
+        source = files.located(_path(folder))
+        marked = files.located(_path(boxes_path)) if boxes_path.strip() else {}
+        is_packed = _is_zip(folder.strip().strip('"'))
+    if marked:
+        annotations = import_images.read_labels(marked, source)
+    else:
+        annotations = import_images.enclosed_labels(source) if is_packed else None
+    if annotations is None or not any(image.is_annotated for image in annotations.images):
+        fraction, settings["seed_images"] = 0.0, None
+    bar = st.progress(0.0, "Importing")
+    doing = iter(("Reading", "Storing"))  # it goes through them twice
+
+    def track(images: Sequence[LabelledImage]) -> Iterator[LabelledImage]:
+        does = next(doing)
+        for done, image in enumerate(images):
+            bar.progress(done / len(images), f"{does} {done} of {len(images)}: {literal(image.file_name)}")
+            yield image
+
+    report = import_images.import_images(
+        project, source, annotations=annotations, test_fraction=fraction, track=track, **settings
+    )
+    st.session_state["import_report"] = project.path, report
+    st.session_state["n_imports"] = st.session_state.get("n_imports", 0) + 1
+    st.rerun()
+
+
+def _ask_for_settings(project: Project) -> tuple[dict[str, Any], float]:
+    keep_all = st.toggle("Keep the boxes of all images", value=True)
+    seed_images = None
+    if not keep_all:
+        seed_images = st.number_input(
+            "Images that keep their boxes (seed set)",
+            min_value=0,
+            value=12,
+            help="Drawn at random. The others join the pool without boxes, to be reviewed.",
+        )
+    fraction = 0.0
+    if not project.images.counts().test_images:
+        fraction = st.slider(
+            "Part of the groups for the frozen test set",
+            0.0,
+            0.5,
+            0.25,
+            0.05,
+            help="Only images with boxes. Drawn once; without it, progress cannot be measured. Where the "
+            "annotation files name a test set, that one is taken.",
+        )
+    group = st.text_input(
+        "Slide or patient of these images (optional)",
+        help="Images of one slide stay together: all in the test set, or none. Without it, the group in the "
+        "annotation file counts, then the subfolder; else every image stands alone.",
+    )
+    seed = st.number_input("Random seed", value=0)
+    layer = _ask_for_layer()
+    return {
+        "seed_images": seed_images,
+        "seed": int(seed),
+        "group": group.strip() or None,
+        "layer": layer,
+    }, fraction
+
+
+def _ask_for_layer() -> str:
+    choice = st.selectbox(
+        "Of a stack (TIFF with several pages or channels)",
+        [_FIRST, _MAXIMUM, _OTHER],
+        help="Which picture of each file becomes the image. The file itself is kept as it is.",
+    )
+    if choice == _FIRST:
+        return ""
+    if choice == _MAXIMUM:
+        return "max"
+    left, right = st.columns(2)
+    page = left.number_input("Page", min_value=1, value=1)
+    channel = right.number_input("Channel (0: all)", min_value=0, value=0)
+    return str(Layer(int(page), int(channel) or None))
+
+
+def _uploaded(uploads: Sequence[Any]) -> Files:
+    """Return the files that a browser sent, those in zip archives among them."""
+    return files.joined(
+        each
+        for upload in uploads
+        for each in (
+            files.archive(upload).items() if _is_zip(upload.name) else [(upload.name, upload.getvalue)]
+        )
+    )
+
+
+def _is_zip(name: str) -> bool:
+    return name.lower().endswith(".zip")
+
+
+def _path(typed: str) -> Path:
+    return Path(typed.strip().strip('"'))
+
+
+def show_report(path: Path) -> None:
+    """Say what the last import into this project did, and what it could not do, until it is put away."""
+    reported, report = st.session_state.get("import_report", (None, None))
+    if report is None or reported != path:
+        return
+    st.success(
+        f"{report.added} images added, {report.pool_images} of them to the pool; {report.known} were there "
+        f"already. Boxes for {report.seed_images} images to train on and {report.test_images} test images: "
+        f"{report.cells} cells."
+    )
+    if report.new_classes:
+        st.info("New classes: " + literal(", ".join(report.new_classes)))
+    if report.complaints:
+        n = len(report.complaints)
+        with st.expander(f"{n} note{'s' * (n != 1)}", icon=":material/warning:", expanded=True):
+            st.dataframe(pd.DataFrame({"Note": report.complaints}), hide_index=True)
+    if st.button("Put this report away", icon=":material/close:", type="tertiary"):
+        del st.session_state["import_report"]
+        st.rerun()

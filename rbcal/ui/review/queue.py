@@ -1,0 +1,243 @@
+"""The queue of the Review page: the strip of the next images, the list of all, and the ways between them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from rbcal.config import DEFAULT_STRATEGY
+from rbcal.formats import pictures
+from rbcal.review.explanations import literal
+from rbcal.review.image_explanations import BATCH, batch_words, brief, why
+from rbcal.store.project import Project
+from rbcal.store.rankings import QueueEntry
+from rbcal.ui.review.desk import Desk, act
+from rbcal.ui.review.easel import View
+from rbcal.wording import duration
+
+_STRIP = 12  # images; as many as a tall window has room for
+_LISTED = 50  # images on one leaf of the list
+_strip = st.components.v2.component(
+    "rbcal.strip", js=(Path(__file__).parent / "js" / "strip.js").read_text("utf-8")
+)
+
+Queue = list[tuple[int, bool]]  # ids in the order of the queue, and whether each was put off
+
+
+def following(order: Queue, image_id: int) -> int | None:
+    """Return the image after one: the next that was not put off, round the end; then those that were."""
+    ids = [each for each, _ in order]
+    place = ids.index(image_id) + 1 if image_id in ids else 0
+    turned = [*order[place:], *order[:place]]
+    others = [(each, skipped) for each, skipped in turned if each != image_id]
+    return next((each for each, skipped in others if not skipped), others[0][0] if others else None)
+
+
+def save(desk: Desk, image_id: int) -> None:
+    """Store the boxes of an image, then say so, then open the next one."""
+    if desk.image.id != image_id:  # a second press, meant for the image before
+        return
+    following_id = _next(desk)
+    desk.save()
+    n = len(desk.present)
+    st.session_state["saved"] = (
+        f"Saved {literal(desk.image.name)}: {n} cell{'s' * (n != 1)}, {duration(desk.seconds)}"
+    )
+    st.session_state["wanted_image"] = following_id
+    st.session_state.pop("desk")
+
+
+def skip(desk: Desk, image_id: int) -> None:
+    """Put an image off; its draft stays, and it comes again when the others are done."""
+    if desk.image.id != image_id:
+        return
+    following_id = _next(desk)
+    if not desk.image.revision:
+        with Project.open(desk.path) as project:
+            project.rankings.skip(desk.image.id)
+    st.session_state["wanted_image"] = following_id
+    if following_id is None and desk.image.revision:
+        st.session_state.pop("desk")  # nothing waits: the page says what comes next
+    elif following_id is None:
+        desk.notice = "There is no other image to review."
+
+
+def _next(desk: Desk) -> int | None:
+    """Return the image after this one in the queue as it is by now, of its class if there is one; or None."""
+    with Project.open(desk.path) as project:
+        orders = (project.rankings.order(each) for each in (queue_label(desk.view, len(desk.names)), None))
+        return next(filter(None, (following(order, desk.image.id) for order in orders)), None)
+
+
+def jump(image_id: int) -> None:
+    """Open an image."""
+    st.session_state["wanted_image"] = image_id
+
+
+# ---- the strip ---------------------------------------------------------------------------------------
+
+
+def show_strip(project: Project, desk: Desk, order: Queue) -> None:
+    """Show the images around the open one, with what there is to do in each."""
+    strategy = desk.ranking.strategy if desk.ranking else DEFAULT_STRATEGY
+    ids = [image_id for image_id, _ in order]
+    place = ids.index(desk.image.id) if desk.image.id in ids else 0
+    first = max(0, min(place - 1, len(ids) - _STRIP))
+    entries = project.rankings.entries(ids[first : first + _STRIP])
+    items = [
+        {
+            "id": entry.image_id,
+            "picture": _thumbnail(project, entry.image_id),
+            "place": number,
+            "lines": _lines(entry, strategy),
+            "title": f"{entry.name}: {why(strategy, entry, desk.names)}",
+            "here": entry.image_id == desk.image.id,
+            "skipped": entry.skipped,
+        }
+        for number, entry in enumerate(entries, start=first + 1)
+    ]
+    _strip(
+        key="strip", data={"items": items, "total": len(ids)}, on_open_change=lambda: act(_open_from_strip)
+    )
+
+
+def _open_from_strip(_desk: Desk) -> None:
+    asked = (st.session_state.get("strip") or {}).get("open")
+    if asked == "all":
+        st.session_state["dialog"] = "queue"
+    elif asked is not None:
+        jump(int(asked))
+
+
+def _lines(entry: QueueEntry, strategy: str) -> list[str]:
+    first, score = brief(strategy, entry.score), entry.score
+    if score is None or not score.n_cells:
+        return [first]
+    rare = f" · {score.n_rare} rare" if score.n_rare else ""
+    return [first, f"{score.n_flagged} red{rare}"]
+
+
+def _thumbnail(project: Project, image_id: int) -> str:
+    small = project.images.thumbnail(image_id)
+    if small is None:
+        layer = project.images.get(image_id).layer
+        small = pictures.thumbnail(project.images.content(image_id), layer=layer)
+        project.images.keep_thumbnail(image_id, small)
+    return "data:image/jpeg;base64," + base64.b64encode(small).decode("ascii")
+
+
+# ---- the list of all ---------------------------------------------------------------------------------
+
+
+@st.dialog("All images", width="large", on_dismiss="rerun")
+def show_list(path: Path, view: View, names: Sequence[str]) -> None:
+    """Show the whole queue, filtered, and the images that are done; a click on a row opens its image."""
+    left, middle, right = st.columns([4, 4, 2], vertical_alignment="bottom")
+    kind = left.segmented_control(
+        "Images", ["To review", "Skipped", "Reviewed"], default="To review", required=True, key="list_kind"
+    )
+    if kind == "Reviewed":
+        _show_reviewed(path, middle.text_input("Name contains", key="list_name"), right)
+        return
+    with Project.open(path) as project:
+        choices = [None, *(each.label for each in project.classes.own())]
+    label = middle.selectbox(
+        "In which a cell may be",
+        choices,
+        index=choices.index(view.queue_label) if view.queue_label in choices else 0,
+        format_func=lambda k: "of any class" if k is None else names[k],
+        help="Also the class that Save & next stays with.",
+    )
+    with Project.open(path) as project:
+        order = project.rankings.order(label)
+        ids = [image_id for image_id, skipped in order if kind == "To review" or skipped]
+        ranking = project.rankings.current()
+        strategy = ranking.strategy if ranking else DEFAULT_STRATEGY
+        leaf = _leaf(len(ids), right)
+        coming = project.rankings.entries(ids[:BATCH])
+        rare = project.classes.rare_labels()
+        entries = project.rankings.entries(ids[leaf * _LISTED :][:_LISTED])
+        table = pd.DataFrame(
+            {
+                "": [_thumbnail(project, entry.image_id) for entry in entries],
+                "#": range(leaf * _LISTED + 1, leaf * _LISTED + 1 + len(entries)),
+                "Image": [("⤼ " if entry.skipped else "") + entry.name for entry in entries],
+                "Goes by": [brief(strategy, entry.score) for entry in entries],
+                "Red": [entry.score.n_flagged if entry.score else None for entry in entries],
+                "Rare": [entry.score.n_rare if entry.score else None for entry in entries],
+                "Why": [why(strategy, entry, names) for entry in entries],
+            }
+        )
+    if view.queue_label != label:
+        view.queue_label = label
+    who = ranked_by(ranking.model_id if ranking else None, stale=bool(ranking and ranking.stale))
+    st.caption(f"{who} {literal(batch_words(coming, names, rare))}  \nClick a row to open its image.")
+    if not ids:
+        st.info("No image here.")
+        return
+    _choose(table, [entry.image_id for entry in entries], f"{kind}_{label}_{leaf}")
+
+
+def ranked_by(model_id: int | None, *, stale: bool) -> str:
+    """Say whose ranking this is, and whether that model serves."""
+    if model_id is None:
+        return "Not ranked yet: in the order of import."
+    words = f"Ranked by model {model_id}."
+    return words + (" Another model serves by now: rank the pool again on the Train page." if stale else "")
+
+
+def _show_reviewed(path: Path, name: str, place: DeltaGenerator) -> None:
+    with Project.open(path) as project:
+        leaf = _leaf(project.reviews.count(name), place)
+        here = project.reviews.latest(_LISTED, leaf * _LISTED, name)
+        table = pd.DataFrame(
+            {
+                "": [_thumbnail(project, each.image_id) for each in here],
+                "Image": [each.name for each in here],
+                "Cells": [each.n_cells for each in here],
+                "Took": [duration(each.seconds) if each.origin == "expert" else "imported" for each in here],
+                "Saved": [pd.Timestamp(each.created_at) for each in here],
+            }
+        )
+    if not here:
+        st.info("No image here.")
+        return
+    _choose(table, [each.image_id for each in here], f"reviewed_{leaf}")
+
+
+def _leaf(n: int, place: DeltaGenerator) -> int:
+    """Return which leaf of a long list to show, from 0."""
+    if n <= _LISTED:
+        return 0
+    leaves = -(-n // _LISTED)
+    return int(place.number_input(f"Leaf of {leaves}", 1, leaves, key="list_leaf", help=f"{n:,} images")) - 1
+
+
+def _choose(table: pd.DataFrame, ids: list[int], key: str) -> None:
+    chosen = st.dataframe(
+        table,
+        key=f"list_{key}",
+        hide_index=True,
+        height=430,
+        row_height=64,
+        on_select="rerun",
+        selection_mode="single-cell",
+        column_config={
+            "": st.column_config.ImageColumn(width=90),
+            "Saved": st.column_config.DatetimeColumn(format="distance"),
+        },
+    )
+    cells = chosen["selection"]["cells"]
+    if cells:
+        jump(ids[cells[0][0]])
+        st.rerun()
+
+
+def queue_label(view: View, n_classes: int) -> int | None:
+    """Return the class that the queue is filtered by, if there still is one."""
+    return view.queue_label if view.queue_label is not None and view.queue_label < n_classes else None

@@ -1,0 +1,71 @@
+"""Charts: what is on them, point by point."""
+
+from __future__ import annotations
+
+import warnings
+
+from rbcal.charts import learning_curve
+from rbcal.evaluation.metrics import Evaluation
+from rbcal.store.classes import CellClass
+from rbcal.store.evaluations import CurvePoint
+from rbcal.store.rankings import PoolState
+
+CLASSES = (CellClass(0, "disc", False), CellClass(1, "E.1", True), CellClass(2, "a[b]: c", False))
+
+
+def point(model_id: int, n_cells: int, ap: float) -> CurvePoint:
+    evaluation = Evaluation(ap, ap / 2, ap / 4, None, (ap, None, 0.1), (10, 0, 3), 5)
+    return CurvePoint(model_id, 2, n_cells, "2026-01-01", evaluation)
+
+
+CURVE = [point(1, 100, 0.4), point(2, 150, 0.6)]
+
+
+def rows(chart) -> list[dict]:
+    """Return the rows that a chart carries to the browser."""
+    document = chart.to_dict()
+    [dataset] = document["datasets"].values()
+    return dataset
+
+
+def test_each_metric_has_a_point_for_each_model():
+    found = {
+        (row["Metric"], row["Annotated cells"]): row["AP"]
+        for row in rows(learning_curve.learning_curve(CURVE))
+    }
+    assert found == {
+        ("Precision_all", 100): 0.4,
+        ("Precision_all", 150): 0.6,
+        ("mAP@0.5", 100): 0.2,
+        ("mAP@0.5", 150): 0.3,
+        ("mAP@[.5:.95]", 100): 0.1,
+        ("mAP@[.5:.95]", 150): 0.15,
+    }  # and no rare class: the test set has none, which is not an AP of 0
+
+
+def test_a_class_without_a_test_cell_has_no_point():
+    found = rows(learning_curve.class_curve(CURVE, CLASSES))
+    assert [(row["Class"], row["AP@0.5"]) for row in found] == [
+        ("disc", 0.4),
+        ("a[b]: c", 0.1),
+        ("disc", 0.6),
+        ("a[b]: c", 0.1),
+    ]
+
+
+def test_a_field_with_brackets_or_dots_is_no_path():
+    encoding = learning_curve.class_curve(CURVE, CLASSES).to_dict()["layer"][0]["encoding"]
+    assert encoding["y"]["field"] == "AP@0\\.5"
+
+
+def test_the_flagged_cells_fall_as_the_pool_is_reviewed():
+    history = [PoolState(1, 100, 9, 200.0, 150.0), PoolState(2, 150, 8, 180.0, 90.0)]
+    found = rows(learning_curve.flagged_curve(history))
+    assert [(row["Annotated cells"], row["Cells"]) for row in found] == [(100, 150.0), (150, 90.0)]
+
+
+def test_charts_of_one_model_and_one_step_are_charts():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for chart in (learning_curve.learning_curve(CURVE[:1]), learning_curve.loss_curve([(1, 2.5)])):
+            assert chart.to_dict()

@@ -1,0 +1,116 @@
+"""Detections beside annotated cells: matched one to one, counted, and the mistakes named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rbcal.evaluation.matching import confusion, match, mistakes
+from rbcal.types import Annotations, Detections
+
+CELLS = Annotations([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]], [0, 1, 1])
+
+
+def detections(*found):
+    """Return detections of (x, label, p of the label); the rest is background."""
+    probs = np.zeros((len(found), 3))
+    for row, (_, label, p) in zip(probs, found, strict=True):
+        row[label + 1], row[0] = p, 1 - p
+    boxes = np.array([[x, 0, x + 10, 10] for x, *_ in found], np.float32).reshape(-1, 4)
+    return Detections(boxes, probs.astype(np.float32))
+
+
+def test_each_cell_has_the_detection_that_overlaps_it_most():
+    matched = match(CELLS, detections((1, 0, 0.9), (0, 1, 0.9), (20, 1, 0.9), (70, 0, 0.9)))
+    assert matched.annotation.tolist() == [1, 2, -1]
+    assert matched.detection.tolist() == [-1, 0, 1, -1]
+    assert matched.missed.tolist() == [2]
+    assert matched.false.tolist() == [0, 3]
+    assert matched.overlap.tolist() == [0, 1, 1, 0]
+
+
+def test_half_an_overlap_is_the_same_cell_and_less_is_not():
+    third = detections((5, 0, 0.9))  # 50 of 150 square pixels
+    assert match(CELLS, third).annotation.tolist() == [-1, -1, -1]
+    assert match(CELLS, third, least=1 / 3).annotation.tolist() == [0, -1, -1]
+
+
+def test_what_is_probably_background_takes_no_part():
+    faint = detections((0, 0, 0.4), (60, 0, 0.4))
+    assert match(CELLS, faint).annotation.tolist() == [0, -1, -1]
+    matched = match(CELLS, faint, cell_threshold=0.5)
+    assert matched.annotation.tolist() == [-1, -1, -1]
+    assert matched.false.tolist() == []
+
+
+def test_confusions_are_counted_by_hand():
+    found = detections((0, 1, 0.9), (20, 1, 0.9), (70, 0, 0.9), (90, 0, 0.3))
+    # class 0 called 1; class 1 right once, missed once; one box of class 0 where nothing is
+    assert confusion([(CELLS, found)], 2).tolist() == [[0, 1, 0], [0, 1, 1], [1, 0, 0]]
+
+
+def test_a_perfect_detector_is_on_the_diagonal():
+    found = detections((0, 0, 1.0), (20, 1, 1.0), (40, 1, 1.0))
+    assert confusion([(CELLS, found), (CELLS, found)], 2).tolist() == [[2, 0, 0], [0, 4, 0], [0, 0, 0]]
+    assert mistakes(CELLS, found) == []
+
+
+def test_a_class_that_the_detector_does_not_know_yet_is_counted():
+    cells = Annotations([[0, 0, 10, 10]], [2])
+    assert confusion([(cells, detections((0, 1, 0.9)))], 3)[2, 1] == 1
+    [mistake] = mistakes(cells, detections((0, 1, 0.9)))
+    assert (mistake.kind, mistake.annotated, mistake.predicted, mistake.uncertainty) == (
+        "confused",
+        2,
+        1,
+        1.0,
+    )
+
+
+def test_mistakes_come_by_how_strongly_the_detector_contradicts():
+    probs = np.array([[0.1, 0.2, 0.7], [0.02, 0.98, 0.0], [0.6, 0.0, 0.4]], np.float32)
+    found = Detections([[0, 0, 10, 10], [70, 0, 80, 10], [20, 0, 30, 10]], probs)
+    first, second, third, fourth = mistakes(CELLS, found)
+    assert (first.kind, first.annotated, first.uncertainty) == ("missed", 1, 1.0)  # nothing at all at x = 40
+    assert (second.kind, second.predicted, second.found) == ("false", 0, (70, 0, 80, 10))
+    assert second.uncertainty == pytest.approx(0.98)
+    assert (third.kind, third.annotated, third.predicted) == ("confused", 0, 1)
+    assert third.uncertainty == pytest.approx(1 - 0.2 / 0.9)
+    assert (fourth.kind, fourth.box) == (
+        "missed",
+        (20, 0, 30, 10),
+    )  # a faint box is there: less of a contradiction
+    assert fourth.uncertainty == pytest.approx(0.6)
+
+
+def test_empty_images_are_defined():
+    assert mistakes(Annotations.empty(), detections()) == []
+    assert confusion([], 2).sum() == 0
+    assert match(Annotations.empty(), detections((0, 0, 0.9))).false.tolist() == [0]
+
+
+BOXES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(2, 20)), max_size=6)
+
+
+@given(BOXES, BOXES)
+def test_every_cell_and_every_detection_is_counted_once(cells, found):
+    truth = Annotations(
+        np.array([[x, y, x + s, y + s] for x, y, s in cells]).reshape(-1, 4), [0] * len(cells)
+    )
+    probs = np.tile(np.float32([0.1, 0.9]), (len(found), 1))
+    guess = Detections(np.array([[x, y, x + s, y + s] for x, y, s in found]).reshape(-1, 4), probs)
+    matched = match(truth, guess)
+    pairs = [(n, m) for n, m in enumerate(matched.detection.tolist()) if m >= 0]
+    assert all(matched.annotation[m] == n for n, m in pairs)
+    assert len(pairs) == len(truth) - len(matched.missed) == len(guess) - len(matched.false)
+    counts = confusion([(truth, guess)], 1)
+    assert counts[0].sum() == len(truth)
+    assert counts[:, 0].sum() == len(guess)
+
+
+def test_an_image_in_which_a_detector_finds_nothing_is_all_missed():
+    nothing = Detections(np.empty((0, 4)), np.empty((0, 1)))  # as the store returns it
+    assert [each.kind for each in mistakes(CELLS, nothing)] == ["missed"] * 3
+    assert confusion([(CELLS, nothing)], 2).tolist() == [[0, 0, 1], [0, 0, 2], [0, 0, 0]]

@@ -1,0 +1,279 @@
+"""Annotations and predictions on their way out of a project and back into another one."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rbcal import synth
+from rbcal.errors import ProjectError
+from rbcal.formats.files import located
+from rbcal.interchange import export_dataset, import_images
+from rbcal.store.project import Project
+from rbcal.types import Annotations
+from tests.browser.driver import plant
+from tests.conftest import add_image
+
+FORMATS = ("coco", "voc", "yolo")
+LABELS = {"coco": "annotations.json", "voc": "", "yolo": ""}
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "=cmd()",
+    "../..",
+    "é" * 300,
+    "🔴 'quote\".png",
+    "a/b.png",
+    "nul.tif",
+    ".jpg",
+    "a\x85b\u2028c",
+]
+
+
+def there_and_back(project: Project, folder: Path, format_: str) -> Project:
+    """Export a project, and import it into a new one."""
+    export_dataset.export(project, folder / "out", format_)
+    source, labels = located(folder / "out"), located(folder / "out" / LABELS[format_])
+    other = Project.create(folder / "other.rbcal")
+    dataset = import_images.read_labels(labels, source)
+    assert dataset.complaints == ()
+    report = import_images.import_images(other, source, annotations=dataset)
+    assert report.complaints == []
+    return other
+
+
+def content(project: Project) -> dict[str, tuple]:
+    """Return what a project holds of each picture, by the digest of its bytes."""
+    names = project.classes.names()
+    found = {}
+    for image in project.images.all():
+        review = project.reviews.current(image.id)
+        cells = None
+        if review is not None:
+            cells = [(names[state.label], state.box) for state in project.log.boxes(image.id).values()]
+        found[project.images.digest(image.id)] = (image.split, cells)
+    return found
+
+
+def cells_by_name(project: Project) -> dict[str, int]:
+    return {project.classes.names()[k]: n for k, n in project.reviews.cells_per_class().items()}
+
+
+def groups(project: Project) -> set[frozenset[str]]:
+    """Return which pictures stand together."""
+    together: dict[str, set[str]] = {}
+    for image in project.images.all():
+        together.setdefault(image.group, set()).add(project.images.digest(image.id))
+    return {frozenset(each) for each in together.values()}
+
+
+@pytest.fixture
+def shared(project):
+    """A project with everything that a format may lose: groups, a test set, an empty image, the pool."""
+    add_image(project, 1, group="slide 1", annotated=True)
+    add_image(project, 2, group="slide 1")
+    add_image(project, 3, group="slide 2", split="test", annotated=True)
+    empty, _ = add_image(project, 4, group="slide 3")
+    project.reviews.save(empty, Annotations.empty(), origin="expert", base_revision=0)
+    add_image(project, 5, group="slide 2", split="test")
+    add_image(project, 6, group="images", annotated=True)
+    return project
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_everything_that_a_format_carries_comes_back(shared, tmp_path, format_):
+    with there_and_back(shared, tmp_path, format_) as other:
+        before, after = content(shared), content(other)
+        assert before.keys() == after.keys()
+        for digest, (split, cells) in before.items():
+            assert after[digest][0] == split
+            assert (after[digest][1] is None) == (cells is None)
+            for (name, box), (name_after, box_after) in zip(cells or (), after[digest][1] or (), strict=True):
+                assert name == name_after
+                assert np.abs(np.subtract(box, box_after)).max() <= 0.5
+        assert groups(other) == groups(shared)
+
+
+corner, side = st.floats(0, 100), st.floats(0.5, 50)
+cells = st.lists(st.tuples(corner, corner, side, side, st.integers(0, 2)), max_size=8)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@given(found=cells)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_boxes_come_back_within_half_a_pixel(tmp_path_factory, format_, found):
+    folder = tmp_path_factory.mktemp("share")
+    with Project.create(folder / "a.rbcal", classes=["disc", "slit", "spiky"]) as project:
+        image_id, _ = add_image(project, 1)
+        boxes = [(x, y, min(x + w, 160), min(y + h, 120)) for x, y, w, h, _ in found]
+        annotations = Annotations(np.array(boxes, np.float32).reshape(-1, 4), [cell[4] for cell in found])
+        project.reviews.save(image_id, annotations, origin="expert", base_revision=0)
+        with there_and_back(project, folder, format_) as other:
+            [(_, before)], [(_, after)] = content(project).values(), content(other).values()
+            assert [name for name, _ in before] == [name for name, _ in after]
+            for (_, a), (_, b) in zip(before, after, strict=True):
+                assert np.abs(np.subtract(a, b)).max() <= 0.5
+
+
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30)
+words = words.filter(str.strip) | st.sampled_from(
+    [*HOSTILE, "images", "labels", "test", "train", "VOC", "a b"]
+)
+pictured = st.lists(
+    st.tuples(words, st.integers(0, 2), st.sampled_from([None, 0, 3])), min_size=1, max_size=5
+)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@given(
+    pictured=pictured,
+    slides=st.lists(words, min_size=3, max_size=3, unique_by=str.strip),
+    tested=st.integers(0, 3),
+)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_things_are_called_they_come_back(tmp_path_factory, format_, pictured, slides, tested):
+    folder = tmp_path_factory.mktemp("share")
+    with Project.create(folder / "a.rbcal", classes=["disc", "slit", "spiky"]) as project:
+        for place, (name, slide, n_cells) in enumerate(pictured):
+            pixels, annotations = synth.draw(place, width=80, height=60, n_cells=n_cells or 0)
+            split = "test" if slide < tested else "work"
+            image_id = project.images.add(
+                synth.encode(pixels), name=name, width=80, height=60, group=slides[slide], split=split
+            )
+            if n_cells is not None:
+                project.reviews.save(image_id, annotations, origin="expert", base_revision=0)
+        with there_and_back(project, folder, format_) as other:
+            before, after = content(project), content(other)
+            assert {digest: split for digest, (split, _) in before.items()} == {
+                digest: split for digest, (split, _) in after.items()
+            }
+            for digest, (_, found) in before.items():
+                assert (found and [name for name, _ in found]) == (
+                    after[digest][1] and [name for name, _ in after[digest][1]]
+                )
+            assert groups(other) == groups(project)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_hostile_names_stay_inside_the_folder_and_come_back_where_the_format_can(tmp_path, format_):
+    with Project.create(tmp_path / "a.rbcal", classes=[*HOSTILE[:3], "disc"]) as project:
+        for place, name in enumerate(HOSTILE):
+            pixels, annotations = synth.draw(place, width=80, height=60, n_cells=3, n_classes=4)
+            image_id = project.images.add(
+                synth.encode(pixels), name=name, width=80, height=60, group=name, split="work"
+            )
+            project.reviews.save(image_id, annotations, origin="import", base_revision=0)
+        with there_and_back(project, tmp_path, format_) as other:
+            assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"out"}
+            if format_ != "yolo":
+                assert {image.name for image in other.images.all()} == set(HOSTILE)
+            assert cells_by_name(other) == cells_by_name(project)
+
+
+def test_categories_keep_their_ids_whether_used_or_not(shared, tmp_path):
+    shared.classes.add(["never seen"])
+    export_dataset.export(shared, tmp_path / "out", "coco", with_images=False)
+    document = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    assert [(row["id"], row["name"]) for row in document["categories"]] == [
+        (label + 1, name) for label, name in enumerate(shared.classes.names())
+    ]
+    assert not (tmp_path / "out" / "images").exists()
+
+
+def test_pycocotools_loads_the_annotations_and_the_results(tmp_path, capsys):
+    from pycocotools.coco import COCO
+
+    ids = plant(tmp_path / "p.rbcal", 2, width=160, height=120, n_cells=12)
+    with Project.open(tmp_path / "p.rbcal") as project:
+        export_dataset.export(project, tmp_path / "out", "coco")
+        n = export_dataset.export(project, tmp_path / "found", "predictions-coco")
+        cells = project.rankings.cells(project.rankings.current().id, ids[0])
+    truth = COCO(tmp_path / "out" / "annotations.json")
+    results = truth.loadRes(str(tmp_path / "found" / "results.json"))
+    capsys.readouterr()
+    assert n == 2
+    rows = results.loadAnns(results.getAnnIds(imgIds=[ids[0]]))
+    assert [row["category_id"] for row in rows] == [cell.label + 1 for cell in cells]
+    assert [row["u_d"] for row in rows] == [cell.u_d for cell in cells]
+
+
+def test_predictions_come_as_tables_of_cells_and_of_images(tmp_path):
+    first, *_ = plant(tmp_path / "p.rbcal", 2, width=160, height=120, n_cells=12)
+    with Project.open(tmp_path / "p.rbcal") as project:
+        export_dataset.export(project, tmp_path / "out", "predictions-csv")
+        ranking = project.rankings.current()
+        score, cells = project.rankings.score(ranking.id, first), project.rankings.cells(ranking.id, first)
+    with (tmp_path / "out" / "images.csv").open(encoding="utf-8-sig", newline="") as file:
+        image = next(row for row in csv.DictReader(file) if int(row["image_id"]) == first)
+    assert (float(image["R"]), int(image["flagged"])) == (score.relevance, score.n_flagged)
+    with (tmp_path / "out" / "cells.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["image_id"]) == first]
+    assert [float(row["U_c"]) for row in rows] == [cell.u_c for cell in cells]
+    assert sum(int(row["flagged"]) for row in rows) == score.n_flagged
+    assert float(rows[0]["probability"]) == pytest.approx(cells[0].probs[cells[0].label + 1])
+
+
+def test_no_table_holds_a_formula(tmp_path):
+    plant(tmp_path / "p.rbcal", 1, width=160, height=120, n_cells=12)
+    with Project.open(tmp_path / "p.rbcal") as project:
+        project._database.write("UPDATE image SET name = '=cmd()'")
+        project._database.write("UPDATE class SET name = '@' || name")
+        export_dataset.export(project, tmp_path / "out", "predictions-csv")
+    for name in ("cells.csv", "images.csv"):
+        with (tmp_path / "out" / name).open(encoding="utf-8-sig", newline="") as file:
+            assert not any(
+                field.startswith(("=", "@", "+", "-")) for row in csv.reader(file) for field in row
+            )
+
+
+def test_the_category_of_a_result_is_that_of_its_class_whatever_the_classes_are_called(tmp_path):
+    first, *_ = plant(tmp_path / "p.rbcal", 1, width=160, height=120, n_cells=12)
+    with Project.open(tmp_path / "p.rbcal") as project:
+        project._database.write(
+            "UPDATE class SET name = CASE id WHEN 0 THEN ? ELSE '=x' END WHERE id < 2", ("'=x",)
+        )
+        export_dataset.export(project, tmp_path / "out", "predictions-coco")
+        cells = project.rankings.cells(project.rankings.current().id, first)
+    rows = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [row["category_id"] for row in rows] == [cell.label + 1 for cell in cells]
+
+
+@pytest.mark.parametrize("format_", ["coco", "voc"])
+def test_the_page_of_a_stack_comes_back(project, tmp_path, format_):
+    pages = np.zeros((2, 60, 80), np.uint8)
+    tifffile.imwrite(tmp_path / "stack.tif", pages)
+    import_images.import_images(project, located(tmp_path / "stack.tif"), layer="page=2")
+    with there_and_back(project, tmp_path, format_) as other:
+        assert [image.layer for image in other.images.all()] == ["page=2"]
+
+
+def test_a_folder_of_the_user_is_left_alone(shared, tmp_path):
+    (tmp_path / "out.part").mkdir()
+    export_dataset.export(shared, tmp_path / "out", "coco", with_images=False)
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"out", "out.part"}
+
+
+def test_an_export_overwrites_nothing_and_leaves_nothing_half_done(shared, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ProjectError, match="exists already"):
+        export_dataset.export(shared, tmp_path / "out", "coco")
+    with pytest.raises(ProjectError, match="no predictions yet"):
+        export_dataset.export(shared, tmp_path / "other", "predictions-csv")
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["out"]
+
+
+def test_an_export_keeps_nobody_from_saving(shared, tmp_path):
+    def track(images):
+        with Project.open(shared.path) as expert:
+            expert.classes.add(["meanwhile"])
+        return iter(images)
+
+    export_dataset.export(shared, tmp_path / "out", "yolo", track=track)
+    assert "meanwhile" in shared.classes.names()
+    assert "meanwhile" not in (tmp_path / "out" / "data.yaml").read_text()

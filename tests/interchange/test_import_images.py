@@ -1,0 +1,291 @@
+"""Import: what becomes seed set, test set and pool; what is refused, one by one; what happens twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rbcal.config import TrainConfig
+from rbcal.errors import FormatError, ProjectError
+from rbcal.evaluation.metrics import Evaluation
+from rbcal.formats import coco
+from rbcal.formats.files import folder
+from rbcal.interchange import import_images as importer
+from rbcal.interchange.import_images import import_images
+from rbcal.store.log import BoxState
+from rbcal.store.project import Project
+from tests.conftest import write_coco
+
+
+@pytest.fixture
+def slides(tmp_path):
+    """Eight images of four slides, all annotated."""
+    return write_coco(tmp_path / "data")
+
+
+def run(project, slides, **options):
+    annotations = coco.read(slides.read_bytes())
+    return import_images(project, folder(slides.parent / "images"), annotations=annotations, **options)
+
+
+def edit(slides, change):
+    document = json.loads(slides.read_text())
+    change(document)
+    slides.write_text(json.dumps(document))
+
+
+def test_every_box_is_kept_by_default(project, slides):
+    report = run(project, slides)
+    expected = len(json.loads(slides.read_text())["annotations"])
+    assert (report.added, report.seed_images, report.pool_images, report.cells) == (8, 8, 0, expected)
+    assert project.images.counts().annotated_cells == expected
+
+
+def test_boxes_arrive_where_the_file_says(project, slides):
+    run(project, slides)
+    document = json.loads(slides.read_text())
+    expected = [a["bbox"] for a in document["annotations"] if a["image_id"] == 1]
+    image = next(image for image in project.images.annotated() if image.name == "001.png")
+    boxes = project.reviews.current(image.id).annotations.boxes
+    assert [[x1, y1, x2 - x1, y2 - y1] for x1, y1, x2, y2 in boxes.tolist()] == [
+        pytest.approx(box, abs=1e-3) for box in expected
+    ]
+
+
+def test_seed_test_and_pool_are_drawn_as_asked(project, slides):
+    report = run(project, slides, seed_images=3, test_fraction=0.25)
+    counts = project.images.counts()
+    assert (report.seed_images, report.test_images, report.pool_images) == (3, 2, 3)
+    assert (counts.annotated_images, counts.test_images, counts.pool_images) == (3, 2, 3)
+    assert sorted(project.images.group_splits().values()) == ["test", "work", "work", "work"]
+
+
+def test_the_same_seed_draws_the_same_images(slides, tmp_path):
+    draws = []
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        with Project.create(tmp_path / f"{name}.rbcal") as project:
+            run(project, slides, seed_images=2, test_fraction=0.25, seed=seed)
+            draws.append([image.name for image in (*project.images.annotated(), *project.images.test())])
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_a_repeated_import_adds_nothing_twice(project, slides):
+    first = run(project, slides, seed_images=3, test_fraction=0.25)
+    before = project.images.counts()
+    second = run(project, slides, seed_images=3, test_fraction=0.25)
+    assert project.images.counts() == before
+    assert (first.known, second.known, second.added, second.cells) == (0, 8, 0, 0)
+    assert ["test set was drawn at set-up" in line for line in second.complaints] == [True]
+
+
+def test_an_import_that_was_cut_off_is_completed_by_the_next(project, slides):
+    class PulledPlugError(Exception):
+        pass
+
+    def pull_the_plug(images):
+        yield from images[:4]
+        raise PulledPlugError
+
+    passes = iter([iter, pull_the_plug])
+    with pytest.raises(PulledPlugError):
+        run(project, slides, seed_images=3, test_fraction=0.25, track=lambda images: next(passes)(images))
+    assert project.images.counts().images == 4
+    run(project, slides, seed_images=3, test_fraction=0.25)
+    counts = project.images.counts()
+    assert (counts.annotated_images, counts.test_images, counts.pool_images) == (3, 2, 3)
+
+
+def test_pictures_that_the_file_does_not_name_join_the_pool(project, slides):
+    edit(slides, lambda document: document["images"].pop())
+    report = run(project, slides)
+    assert (report.added, report.pool_images) == (8, 1)
+    assert [image.name for image in project.images.pool()] == ["008.png"]
+
+
+def test_boxes_reach_images_that_were_imported_without(project, slides):
+    import_images(project, folder(slides.parent / "images"))
+    assert project.images.counts().pool_images == 8
+    report = run(project, slides)
+    assert (report.added, report.known, report.seed_images) == (0, 8, 8)
+    assert project.images.counts().annotated_images == 8
+
+
+def test_a_damaged_picture_is_named_and_skipped(project, slides):
+    path = slides.parent / "images" / "003.png"
+    path.write_bytes(path.read_bytes()[:300])
+    report = run(project, slides)
+    assert report.added == 7
+    assert [line for line in report.complaints if line.startswith("003.png: it is damaged")]
+
+
+def test_a_missing_picture_is_named(project, slides):
+    (slides.parent / "images" / "003.png").unlink()
+    assert "003.png: the picture was not found" in run(project, slides).complaints
+
+
+def test_the_same_picture_under_two_names_is_stored_once(project, slides):
+    shutil.copy(slides.parent / "images" / "001.png", slides.parent / "images" / "copy.png")
+    report = run(project, slides)
+    assert report.added == 8
+    assert "copy.png: it is the same picture as 001.png; it was skipped" in report.complaints
+
+
+def test_a_box_is_clipped_at_the_border_or_skipped_beyond_it(project, slides):
+    def change(document):
+        document["images"], document["annotations"] = (
+            document["images"][:1],
+            [
+                {"id": 1, "image_id": 1, "category_id": 1, "bbox": [150, 100, 40, 40]},
+                {"id": 2, "image_id": 1, "category_id": 2, "bbox": [200, 10, 10, 10]},
+            ],
+        )
+
+    edit(slides, change)
+    report = run(project, slides)
+    [image] = project.images.annotated()
+    assert project.reviews.current(image.id).annotations.boxes.tolist() == [[150, 100, 160, 120]]
+    assert report.complaints == [
+        "001.png: box [150, 100, 190, 140] sticks out of the picture; it was clipped",
+        "001.png: box [200, 10, 210, 20] lies outside the picture; it was skipped",
+    ]
+
+
+def test_boxes_for_another_size_are_left_out(project, slides):
+    edit(slides, lambda document: document["images"][0].update(width=320, height=240))
+    report = run(project, slides)
+    assert report.pool_images == 1
+    assert any("says 320 x 240 pixels, the picture has 160 x 120" in line for line in report.complaints)
+
+
+def test_an_image_whose_boxes_are_all_degenerate_joins_the_pool(project, slides):
+    def flatten(document):
+        for annotation in document["annotations"]:
+            if annotation["image_id"] == 2:
+                annotation["bbox"][2] = 0
+
+    edit(slides, flatten)
+    report = run(project, slides)
+    assert [image.name for image in project.images.pool()] == ["002.png"]
+    assert any("002.png" in line and "area is zero" in line for line in report.complaints)
+
+
+def test_classes_come_with_the_first_import_and_new_ones_join(tmp_path, slides):
+    with Project.create(tmp_path / "p.rbcal") as project:
+        assert run(project, slides).new_classes == ("disc", "slit", "spiky")
+    with Project.create(tmp_path / "q.rbcal", classes=["spiky", "own"]) as project:
+        run(project, slides)
+        assert project.classes.names() == ("spiky", "own", "disc", "slit")
+
+
+def test_a_slide_of_the_test_set_gets_no_more_images_once_it_was_used(project, slides, tmp_path):
+    run(project, slides, test_fraction=0.25)
+    [test_group] = [name for name, split in project.images.group_splits().items() if split == "test"]
+    model_id = project.models.add(TrainConfig(), b"weights", {"train": project.images.annotated()}, seconds=1)
+    project.evaluations.save(model_id, Evaluation(0.5, 0.4, 0.3, None, (0.4, 0.6, None), (1, 1, 0), 2))
+    late = tmp_path / "late"
+    late.mkdir()
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(late / "late.png")
+    report = import_images(project, folder(late), group=test_group)
+    assert report.added == 0
+    assert "a model was measured" in report.complaints[0]
+
+
+def test_subfolders_are_groups_and_loners_stand_alone(project, tmp_path):
+    for grey, name in enumerate(("slide 1/a.png", "slide 1/b.png", "slide 2/a.png", "c.png")):
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((9, 9, 3), grey, np.uint8)).save(path)
+    import_images(project, folder(tmp_path / "tree"))
+    groups = sorted(project.images.group_splits())
+    assert groups[0].startswith("c.png (")
+    assert groups[1:] == ["slide 1", "slide 2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed_images": 9}, "9 seed images were asked for, but there are 8 images with boxes"),
+        ({"test_fraction": 1.0}, "0 <= F < 1"),
+        ({"test_fraction": 0.5, "group": None, "seed_images": 8}, "8 seed images were asked for"),
+    ],
+)
+def test_an_impossible_draw_imports_nothing(project, slides, options, message):
+    with pytest.raises(ProjectError, match=message):
+        run(project, slides, **options)
+    assert project.images.counts().images == 0
+
+
+def test_one_slide_cannot_be_split_into_training_and_test(project, slides):
+    edit(slides, lambda document: [image.update(group="one") for image in document["images"]])
+    with pytest.raises(ProjectError, match="at least 2 new groups"):
+        run(project, slides, test_fraction=0.5)
+
+
+def test_an_empty_folder_is_said_so(project, tmp_path):
+    with pytest.raises(FormatError, match="no picture to import"):
+        import_images(project, folder(tmp_path))
+    with pytest.raises(FormatError, match="no folder"):
+        folder(tmp_path / "none")
+
+
+def test_a_test_image_that_comes_too_late_is_named(project, slides):
+    run(project, slides, test_fraction=0.25)
+    late = write_coco(slides.parent / "late", 1, width=100, height=90)
+    edit(late, lambda document: document["images"][0].update(split="test", group="late"))
+    report = run(project, late)
+    assert report.test_images == 0
+    assert any("this project's test set was drawn before" in line for line in report.complaints)
+
+
+def test_folders_of_a_format_name_no_slide(project, slides):
+    root = slides.parent / "tree"
+    shutil.copytree(slides.parent / "images", root / "images" / "train")
+    import_images(project, folder(root))
+    assert project.images.counts().groups == 8
+
+
+def test_two_long_groups_that_begin_alike_stay_two(project, slides):
+    def lengthen(document):
+        for image in document["images"]:
+            image["group"] = "x" * 5000 + image["group"]
+
+    edit(slides, lengthen)
+    run(project, slides)
+    assert project.images.counts().groups == 4
+
+
+def test_boxes_never_take_the_place_of_unfinished_work(project, slides):
+    import_images(project, folder(slides.parent / "images"))
+    image = project.images.pool()[0]
+    drawn = {0: BoxState((1, 2, 30, 40), 0, "drawn")}
+    version = project.log.record(image.id, "begin", {}, version=0)
+    project.log.record(image.id, "edit", drawn, version=version)
+    report = run(project, slides)
+    assert (
+        f"{image.name}: somebody is at work on it; its boxes were left out. Save it first"
+        in report.complaints
+    )
+    assert project.log.boxes(image.id) == drawn
+    assert project.images.get(image.id).review_id is None
+
+
+def test_a_file_larger_than_a_row_can_be_is_named_and_skipped(project, slides, monkeypatch):
+    monkeypatch.setattr(importer, "LARGEST_FILE", 100)
+    report = run(project, slides)
+    assert report.added == 0
+    assert len([line for line in report.complaints if "a project file holds pictures of up to" in line]) == 8
+
+
+def test_an_import_that_names_a_merged_class_lands_in_its_target(project, slides):
+    project.classes.merge(1, 0)
+    assert run(project, slides).new_classes == ()
+    merged = project.reviews.cells_per_class()
+    assert 1 not in merged
+    project.classes.part(1)
+    parted = project.reviews.cells_per_class()
+    assert parted[1]
+    assert parted[0] + parted[1] == merged[0]

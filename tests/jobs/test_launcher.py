@@ -1,0 +1,183 @@
+"""Jobs in a worker process: done, cancelled, failed and killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.detector import trainer
+from rbcal.errors import JobCancelledError, JobError
+from rbcal.jobs import launcher, worker
+from rbcal.store.project import Project
+from tests.conftest import add_image
+
+TINY = TrainConfig(steps=3, init="random").to_json()
+LONG = TrainConfig(steps=100_000, init="random").to_json()
+PASSES = ScoringConfig(passes=3).to_json()
+
+
+def wait_until(project, condition, seconds=120):
+    """Look at the last job until the condition holds; return the job."""
+    deadline = time.monotonic() + seconds
+    while not condition(job := launcher.watch(project)):
+        assert time.monotonic() < deadline, job
+        time.sleep(0.05)
+    return job
+
+
+@pytest.fixture
+def slides(project):
+    """Two images to train on, one to test on, two in the pool."""
+    for seed in (1, 2):
+        add_image(project, seed, annotated=True)
+    add_image(project, 3, group="test", split="test", annotated=True)
+    for seed in (4, 5):
+        add_image(project, seed)
+    return project
+
+
+@pytest.fixture
+def long_job(slides):
+    """A training that is under way and would last for hours."""
+    launcher.start(slides.path, "train", {"train": LONG})
+    wait_until(slides, lambda job: job.stage == "Training" and job.step > 0)
+    yield slides
+    launcher.cancel(slides)
+    wait_until(slides, lambda job: not job.active)
+    launcher._workers[slides.path.resolve()].wait()
+
+
+def test_a_worker_outlives_its_starter_and_trains_measures_and_ranks(slides):
+    program = "import sys, json, pathlib; from rbcal.jobs import launcher; "
+    program += "launcher.start(pathlib.Path(sys.argv[1]), 'train', json.loads(sys.argv[2]))"
+    config = json.dumps({"train": TINY, "score": PASSES})
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program, slides.path, config], check=True)
+    job = wait_until(slides, lambda job: not job.active)
+    assert (job.state, job.reason) == ("done", None)
+    model = slides.models.serving()
+    assert (model.n_images, model.n_cells) == (2, slides.images.counts().annotated_cells)
+    assert [point.model_id for point in slides.evaluations.curve()] == [model.id]
+    assert [entry.score is not None for entry in slides.rankings.queue()] == [True, True]
+    assert [step for step, _ in slides.jobs.losses(job.id)] == [1, 2, 3]
+
+
+def test_a_job_under_way_bars_others_but_not_the_expert(long_job):
+    with pytest.raises(JobError, match="under way"):
+        launcher.start(long_job.path, "score", {"score": PASSES})
+    with Project.open(long_job.path) as second:
+        add_image(second, 77)
+        assert second.images.counts().images == 6
+    assert launcher.watch(long_job).state == "running"
+    launcher.cancel(long_job)
+    assert wait_until(long_job, lambda job: not job.active, seconds=20).state == "cancelled"
+    assert long_job.models.all() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_killed_worker_is_shown_as_failed_with_the_reason(long_job):
+    os.kill(launcher._workers[long_job.path.resolve()].pid, signal.SIGKILL)
+    job = wait_until(long_job, lambda job: not job.active, seconds=20)
+    assert job.state == "failed"
+    assert "killed, perhaps for want of memory" in job.reason
+    assert "No annotation is lost" in job.reason
+
+
+def test_a_running_job_whose_lock_nobody_holds_has_died(slides):
+    slides.jobs.start(slides.jobs.add("train", {}))
+    launcher.log_path(slides.path).write_text("first line\nout of paper\n")
+    job = launcher.watch(slides)
+    assert job.state == "failed"
+    assert job.reason == (
+        "The worker process ended unexpectedly. Its last words: out of paper. "
+        "No annotation is lost. Start it again."
+    )
+
+
+def test_a_queued_job_may_take_its_time_to_start_but_not_for_ever(slides, monkeypatch):
+    slides.jobs.add("train", {})
+    assert launcher.watch(slides).state == "queued"
+    monkeypatch.setattr(launcher, "_STARTING_SECONDS", 0)
+    assert launcher.watch(slides).state == "failed"
+
+
+def test_a_job_that_was_cancelled_before_it_began_does_nothing(slides):
+    job_id = slides.jobs.add("train", {"train": TINY})
+    launcher.cancel(slides)
+    with pytest.raises(JobCancelledError):
+        worker.run(slides.path, job_id)
+    assert slides.jobs.get(job_id).state == "cancelled"
+
+
+def test_an_unforeseen_error_fails_the_job_and_leaves_its_trace_in_the_log(slides, monkeypatch):
+    def stumble(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(worker, "_dispatch", stumble)
+    job_id = slides.jobs.add("train", {})
+    with pytest.raises(ZeroDivisionError):
+        worker.run(slides.path, job_id)
+    assert slides.jobs.get(job_id).reason == "ZeroDivisionError: a bug"
+    assert any("in stumble" in line for line in slides.jobs.log_tail(job_id))
+
+
+def test_two_workers_do_not_work_on_one_project(slides, monkeypatch):
+    monkeypatch.setattr(worker, "_STARTING_SECONDS", 0)
+    job_id = slides.jobs.add("train", {"train": TINY})
+    with launcher.worker_lock(slides.path), pytest.raises(JobError, match="Another worker"):
+        worker.run(slides.path, job_id)
+    assert slides.jobs.get(job_id).state == "failed"
+
+
+def test_a_step_that_takes_long_does_not_keep_a_cancel_waiting(slides):
+    """The paper's detector on a CPU: its first step takes many seconds."""
+    slow = TrainConfig(backbone="vgg16", init="random", steps=9, device="cpu", batch_size=4).to_json()
+    launcher.start(slides.path, "train", {"train": slow})
+    wait_until(slides, lambda job: job.stage == "Training")
+    launcher.cancel(slides)
+    job = wait_until(slides, lambda job: not job.active, seconds=20)
+    assert (job.state, job.step) == ("cancelled", 0)
+    assert launcher._workers[slides.path.resolve()].wait() == worker._EXIT_CANCELLED
+
+
+def test_a_worker_that_left_because_it_was_told_to_is_not_called_dead(slides):
+    job_id = slides.jobs.add("train", {})
+    slides.jobs.start(job_id)
+    slides.jobs.request_cancel(job_id)
+    assert launcher.watch(slides).state == "cancelled"
+
+
+def test_after_a_question_the_pool_keeps_its_ranking(slides, monkeypatch):
+    job_id = slides.jobs.add("train", {"train": TINY, "score": PASSES})
+    worker.run(slides.path, job_id)
+    ranking = slides.rankings.current().id
+    monkeypatch.setattr("rbcal.evaluation.metrics.Comparison.worse", True)
+    again = slides.jobs.add("train", {"train": TINY, "score": PASSES})
+    worker.run(slides.path, again)
+    assert slides.models.question().model.id == 2
+    assert slides.rankings.current().id == ranking
+    assert any("until you have said which model serves" in line for line in slides.jobs.log_tail(again))
+
+
+def test_a_training_that_begins_again_for_want_of_memory_keeps_one_loss_a_step(slides, monkeypatch):
+    learn, attempts = trainer.Training._learn, []
+
+    def small(self, step, windows):
+        if step == 3 and self._config.batch_size > 1:
+            attempts.append(step)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return learn(self, step, windows)
+
+    monkeypatch.setattr(trainer.Training, "_learn", small)
+    job_id = slides.jobs.add("train", {"train": TINY})
+    worker.run(slides.path, job_id)
+    assert attempts == [3]
+    assert [step for step, _ in slides.jobs.losses(job_id)] == [1, 2, 3]
+    assert slides.models.serving().config.batch_size == 1

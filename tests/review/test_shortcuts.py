@@ -1,0 +1,46 @@
+"""Class keys: the user's choice first, then digits, then letters that nothing else needs."""
+
+from __future__ import annotations
+
+import pytest
+
+from rbcal.errors import ProjectError
+from rbcal.review import shortcuts
+from rbcal.store.classes import CellClass
+
+
+def test_every_class_of_a_large_project_has_a_key_and_none_is_taken():
+    many = [CellClass(label, str(label), False) for label in range(18)]
+    found = shortcuts.class_keys(many)
+    assert found[:9] == tuple("123456789")
+    assert len(set(found)) == 18
+    assert not set(found) & set("abcdfghknpqrsuvw0")
+
+
+def test_a_choice_is_kept_and_not_given_twice():
+    classes = [CellClass(0, "a", False), CellClass(1, "b", False, "1"), CellClass(2, "c", False, "x")]
+    assert shortcuts.class_keys(classes) == ("2", "1", "x")
+
+
+def test_a_class_without_a_key_left_has_none():
+    assert shortcuts.class_keys([CellClass(label, str(label), False) for label in range(40)])[-1] == ""
+
+
+def test_keys_are_kept_as_they_are_pressed():
+    assert shortcuts.check_keys([" E ", "", "7"]) == ("e", None, "7")
+
+
+@pytest.mark.parametrize(
+    ("key", "why"), [("ee", "one letter"), ("%", "one letter"), ("w", "taken"), ("0", "taken")]
+)
+def test_a_key_that_cannot_be_is_refused(key, why):
+    with pytest.raises(ProjectError, match=why):
+        shortcuts.check_keys([key])
+
+
+def test_no_letter_of_the_sheets_is_left_to_the_classes():
+    sheet = shortcuts.EVERYWHERE + shortcuts.WALK + shortcuts.IMAGE
+    letters = {key.lower() for names, _ in sheet for key in names.replace("(held)", "").split(" or ")}
+    letters = {key.strip() for key in letters if len(key.strip()) == 1}
+    assert letters <= set(shortcuts._TAKEN)
+    assert {"g", "w", "a", "s", "q", "v", "n", "k", "d", "b", "f", "u", "h", "p", "?"} <= letters

@@ -1,0 +1,100 @@
+"""The loop without a person, and what the simulated expert saves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rbcal import synth
+from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.errors import ProjectError
+from rbcal.simulation import demo_loop, oracle
+from rbcal.store.rankings import Cell, Score
+from rbcal.types import Annotations, Detections
+from tests.conftest import add_image
+from tests.interchange.test_synthetic_dataset import demo, small  # noqa: F401  fixtures
+from tests.simulation.test_runner import DETECTED, TRUE
+
+
+def test_the_expert_keeps_what_is_right_and_mends_the_rest():
+    corrected = oracle.correct(DETECTED, TRUE)
+    assert corrected.sources == (0, 1, 2, None)
+    assert corrected.review_status == ("kept", "changed", "changed", "drawn")
+    assert np.array_equal(corrected.annotations.boxes[1], DETECTED.boxes[1])  # only its class was wrong
+    assert np.array_equal(corrected.annotations.boxes[2], TRUE.boxes[2])  # it was off
+    assert np.array_equal(corrected.annotations.labels, TRUE.labels)
+
+
+def test_a_box_that_is_nearly_right_stays_as_the_model_drew_it():
+    nearly = Detections(np.float32([[0, 0, 10, 9]]), np.float32([[0, 1]]))
+    corrected = oracle.correct(nearly, Annotations(np.float32([[0, 0, 10, 10]]), np.array([0])))
+    assert corrected.annotations.boxes.tolist() == [[0, 0, 10, 9]]
+
+
+def test_an_image_in_which_nothing_was_found_is_drawn_by_hand():
+    corrected = oracle.correct(Detections(np.empty((0, 4)), np.empty((0, 3))), TRUE)
+    assert corrected.review_status == ("drawn",) * 4
+    assert np.array_equal(corrected.annotations.boxes, TRUE.boxes)
+
+
+@pytest.fixture
+def ranked(demo):  # noqa: F811
+    """A demo whose pool is ranked: in the first image the first cell is right, and one box is of nothing."""
+    model_id = demo.models.add(TrainConfig(), b"weights", {"train": demo.images.annotated()}, 1)
+    demo.models.promote(model_id, "gate")
+    ranking_id = demo.rankings.begin(model_id, ScoringConfig())
+    first, second = demo.images.pool()
+    truth = synth.redraw(first.name).annotations
+    probs = np.eye(8, dtype=np.float32)[[truth.labels[0] + 1, 3]]
+    boxes = np.stack([truth.boxes[0], np.float32([0, 0, 2, 2])])
+    cells = [
+        Cell(demo_id, box, 0.9, 0.9, 0.0, prob)
+        for demo_id, box, prob in zip((0, 0), boxes, probs, strict=True)
+    ]
+    demo.rankings.add(ranking_id, first.id, Score(9, 2, 2, 2, 0, 0), cells)
+    demo.rankings.add(ranking_id, second.id, Score(1, 0, 0, 0, 0, 0), [])
+    demo.rankings.finish(ranking_id)
+    return demo
+
+
+def test_the_first_image_of_the_queue_is_reviewed_as_the_page_would(ranked):
+    ranked.sign("Ann")
+    first = ranked.rankings.queue()[0]
+    jobs = []
+    demo_loop.rehearse(ranked, lambda kind, config: jobs.append(kind), rounds=1, cells=1)
+    assert jobs == ["score", "train", "score"]
+    truth = synth.redraw(first.name).annotations
+    review = ranked.reviews.current(first.image_id)
+    assert (review.origin, review.ranking_id) == ("expert", 1)
+    assert review.review_status.count("kept") == 1
+    assert review.review_status.count("drawn") == len(truth) - 1
+    kept = review.review_status.index("kept")
+    assert np.array_equal(review.annotations.boxes[kept], truth.boxes[0])
+    assert review.detection_ids[kept] == ranked.rankings.cells(1, first.image_id)[0].detection_id
+    assert review.seconds == 5 + len(truth) + 4 * len(truth)  # one box deleted, all but one drawn
+    acts = ranked.log.acts(first.image_id)
+    assert [(act.kind, act.who) for act in acts] == [(k, demo_loop.EXPERT) for k in ("begin", "save")]
+    assert ranked.expert == "Ann"  # who sits here signs again
+    assert len(ranked.images.pool()) == 1
+
+
+def test_an_image_that_somebody_began_with_is_left_to_them(ranked):
+    first, second = ranked.rankings.queue()
+    ranked.log.record(first.image_id, "begin", {}, version=0, ranking_id=1)
+    demo_loop.rehearse(ranked, lambda kind, config: None, rounds=1, cells=1)
+    assert ranked.reviews.current(first.image_id) is None
+    assert ranked.reviews.current(second.image_id) is not None
+
+
+def test_when_every_image_is_reviewed_the_loop_ends(ranked):
+    said = []
+    demo_loop.rehearse(ranked, lambda kind, config: None, rounds=9, cells=10_000, say=said.append)
+    assert not ranked.images.pool()
+    assert "Every image is reviewed" in said
+    assert len([line for line in said if "cells on" in line]) == 1
+
+
+def test_photographs_are_refused(project):
+    add_image(project, 1, annotated=True)
+    with pytest.raises(ProjectError, match="not a demo"):
+        demo_loop.rehearse(project, lambda kind, config: None)

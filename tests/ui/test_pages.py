@@ -1,0 +1,337 @@
+"""The pages without a browser: what each says first, and what it asks for next."""
+
+from __future__ import annotations
+
+import io
+import runpy
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from streamlit.runtime.scriptrunner import script_runner
+from streamlit.testing.v1 import AppTest
+
+from rbcal import synth
+from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.evaluation.metrics import Comparison, Difference, Evaluation
+from rbcal.interchange import export_dataset
+from rbcal.store.project import Project
+from rbcal.store.rankings import Score
+from tests.conftest import add_image, write_coco
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    """The app over an empty projects folder, with the page that a test switches to."""
+    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
+    # AppTest takes the folder pages/ for Streamlit's first way of paging at every run; a server does so
+    # only until app.py has run once.
+    monkeypatch.setattr(script_runner, "_mpa_v1", lambda main: runpy.run_path(main, run_name="__main__"))
+
+    def run(page=None):
+        at = AppTest.from_file(APP, default_timeout=60).run()
+        if page:
+            at.switch_page(f"pages/{page}.py").run()
+        assert not at.exception, at.exception
+        return at
+
+    return run
+
+
+def words(at):
+    kinds = (at.title, at.info, at.warning, at.error, at.success, at.markdown, at.caption)
+    return " ".join(element.value for kind in kinds for element in kind)
+
+
+def button(at, label):
+    return next(each for each in at.button if each.label == label)
+
+
+def test_a_newcomer_is_asked_to_create_a_project(app, tmp_path):
+    at = app()
+    assert "Create a project to begin" in words(at)
+    at.text_input(key="new_name").input("anaemia").run()
+    button(at, "Create project").click().run()
+    assert (tmp_path / "anaemia.rbcal").exists()
+    assert "Import images" in words(at)
+    assert not at.exception
+
+
+def test_a_name_that_leads_elsewhere_is_refused(app, tmp_path):
+    at = app()
+    at.text_input(key="new_name").input("../../evil").run()
+    button(at, "Create project").click().run()
+    assert "no slash" in words(at)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("page", ["train", "review", "progress"])
+def test_every_page_without_a_project_says_where_to_begin(app, page):
+    assert "Create or choose a project first" in words(app(page))
+
+
+def test_the_only_project_opens_by_itself(app, project):
+    assert "slides" in words(app())
+
+
+def test_a_damaged_project_is_named_and_the_app_lives_on(app, tmp_path):
+    (tmp_path / "bad.rbcal").write_bytes(b"nonsense")
+    assert "bad.rbcal is not an rbcal project" in words(app())
+
+
+def test_a_folder_is_imported_from_the_page(app, project, tmp_path):
+    coco_file = write_coco(tmp_path / "data")
+    at = app()
+    folder, boxes = (at.text_input[index] for index in (0, 1))
+    folder.input(str(coco_file.parent / "images"))
+    boxes.input(str(coco_file))
+    at.run()
+    button(at, "Import").click().run()
+    assert "8 images added" in words(at)
+    counts = project.images.counts()
+    assert (counts.images, counts.test_images, counts.annotated_images) == (8, 2, 6)
+
+
+@pytest.mark.parametrize("format_", ["coco", "voc", "yolo"])
+def test_a_zip_that_one_project_exported_is_imported_with_its_boxes(app, project, tmp_path, format_):
+    (tmp_path / "elsewhere").mkdir()
+    with Project.create(tmp_path / "elsewhere" / "other.rbcal", classes=["disc", "slit", "spiky"]) as other:
+        for seed, split in ((1, "work"), (2, "test")):
+            add_image(other, seed, group=split, split=split, annotated=True)
+        export_dataset.export(other, tmp_path / "out", format_)
+        cells = other.reviews.cells_per_class()
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "out")
+    at = app()
+    at.text_input[0].input(packed).run()
+    button(at, "Import").click().run()
+    assert "2 images added" in words(at)
+    assert project.reviews.cells_per_class() == cells
+    assert project.images.counts().test_images == 1
+
+
+def test_two_uploads_of_one_name_are_both_imported_and_a_strange_file_is_named(app, project):
+    at = app()
+    at.segmented_control[0].set_value("Drag and drop").run()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("1.png", synth.encode(synth.draw(2, width=90, height=80, n_cells=2)[0]))
+        archive.writestr("notes.txt", "seen on Monday")
+    single = synth.encode(synth.draw(1, width=90, height=80, n_cells=2)[0])
+    at.file_uploader[0].set_value(
+        [("1.png", single, "image/png"), ("p.zip", packed.getvalue(), "application/zip")]
+    ).run()
+    button(at, "Import").click().run()
+    assert "2 images added" in words(at)
+    assert "no boxes were taken from the files beside the pictures" in str(at.dataframe[0].value["Note"][0])
+
+
+@pytest.mark.parametrize("format_", ["coco", "voc", "yolo"])
+def test_annotations_are_exported_from_the_page(app, project, tmp_path, format_):
+    add_image(project, 1, annotated=True)
+    at = app()
+    next(each for each in at.selectbox if each.label == "What").select(format_).run()
+    at.text_input(key=f"export_{format_}").input(str(tmp_path / "out")).run()
+    button(at, "Export").click().run()
+    assert "1 image written to" in words(at)
+    assert list((tmp_path / "out").rglob("001.png"))
+    button(at, "Export").click().run()
+    assert "exists already" in words(at)
+
+
+def test_predictions_that_are_not_there_yet_are_said_so(app, project):
+    at = app()
+    next(each for each in at.selectbox if each.label == "What").select("predictions-csv").run()
+    assert "no predictions yet" in words(at)
+    assert not any(each.label == "Export" for each in at.button)
+
+
+def test_a_broken_annotation_file_is_said_and_nothing_is_imported(app, project, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "bad.json").write_text("{")
+    at = app()
+    at.text_input[0].input(str(tmp_path / "images"))
+    at.text_input[1].input(str(tmp_path / "bad.json")).run()
+    button(at, "Import").click().run()
+    assert "not JSON" in words(at)
+    assert project.images.counts().images == 0
+
+
+def test_training_waits_for_annotations(app, project):
+    add_image(project, 1)
+    assert "Training needs annotated cells" in words(app("train"))
+
+
+def test_training_can_start_once_cells_are_annotated(app, project):
+    add_image(project, 1, annotated=True)
+    at = app("train")
+    assert "annotated cells" in words(at)
+    assert "no test set" in words(at)
+    assert not button(at, "Only train").disabled
+
+
+def test_a_job_under_way_takes_the_place_of_the_form(app, project):
+    add_image(project, 1, annotated=True)
+    job_id = project.jobs.add("train", {})
+    at = app("train")
+    assert [each.label for each in at.button] == ["Cancel"]
+    button(at, "Cancel").click().run()
+    assert project.jobs.get(job_id).cancel_requested
+
+
+def test_a_failed_job_says_why(app, project):
+    job_id = project.jobs.add("train", {})
+    project.jobs.end(job_id, "failed", "Out of paper.")
+    assert "Training failed. Out of paper." in words(app("train"))
+
+
+def test_progress_before_the_first_training_says_how_to_get_a_curve(app, project):
+    assert "no test set yet" in words(app("progress"))
+
+
+@pytest.fixture
+def measured(project):
+    """Two models, the second better, and a ranking."""
+    add_image(project, 1, annotated=True)
+    pool_id, _ = add_image(project, 2)
+    add_image(project, 3, group="test", split="test", annotated=True)
+    images = project.images.annotated()
+    for ap in (0.25, 0.5):
+        model_id = project.models.add(TrainConfig(), b"weights", {"train": images}, 60)
+        project.models.promote(model_id, "gate")
+        figures = Evaluation(ap, ap, ap / 2, None, (ap, None, None), (9, 0, 0), 1)
+        project.evaluations.save(model_id, figures)
+    ranking_id = project.rankings.begin(model_id, ScoringConfig())
+    project.rankings.add(ranking_id, pool_id, Score(3, 5, 3, 1, 2, 0), [])
+    project.rankings.finish(ranking_id)
+    return project
+
+
+def test_progress_shows_the_model_that_serves_and_what_it_gained(app, measured):
+    at = app("progress")
+    shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
+    assert shown["Precision_all"] == ("0.500", "+0.250 since model 1")
+    assert shown["Rare-class AP@0.5"] == ("none in test", "")
+    assert shown["Flagged in the pool"][0] == "3"
+    assert "1 test images with 9 cells" in words(at)
+
+
+def test_progress_offers_a_report_also_before_the_first_model(app, project):
+    assert [each.label for each in app("progress").get("download_button")] == ["Report"]
+
+
+def test_progress_goes_on_with_the_serving_model_when_a_newer_one_is_worse(app, measured):
+    measured.models.promote(1, "expert")
+    at = app("progress")
+    assert "Model 1, which serves" in words(at)
+    assert at.metric[0].value == "0.250"
+
+
+def test_the_models_are_listed_newest_first(app, measured):
+    assert app("train").dataframe[0].value["Model"].tolist() == [2, 1]
+
+
+@pytest.fixture
+def worse(measured):
+    """A third model that is worse than the second, and a training that was stopped."""
+    images = {"train": measured.images.annotated()}
+    third = measured.models.add(TrainConfig(), b"weights", images, 60)
+    fell = Difference(0.5, 0.3, -0.3, -0.1)
+    measured.models.compare(third, 2, Comparison(fell, (fell, None, Difference(0.2, 0.3, 0.01, 0.2)), 30))
+    return measured
+
+
+def test_a_worse_model_is_a_question_with_each_class_in_front_of_the_expert(app, worse):
+    at = app("train")
+    assert "Model 3 is worse than model 2. Which shall serve?" in [each.value for each in at.subheader]
+    table = at.dataframe[0].value
+    assert table["AP@0.5"].tolist() == ["Precision_all", "disc", "spiky"]
+    assert table["Beyond noise"].tolist() == ["worse", "worse", "better"]
+    button(at, "Keep model 2").click().run()
+    assert worse.models.question() is None
+    assert worse.models.serving().id == 2
+    assert not at.exception
+
+
+def test_the_expert_may_let_the_worse_model_serve_and_go_back_with_one_click(app, worse):
+    at = app("train")
+    button(at, "Let model 3 serve").click().run()
+    assert worse.models.serving().id == 3
+    button(at, "Go back to model 2").click().run()
+    assert worse.models.serving().id == 2
+    at.selectbox(key="another_model").select(1).run()
+    button(at, "Let it serve").click().run()
+    assert worse.models.serving().id == 1
+    assert not at.exception
+
+
+def test_a_stopped_training_can_be_resumed_or_forgotten(app, measured, monkeypatch):
+    started = []
+    monkeypatch.setattr("rbcal.jobs.launcher.start", lambda *arguments: started.append(arguments[1:]))
+    job_id = measured.jobs.add("train", {"train": {}, "score": {"passes": 7}})
+    measured.jobs.start(job_id)
+    measured.snapshots.save(
+        b"state",
+        config=TrainConfig(steps=300),
+        n_classes=3,
+        step=120,
+        seconds=80,
+        images={"train": measured.images.annotated()},
+        parent_id=None,
+    )
+    measured.jobs.end(
+        job_id, "cancelled", "The training was cancelled at step 120 of 300. It can be resumed."
+    )
+    at = app("train")
+    assert "kept as of step 120 of 300" in words(at)
+    assert "It can be resumed" in words(at)
+    button(at, "Resume").click().run()
+    assert started == [("train", {"resume": True, "score": {"passes": 7}})]
+    button(at, "Forget it").click().run()
+    assert measured.snapshots.current() is None
+    assert "Resume" not in [each.label for each in at.button]
+
+
+def test_a_field_on_both_sides_of_the_test_set_is_an_alarm_on_the_project_page(app, project):
+    work, _ = add_image(project, 1, annotated=True)
+    test, _ = add_image(project, 2, group="other", split="test", annotated=True)
+    for image_id in (work, test):
+        project.images.save_hash(image_id, bytes(32))
+    at = app()
+    assert "show the same field" in at.error[0].value.replace("shows", "show")
+    assert "002" in at.error[0].value
+    assert "001" in at.error[0].value
+
+
+def test_the_images_of_an_older_project_are_compared_while_its_page_is_open(app, project):
+    for seed in (1, 2):
+        add_image(project, seed)
+    app()
+    assert project.images.without_hash() == []
+
+
+def test_the_report_of_an_import_stays_until_it_is_put_away(app, project, tmp_path):
+    (tmp_path / "slides").mkdir()
+    (tmp_path / "slides" / "1.png").write_bytes(synth.encode(synth.draw(1)[0]))
+    (tmp_path / "slides" / "bad.png").write_bytes(b"no picture")
+    at = app()
+    at.text_input[0].input(str(tmp_path / "slides")).run()
+    button(at, "Import").click().run()
+    at.run()
+    assert "1 images added" in words(at)
+    assert "bad.png" in at.dataframe[0].value.loc[0, "Note"]
+    button(at, "Put this report away").click().run()
+    assert "images added" not in words(at)
+
+
+def test_an_image_that_would_leak_into_the_test_set_can_be_put_off(app, project):
+    work, _ = add_image(project, 1)
+    test, _ = add_image(project, 2, group="other", split="test", annotated=True)
+    for image_id in (work, test):
+        project.images.save_hash(image_id, bytes(32))
+    at = app()
+    button(at, "Skip the 1 image without boxes").click().run()
+    assert project.rankings.order() == [(work, True)]
+    assert not [each for each in at.button if each.label.startswith("Skip")]
