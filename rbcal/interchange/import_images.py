@@ -12,7 +12,7 @@ from rbcal.formats import labels, pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
-from rbcal.interchange.perceptual_hash import perceptual_hash
+from rbcal.interchange.near_duplicates import perceptual_hash
 from rbcal.interchange.splits import ImportItem, draw_annotated, draw_test_groups, import_items
 from rbcal.store.images import LARGEST_FILE, Split
 from rbcal.store.project import Project

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from rbcal.interchange.near_duplicates import hash_some
-from rbcal.interchange.perceptual_hash import N_BYTES, near_pairs
+from rbcal.interchange.near_duplicates import N_BYTES, hash_missing, near_pairs
 from rbcal.report import dataset_health
 from rbcal.review.explanations import literal
 from rbcal.store.classes import CellClass
@@ -101,7 +100,7 @@ def _show_details(
 def _compare_images(path: Path) -> None:
     """Make the hashes that an older rbcal did not keep, a few at a time; the page stays usable."""
     with Project.open(path) as project:
-        left, n = hash_some(project, _TICK), project.images.counts().images
+        left, n = hash_missing(project, _TICK), project.images.counts().images
     st.progress(1 - left / n, f"Looking for near-duplicate images: {left} of {n} still to compare")
     if not left:
         st.rerun()
