@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from rbcal.charts.confusion import NOTHING
+from rbcal.evaluation.confusion import Confusion
 from rbcal.evaluation.metrics import Evaluation
-from rbcal.report.collect import Errors, ReportData
-from rbcal.report.methods import class_totals, own, share
+from rbcal.report.collect import AnnotationSummary, Errors, class_totals, own_classes
 from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.summary import Round
-from rbcal.wording import duration
+from rbcal.wording import duration, percent
 
 _MOST_ROUNDS = 7  # columns; more would not fit on paper
 FEW_CELLS = 20  # of a class in the test set; below, its AP says little
@@ -30,33 +28,31 @@ class Table:
     foot: Sequence[Sequence[str]] = field(default=())
 
 
-def round_table(data: ReportData) -> Table:
+def round_table(annotation: AnnotationSummary, classes: Sequence[CellClass]) -> Table:
     """Return annotated cells by class and round, with images and hours below; the test set stands apart."""
-    rounds = _few(data.rounds) if len(data.rounds) > 1 else []  # one is all there is
-    columns = [*(column for _, column in rounds), *([data.test] if data.test else [])]
-    totals = class_totals(data.rounds)
-    n_cells = sum(totals.values())
-    head = ["Class", "All training", "Share", *(name for name, _ in rounds)]
-    head += ["Test set"] if data.test else []
+    rounds, test = annotation.rounds, annotation.test
+    named = _few(rounds) if len(rounds) > 1 else []  # one is all there is
+    named += [("Test set", test)] if test else []
+    columns = [column for _, column in named]
+    totals, n_cells = annotation.cells, sum(annotation.cells.values())
     rows = [
         [
             f"{each.name} (rare)" if each.rare else each.name,
             f"{totals.get(each.label, 0):,}",
-            share(totals.get(each.label, 0), n_cells),
+            percent(totals.get(each.label, 0), n_cells),
             *(_number(column.cells.get(each.label, 0)) for column in columns),
         ]
-        for each in own(data.classes)
+        for each in own_classes(classes)
     ]
-    n_images = sum(each.n_images for each in data.rounds)
-    n_imported = sum(each.n_imported for each in data.rounds)
-    seconds = sum(each.expert_seconds for each in data.rounds)
+    n_images, n_imported = sum(each.n_images for each in rounds), sum(each.n_imported for each in rounds)
+    seconds = sum(each.expert_seconds for each in rounds)
     foot = [
         ["Cells", f"{n_cells:,}", "", *(f"{each.n_cells:,}" for each in columns)],
         ["Images", f"{n_images:,}", "", *(f"{each.n_images:,}" for each in columns)],
         ["… imported with boxes", _number(n_imported), "", *(_number(each.n_imported) for each in columns)],
         ["Expert time", _time(seconds), "", *(_time(each.expert_seconds) for each in columns)],
     ]
-    return Table(head, rows, foot)
+    return Table(["Class", "All training", "Share", *(name for name, _ in named)], rows, foot)
 
 
 def _few(rounds: Sequence[Round]) -> list[tuple[str, Round]]:
@@ -95,8 +91,8 @@ def model_table(curve: Sequence[CurvePoint], serving_id: int | None) -> Table:
 
 
 def _aps(evaluation: Evaluation) -> list[str]:
-    found = (evaluation.precision_all, evaluation.map_50, evaluation.map_50_95, evaluation.rare_ap_50)
-    return [ap_words(each) for each in found]
+    figures = (evaluation.precision_all, evaluation.map_50, evaluation.map_50_95, evaluation.rare_ap_50)
+    return [ap_words(each) for each in figures]
 
 
 @dataclass(frozen=True)
@@ -118,15 +114,13 @@ def class_rows(
     Recall and precision are those of the boxes that the expert is shown, by the confusion matrix.
     """
     rows = []
-    for each in own(classes):
-        known = each.label < len(evaluation.ap_50)  # else the class is younger than the model
-        ap = evaluation.ap_50[each.label] if known else None
-        n_test = evaluation.n_cells[each.label] if known else 0
+    for each in own_classes(classes):
+        is_older = each.label < len(evaluation.ap_50)  # else the class is younger than the model
+        ap, n_test = (evaluation.ap_50[each.label], evaluation.n_cells[each.label]) if is_older else (None, 0)
         words = [f"{n_test:,}", f"{trained.get(each.label, 0):,}"]
         if errors is not None:
-            table, k = errors.confusion, each.label
-            right = int(table[k, k])
-            words += [share(right, int(table[k].sum())), share(right, int(table[:, k].sum()))]
+            counts, k = errors.confusion.counts, each.label
+            words += [percent(counts[k, k], total) for total in (counts[k].sum(), counts[:, k].sum())]
         rows.append(ClassRow(each.name, each.rare, 0 < n_test < FEW_CELLS, ap, words))
     return rows
 
@@ -140,21 +134,16 @@ class Shaded:
     right: bool
 
 
-def confusion_rows(errors: Errors, classes: Sequence[CellClass]) -> list[tuple[str, list[Shaded]]]:
+def confusion_rows(confusion: Confusion, classes: Sequence[CellClass]) -> list[tuple[str, list[Shaded]]]:
     """Return the rows of the confusion matrix and of what is nothing; a dot is a zero."""
-    shown = own(classes)
-    nothing = len(shown)
-    places = [*(each.label for each in shown), len(classes)]
-    table = errors.confusion[np.ix_(places, places)]
-    rows = []
-    for k, name in enumerate([*(each.name for each in shown), NOTHING]):
-        n = max(1, int(table[k].sum()))
-        cells = [
-            Shaded(_number(value) if (j, k) != (nothing, nothing) else "", value / n, j == k)
-            for j, value in enumerate(table[k].tolist())
-        ]
-        rows.append((name, cells))
-    return rows
+    shown = own_classes(classes)
+    matrix = confusion.among([each.label for each in shown])
+    rows = [
+        [Shaded(_number(n), share, j == k) for j, (n, share) in enumerate(zip(*row, strict=True))]
+        for k, row in enumerate(zip(matrix.counts.tolist(), matrix.shares.tolist(), strict=True))
+    ]
+    rows[-1][-1] = Shaded("", 0.0, right=False)  # nothing annotated and nothing predicted: nobody counts that
+    return list(zip([*(each.name for each in shown), NOTHING], rows, strict=True))
 
 
 def settings_rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from rbcal.charts import dataset_health
 from rbcal.interchange.near_duplicates import N_BYTES, hash_missing, near_pairs
-from rbcal.report import dataset_health
 from rbcal.review.explanations import literal
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Group, Split
@@ -50,7 +50,7 @@ def show_health(project: Project) -> None:
         _show_details(project, classes, cells, groups, pairs)
 
 
-def _offer_to_skip(project: Project, pairs: Sequence[dataset_health.Twins]) -> None:
+def _offer_to_skip(project: Project, pairs: Sequence[dataset_health.NearDuplicates]) -> None:
     """Offer to put off the images that would leak once they are annotated."""
     images = [image for pair in pairs if pair.leak for image in (pair.first, pair.second)]
     skipped = {image_id for image_id, is_skipped in project.rankings.order() if is_skipped}
@@ -62,10 +62,14 @@ def _offer_to_skip(project: Project, pairs: Sequence[dataset_health.Twins]) -> N
         st.rerun()
 
 
-def _twins(project: Project) -> list[dataset_health.Twins]:
+def _twins(project: Project) -> list[dataset_health.NearDuplicates]:
     hashes = project.images.likenesses()
     ids, near = list(hashes), _near(b"".join(hashes.values()))
-    return dataset_health.twins(project.images.all(), [(ids[a], ids[b]) for a, b in near]) if near else []
+    return (
+        dataset_health.near_duplicates(project.images.all(), [(ids[a], ids[b]) for a, b in near])
+        if near
+        else []
+    )
 
 
 @st.cache_data(max_entries=4, show_spinner=False)  # of 10,000 images it takes a third of a second
@@ -78,7 +82,7 @@ def _show_details(
     classes: Sequence[CellClass],
     cells: Mapping[Split, Mapping[int, int]],
     groups: Sequence[Group],
-    pairs: Sequence[dataset_health.Twins],
+    pairs: Sequence[dataset_health.NearDuplicates],
 ) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -93,7 +97,7 @@ def _show_details(
         )
     if pairs:
         st.markdown("**Images that show the same field**")
-        st.dataframe(dataset_health.twin_table(pairs), hide_index=True)
+        st.dataframe(dataset_health.near_duplicate_table(pairs), hide_index=True)
 
 
 @st.fragment(run_every=0.1)
