@@ -90,12 +90,12 @@ def import_(
     for complaint in report.complaints:
         typer.echo(f"Note: {complaint}", err=True)
     if as_json:
-        print_json(asdict(report))
+        print_json({"known" if key == "existing" else key: value for key, value in asdict(report).items()})
         return
     typer.echo(
-        f"{report.added} images added ({report.pool_images} to the pool), {report.known} were there already; "
-        f"boxes for {report.seed_images} images to train on and {report.test_images} of the test set, "
-        f"{report.cells} cells; {len(report.complaints)} notes."
+        f"{report.added} images added ({report.pool_images} to the pool), {report.existing} were there "
+        f"already; boxes for {report.seed_images} images to train on and {report.test_images} of the test "
+        f"set, {report.cells} cells; {len(report.complaints)} notes."
     )
     if report.new_classes:
         typer.echo(f"New classes: {', '.join(report.new_classes)}")

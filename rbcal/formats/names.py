@@ -20,7 +20,7 @@ def file_names(names: Sequence[str]) -> list[str]:
     ['a_b.png', 'A_B (2).png', '_', '_nul.tif', '1.png', '1 (2).tif', '_ (2).jpg']
     """
     taken: set[str] = set()
-    found = []
+    safe = []
     for name in names:
         stem, suffix = _parts(name)
         unique, n = stem, 1
@@ -28,8 +28,8 @@ def file_names(names: Sequence[str]) -> list[str]:
             n += 1
             unique = f"{stem} ({n})"
         taken.add(unique.casefold())
-        found.append(unique + suffix)
-    return found
+        safe.append(unique + suffix)
+    return safe
 
 
 def cell_text(text: str) -> str:
@@ -43,7 +43,9 @@ def cell_text(text: str) -> str:
 
 def _parts(name: str) -> tuple[str, str]:
     """Return the stem and the ending of a file name that is safe; a name that is all ending gets a stem."""
-    plain = _FORBIDDEN.sub("_", name).encode("utf-8", "replace").decode().rstrip(" .")
+    plain = _FORBIDDEN.sub("_", name.encode("utf-8", "replace").decode()).rstrip(
+        " ."
+    )  # "?" is forbidden, too
     stem, dot, ending = plain.rpartition(".")
     if not dot or not ending.isalnum() or len(ending) > _LONGEST_ENDING:
         stem, suffix = plain, ""
