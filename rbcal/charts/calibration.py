@@ -88,16 +88,16 @@ def _predict_ahead(uncertainty: Reals, changed: Bools, image: np.ndarray) -> tup
 
 def reliability_table(bins: Sequence[Bin]) -> pd.DataFrame:
     """Return one row for each bin: predicted, true, and the 95 % interval of the truth."""
-    sides = [wilson(round(each.changed * each.n_cells), each.n_cells) for each in bins]
-    return pd.DataFrame(
-        {
-            "Predicted": [each.predicted for each in bins],
-            "Changed": [each.changed for each in bins],
-            "Low": [low for low, _ in sides],
-            "High": [high for _, high in sides],
-            "Cells": [each.n_cells for each in bins],
-        }
-    )
+    rows = [
+        (
+            each.predicted,
+            each.changed,
+            *wilson(round(each.changed * each.n_cells), each.n_cells),
+            each.n_cells,
+        )
+        for each in bins
+    ]
+    return pd.DataFrame(rows, columns=["Predicted", "Changed", "Low", "High", "Cells"])
 
 
 def reliability_chart(bins: Sequence[Bin]) -> alt.LayerChart:

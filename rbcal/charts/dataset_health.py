@@ -138,26 +138,18 @@ def balance_chart(classes: Sequence[CellClass], cells: Mapping[Split, Mapping[in
 
 def group_table(groups: Sequence[Group]) -> pd.DataFrame:
     """Return one row for each group: its images and its side of the test set, the largest first."""
-    ordered = sorted(groups, key=lambda group: -group.images)
-    return pd.DataFrame(
-        {
-            "Group": [group.name for group in ordered],
-            "Images": [group.images for group in ordered],
-            "Side": [SIDES[group.split] for group in ordered],
-        }
-    )
+    largest_first = sorted(groups, key=lambda group: -group.images)
+    rows = [(group.name, group.images, SIDES[group.split]) for group in largest_first]
+    return pd.DataFrame(rows, columns=["Group", "Images", "Side"])
 
 
 def near_duplicate_table(pairs: Sequence[NearDuplicates]) -> pd.DataFrame:
     """Return one row for each pair of images that show the same field, and where they lie."""
-    return pd.DataFrame(
-        {
-            "Image": [pair.first.name for pair in pairs],
-            "Side": [SIDES[pair.first.split] for pair in pairs],
-            "Shows the same as": [pair.second.name for pair in pairs],
-            "Its side": [SIDES[pair.second.split] for pair in pairs],
-        }
-    )
+    rows = [
+        (pair.first.name, SIDES[pair.first.split], pair.second.name, SIDES[pair.second.split])
+        for pair in pairs
+    ]
+    return pd.DataFrame(rows, columns=["Image", "Side", "Shows the same as", "Its side"])
 
 
 def _leaks(pairs: Sequence[NearDuplicates]) -> Iterator[Finding]:

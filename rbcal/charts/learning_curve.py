@@ -71,15 +71,10 @@ def class_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> al
 
 def flagged_curve(history: Sequence[PoolState]) -> alt.LayerChart:
     """Return the chart of flagged cells in the pool against annotated cells, one point for each ranking."""
-    table = pd.DataFrame(
-        {
-            "Model": [state.model_id for state in history],
-            "Annotated cells": [state.annotated_cells for state in history],
-            "Cells": [state.n_flagged for state in history],
-            "Kind": "Flagged cells in the pool",
-        }
-    )
-    return _lines(table, "Kind", ["Flagged cells in the pool"], "Cells", "Flagged cells", top=None)
+    kind = "Flagged cells in the pool"
+    rows = [(state.model_id, state.annotated_cells, state.n_flagged, kind) for state in history]
+    table = pd.DataFrame(rows, columns=["Model", "Annotated cells", "Cells", "Kind"])
+    return _lines(table, "Kind", [kind], "Cells", "Flagged cells", top=None)
 
 
 def loss_curve(losses: Sequence[tuple[int, float]]) -> alt.LayerChart:

@@ -8,7 +8,6 @@ weights, so a thousand of them are sums over the same sorted detections. With al
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +71,7 @@ def compare(
         precision_all=_difference(*precision_all, enough=enough),
         classes=tuple(
             _difference(*ap[..., k], enough=enough) if present else None
-            for k, present in enumerate(n_cells.any(axis=0))
+            for k, present in enumerate(n_cells.sum(axis=0) > 0)
         ),
         n_images=n_images,
     )
@@ -85,21 +84,18 @@ def _resampled_ap(
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return AP (B, C) of each class for each row of image weights (B, K), with n_cells (K, C)."""
-    n_classes = n_cells.shape[1]
-    hits = [_hits(truths, detections, label) for label in range(n_classes)]
-    return np.stack([_average_precision(hits[k], n_cells[:, k], weights) for k in range(n_classes)], axis=1)
+    ap = [
+        _average_precision(*_hits(truths, detections, label), n_cells[:, label], weights)
+        for label in range(n_cells.shape[1])
+    ]
+    return np.stack(ap, axis=1)
 
 
-@dataclass(frozen=True)
-class _Hits:
-    """The detections of one class over all images, the most certain first."""
-
-    image: NDArray[np.int64]  # (D,): which image
-    hit: NDArray[np.bool_]  # (D,): whether it is of a cell that none before it is of
-
-
-def _hits(truths: Sequence[Annotations], detections: Sequence[Detections], label: int) -> _Hits:
-    images, scores, hits = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0, bool)]
+def _hits(
+    truths: Sequence[Annotations], detections: Sequence[Detections], label: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return of the detections (D,) of a class, the most certain first: image, and whether a cell is new."""
+    images, scores, hits = [np.empty(0, np.int64)], [np.empty(0, np.float32)], [np.empty(0, bool)]
     for index, (truth, each) in enumerate(zip(truths, detections, strict=True)):
         probs = each.probs[:, label + 1 :][:, :1].ravel()  # none where the model is older than the class
         order = np.argsort(-probs, kind="stable")
@@ -108,7 +104,7 @@ def _hits(truths: Sequence[Annotations], detections: Sequence[Detections], label
         scores.append(probs[order])
         hits.append(_matches(each.boxes[order], truth.boxes[truth.labels == label]))
     ranked = np.argsort(-np.concatenate(scores), kind="stable")
-    return _Hits(np.concatenate(images)[ranked], np.concatenate(hits)[ranked])
+    return np.concatenate(images)[ranked], np.concatenate(hits)[ranked]
 
 
 def _matches(boxes: Floats, cells: Floats) -> NDArray[np.bool_]:
@@ -126,19 +122,22 @@ def _matches(boxes: Floats, cells: Floats) -> NDArray[np.bool_]:
 
 
 def _average_precision(
-    hits: _Hits, n_cells: NDArray[np.int64], weights: NDArray[np.float64]
+    image: NDArray[np.int64],
+    hit: NDArray[np.bool_],
+    n_cells: NDArray[np.int64],
+    weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return AP for each row of image weights (B, K): (B,); NaN where no image of weight has such a cell."""
     ap = np.full(len(weights), np.nan)
     for start in range(0, len(weights), _AT_ONCE):
         rows = weights[start : start + _AT_ONCE]
-        weight = rows[:, hits.image]  # (B, D)
-        hit, shown = np.cumsum(weight * hits.hit, axis=1), np.cumsum(weight, axis=1)
-        precision = np.divide(hit, shown, out=np.zeros_like(hit), where=shown > 0)
+        weight = rows[:, image]  # (B, D)
+        hits, shown = np.cumsum(weight * hit, axis=1), np.cumsum(weight, axis=1)
+        precision = np.divide(hits, shown, out=np.zeros_like(hits), where=shown > 0)
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         for row, total in enumerate(rows @ n_cells):
             if total:
-                place = np.searchsorted(hit[row] / total, _RECALLS - 1e-12)
+                place = np.searchsorted(hits[row] / total, _RECALLS - 1e-12)
                 ap[start + row] = np.append(envelope[row], 0)[place].mean()
     return ap
 

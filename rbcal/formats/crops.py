@@ -47,5 +47,5 @@ def crop(pixels: Pixels, boxes: Sequence[ArrayLike], *, margin: float = 0.45) ->
     size = np.array(pixels.shape[1::-1])
     side = max(_SMALLEST, round(float((high - low).max()) * (1 + 2 * margin)))
     start = np.clip(np.round((low + high - side) / 2), 0, np.maximum(0, size - side)).astype(int)
-    x1, y1, x2, y2 = (*start.tolist(), *np.minimum(size, start + side).tolist())
+    (x1, y1), (x2, y2) = start.tolist(), np.minimum(size, start + side).tolist()
     return Crop(pixels[y1:y2, x1:x2].copy(), (x1, y1, x2, y2))

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -76,11 +77,9 @@ def joined(files: Iterable[tuple[str, Callable[[], bytes]]]) -> dict[str, Callab
     """
     unique: dict[str, Callable[[], bytes]] = {}
     for name, read in files:
-        n = 1
-        while name and (path := name if n == 1 else f"{n}/{name}") in unique:
-            n += 1
         if name:
-            unique[path] = read
+            places = (name if n == 1 else f"{n}/{name}" for n in count(1))
+            unique[next(place for place in places if place not in unique)] = read
     return unique
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import count
 
 # What Windows forbids, which forbids the most, and what ends a line in a list of names.
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029]+')
@@ -23,10 +24,8 @@ def file_names(names: Sequence[str]) -> list[str]:
     safe = []
     for name in names:
         stem, suffix = _parts(name)
-        unique, n = stem, 1
-        while unique.casefold() in taken:
-            n += 1
-            unique = f"{stem} ({n})"
+        stems = (stem if n == 1 else f"{stem} ({n})" for n in count(1))
+        unique = next(each for each in stems if each.casefold() not in taken)
         taken.add(unique.casefold())
         safe.append(unique + suffix)
     return safe

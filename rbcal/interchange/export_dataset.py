@@ -84,18 +84,14 @@ class _Export:
         return image.name + pictures.suffix(self._project.images.content(image.id))
 
     def write(self, format_: Format) -> int:
-        match format_:
-            case "coco":
-                self._write_coco()
-            case "voc":
-                self._write_voc()
-            case "yolo":
-                self._write_yolo()
-            case "predictions-csv":
-                return self._write_csv(self._ranking())
-            case "predictions-coco":
-                return self._write_results(self._ranking())
-        return len(self._images)
+        writers: Mapping[Format, Callable[[], int]] = {
+            "coco": self._write_coco,
+            "voc": self._write_voc,
+            "yolo": self._write_yolo,
+            "predictions-csv": self._write_csv,
+            "predictions-coco": self._write_results,
+        }
+        return writers[format_]()
 
     def _labelled(self, image: Image) -> LabelledImage:
         """Return an image with its annotations."""
@@ -116,7 +112,7 @@ class _Export:
 
     # ---- annotations -------------------------------------------------------------------------
 
-    def _write_coco(self) -> None:
+    def _write_coco(self) -> int:
         rare = [each.name for each in self._project.classes.all() if each.rare]
         tracks = iter((iter, self._track))  # it goes through the images twice; the second time shows progress
 
@@ -129,8 +125,9 @@ class _Export:
             file.writelines(coco.write(images, self._classes, rare, about))
         for image in self._images:
             self._copy(image, f"images/{self._names[image.id]}")
+        return len(self._images)
 
-    def _write_voc(self) -> None:
+    def _write_voc(self) -> int:
         lists: dict[str, list[str]] = {"trainval": [], "test": []}
         for image in self._track(self._images):
             labelled = self._labelled(image)
@@ -142,8 +139,9 @@ class _Export:
             self._copy(image, f"JPEGImages/{labelled.file_name}")
         for name, stems in lists.items():
             self._put(f"ImageSets/Main/{name}.txt", "".join(stems).encode())
+        return len(self._images)
 
-    def _write_yolo(self) -> None:
+    def _write_yolo(self) -> int:
         has_test = any(image.split == "test" for image in self._images)
         self._put("data.yaml", yolo.description(self._classes, has_test=has_test).encode())
         groups = sorted({image.group for image in self._images})
@@ -155,6 +153,7 @@ class _Export:
             if labelled.annotated:
                 stem = PurePosixPath(labelled.file_name).stem
                 self._put(f"labels/{place}/{stem}.txt", yolo.write(labelled, self._classes).encode())
+        return len(self._images)
 
     # ---- predictions -------------------------------------------------------------------------
 
@@ -166,7 +165,8 @@ class _Export:
             )
         return ranking
 
-    def _write_csv(self, ranking: StoredRanking) -> int:
+    def _write_csv(self) -> int:
+        ranking = self._ranking()
         about = {"model": ranking.model_id, "ranked_at": ranking.created_at}
         chances = [f"p({name})" for name in self._classes]  # no spreadsheet takes that for a formula
         with (
@@ -176,8 +176,8 @@ class _Export:
             n = 0
             for image, score, cells in self._scored(ranking):
                 n += 1
-                named = {"image_id": image.id}
-                named |= {"image": cell_text(image.name), "group": cell_text(image.group)}
+                texts = {"image": cell_text(image.name), "group": cell_text(image.group)}
+                named: dict[str, Any] = {"image_id": image.id, **texts}
                 add_image(
                     {**named, **{column: getattr(score, name) for column, name in _SCORES.items()}, **about}
                 )
@@ -185,8 +185,8 @@ class _Export:
                     add_cell({**named, **cell, "class": cell_text(cell["class"]), **about})
         return n
 
-    def _write_results(self, ranking: StoredRanking) -> int:
-        per_image = []
+    def _write_results(self) -> int:
+        ranking, per_image = self._ranking(), []
         categories = {name: label + 1 for label, name in enumerate(self._classes)}
         with (self._folder / "results.json").open("w", encoding="utf-8") as file:
             file.write("[")

@@ -89,9 +89,9 @@ class AnnotationSummary:
     fingerprints: Mapping[Split, str]
 
     @property
-    def cells(self) -> Mapping[int, int]:
-        """Annotated cells of each label, without those of the test set."""
-        return class_totals(self.rounds)
+    def total(self) -> Round:
+        """All rounds as one, without the test set."""
+        return merged(self.rounds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,12 +143,15 @@ def own_classes(classes: Sequence[CellClass]) -> list[CellClass]:
     return [each for each in classes if each.merged_into is None]
 
 
-def class_totals(rounds: Iterable[Round]) -> Counter[int]:
-    """Return the annotated cells of each label over some rounds."""
-    totals = Counter[int]()
-    for each in rounds:
-        totals.update(each.cells)
-    return totals
+def merged(rounds: Sequence[Round]) -> Round:
+    """Return some rounds as one, with the model of the last."""
+    return Round(
+        rounds[-1].model_id if rounds else None,
+        sum(each.n_images for each in rounds),
+        sum(each.n_imported for each in rounds),
+        sum((Counter(each.cells) for each in rounds), Counter[int]()),
+        sum(each.expert_seconds for each in rounds),
+    )
 
 
 def collect(project: Project) -> ReportData:

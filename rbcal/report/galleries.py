@@ -13,18 +13,8 @@ from rbcal.store.classes import CellClass
 from rbcal.types import Floats
 
 _ROOM = 23  # letters of a class below a picture
+Corners = Sequence[float]  # x1, y1, x2, y2 in pixels of the image
 _UNLIKELY = 0.05  # a class less probable than this is not named beside a cell
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle on a picture of a cell, in the pixels of its image."""
-
-    kind: str  # annotated, predicted
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True)
@@ -33,7 +23,7 @@ class Picture:
 
     url: str
     window: tuple[int, int, int, int]  # x, y, width, height
-    boxes: Sequence[Box]
+    boxes: Mapping[str, Corners | None]  # annotated, predicted
     lines: Sequence[tuple[str, str]]  # what it is that is said, and the words
     image: str
 
@@ -89,7 +79,7 @@ def uncertain_cell(example: UncertainCell, classes: Sequence[CellClass]) -> Pict
         ("", _likely(cell.probs, classes)),
         ("U^c", f"{cell.u_c:.2f}, U^d {cell.u_d:.2f}"),
     ]
-    return _picture(example.image, example.crop, lines, {"predicted": cell.box})
+    return _picture(example.image, example.crop, lines, {"predicted": cell.box.tolist()})
 
 
 def _likely(probs: Floats, classes: Sequence[CellClass]) -> str:
@@ -112,13 +102,8 @@ def _picture(
     image: str,
     crop: Crop,
     lines: Sequence[tuple[str, str]],
-    boxes: Mapping[str, Sequence[float] | Floats | None],
+    boxes: Mapping[str, Corners | None],
 ) -> Picture:
     x1, y1, x2, y2 = crop.window
-    frames = [
-        Box(kind, float(box[0]), float(box[1]), float(box[2] - box[0]), float(box[3] - box[1]))
-        for kind, box in boxes.items()
-        if box is not None
-    ]
     url = "data:image/jpeg;base64," + b64encode(crop.jpeg()).decode()
-    return Picture(url, (x1, y1, x2 - x1, y2 - y1), frames, lines, image)
+    return Picture(url, (x1, y1, x2 - x1, y2 - y1), boxes, lines, image)

@@ -37,7 +37,7 @@ _Chart = TypeVar("_Chart", alt.LayerChart, alt.FacetChart)
 
 def as_html(data: ReportData) -> str:
     """Return the report, an HTML document that needs nothing else; one of synthetic slides says so."""
-    annotation, errors = data.annotation, data.errors
+    annotation, errors, measured = data.annotation, data.errors, data.evaluation
     return _TEMPLATES.get_template("report.html").render(
         data=data,
         made=_day(data.made_at),
@@ -48,10 +48,18 @@ def as_html(data: ReportData) -> str:
         green=green_words(*data.spot_checks) if data.spot_checks[1] else "",
         curve=_drawn(learning_curve(data.curve), data) if len(data.curve) > 1 else "",
         models=tables.model_table(data.curve, None if data.model is None else data.model.id),
-        targets=_targets(data),
+        targets=verdict_words(standings(data.curve, measured, data.targets), measured.n_images)
+        if measured
+        else "",
         simulation=None if data.simulation is None else _simulation(data.simulation, data),
-        class_rows=_class_rows(data),
-        precision_recall=_precision_recall(data),
+        class_rows=tables.class_rows(data.classes, annotation.total.cells, measured, errors)
+        if measured
+        else [],
+        precision_recall=[
+            _drawn(each, data) for each in precision_recall_charts(errors.precision, data.classes)
+        ]
+        if errors
+        else [],
         confusion=tables.confusion_rows(errors.confusion, data.classes) if errors else [],
         errors=error_galleries(errors, data.classes) if errors else [],
         uncertain=[uncertain_cell(each, data.classes) for each in data.pool.uncertain],
@@ -108,24 +116,6 @@ def _figures(data: ReportData) -> list[tuple[str, str, str]]:
     ]
 
 
-def _targets(data: ReportData) -> str:
-    if data.evaluation is None:
-        return ""
-    return verdict_words(standings(data.curve, data.evaluation, data.targets), data.evaluation.n_images)
-
-
-def _class_rows(data: ReportData) -> list[tables.ClassRow]:
-    if data.evaluation is None:
-        return []
-    return tables.class_rows(data.classes, data.annotation.cells, data.evaluation, data.errors)
-
-
-def _precision_recall(data: ReportData) -> list[Markup]:
-    if data.errors is None:
-        return []
-    return [_drawn(chart, data) for chart in precision_recall_charts(data.errors.precision, data.classes)]
-
-
 def _simulation(result: SimulationResult, data: ReportData) -> Mapping[str, object] | None:
     """Return the charts, the table and the words of the simulation; None without a curve."""
     metric = "Precision_all"
@@ -162,8 +152,10 @@ def _settings(data: ReportData) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         about = {"model": str(ranking.model_id), "strategy": ranking.strategy}
         about["ranked"] = _day(ranking.created_at)
         yield "Ranking of the pool", tables.settings_rows(about | ranking.config.to_json())
-    named_hashes = [("for training", hashes["work"]), ("test set", hashes["test"])]
-    yield "SHA-256 of images and annotations", named_hashes
+    yield (
+        "SHA-256 of images and annotations",
+        [("for training", hashes["work"]), ("test set", hashes["test"])],
+    )
     yield "Versions where this report was made", tables.settings_rows(data.versions)
 
 

@@ -80,14 +80,19 @@ def _annotation(data: ReportData) -> Iterator[str]:
 
 
 def _for_training(annotation: AnnotationSummary, classes: Sequence[CellClass]) -> str:
-    cells, counts = annotation.cells, annotation.counts
-    per_class = ", ".join(f"{each.name} {cells[each.label]:,}" for each in classes if cells.get(each.label))
-    n_imported = sum(each.n_imported for each in annotation.rounds)
+    total, counts = annotation.total, annotation.counts
+    per_class = ", ".join(
+        f"{each.name} {total.cells[each.label]:,}" for each in classes if total.cells.get(each.label)
+    )
     return (
         f"For training, {count(counts.annotated_cells, 'cell')} on {count(counts.annotated_images, 'image')} "
         "were annotated"
         + (f" ({per_class})" if counts.annotated_cells else "")
-        + (f"; the annotations of {count(n_imported, 'image')} were imported" if n_imported else "")
+        + (
+            f"; the annotations of {count(total.n_imported, 'image')} were imported"
+            if total.n_imported
+            else ""
+        )
         + "."
     )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rbcal.charts.confusion import NOTHING
 from rbcal.evaluation.confusion import Confusion
 from rbcal.evaluation.metrics import Evaluation
-from rbcal.report.collect import AnnotationSummary, Errors, class_totals, own_classes
+from rbcal.report.collect import AnnotationSummary, Errors, merged, own_classes
 from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.summary import Round
@@ -30,28 +30,26 @@ class Table:
 
 def round_table(annotation: AnnotationSummary, classes: Sequence[CellClass]) -> Table:
     """Return annotated cells by class and round, with images and hours below; the test set stands apart."""
-    rounds, test = annotation.rounds, annotation.test
+    rounds, test, total = annotation.rounds, annotation.test, annotation.total
     named = _few(rounds) if len(rounds) > 1 else []  # one is all there is
     named += [("Test set", test)] if test else []
     columns = [column for _, column in named]
-    totals, n_cells = annotation.cells, sum(annotation.cells.values())
     rows = [
         [
             f"{each.name} (rare)" if each.rare else each.name,
-            f"{totals.get(each.label, 0):,}",
-            percent(totals.get(each.label, 0), n_cells),
+            f"{total.cells.get(each.label, 0):,}",
+            percent(total.cells.get(each.label, 0), total.n_cells),
             *(_number(column.cells.get(each.label, 0)) for column in columns),
         ]
         for each in own_classes(classes)
     ]
-    n_images, n_imported = sum(each.n_images for each in rounds), sum(each.n_imported for each in rounds)
-    seconds = sum(each.expert_seconds for each in rounds)
-    foot = [
-        ["Cells", f"{n_cells:,}", "", *(f"{each.n_cells:,}" for each in columns)],
-        ["Images", f"{n_images:,}", "", *(f"{each.n_images:,}" for each in columns)],
-        ["… imported with boxes", _number(n_imported), "", *(_number(each.n_imported) for each in columns)],
-        ["Expert time", _time(seconds), "", *(_time(each.expert_seconds) for each in columns)],
-    ]
+    sums: Mapping[str, Callable[[Round], str]] = {
+        "Cells": lambda column: f"{column.n_cells:,}",
+        "Images": lambda column: f"{column.n_images:,}",
+        "… imported with boxes": lambda column: _number(column.n_imported),
+        "Expert time": lambda column: duration(column.expert_seconds) if column.expert_seconds else "–",
+    }
+    foot = [[name, words(total), "", *map(words, columns)] for name, words in sums.items()]
     return Table(["Class", "All training", "Share", *(name for name, _ in named)], rows, foot)
 
 
@@ -63,36 +61,21 @@ def _few(rounds: Sequence[Round]) -> list[tuple[str, Round]]:
     n_first = len(named) - _MOST_ROUNDS + 1
     if n_first < 2:
         return named
-    first = [each for _, each in named[:n_first]]
-    merged = Round(
-        first[-1].model_id,
-        sum(each.n_images for each in first),
-        sum(each.n_imported for each in first),
-        class_totals(first),
-        sum(each.expert_seconds for each in first),
-    )
-    return [(f"up to {named[n_first - 1][0].lower()}", merged), *named[n_first:]]
+    first = merged(rounds[:n_first])
+    return [(f"up to {named[n_first - 1][0].lower()}", first), *named[n_first:]]
 
 
 def model_table(curve: Sequence[CurvePoint], serving_id: int | None) -> Table:
     """Return one row for each model that was measured."""
+    rows = []
+    for point in curve:
+        name = f"{point.model_id}{' (serves)' if point.model_id == serving_id else ''}"
+        measured = point.evaluation
+        aps = (measured.precision_all, measured.map_50, measured.map_50_95, measured.rare_ap_50)
+        rows.append([name, f"{point.n_images:,}", f"{point.n_cells:,}", *map(ap_words, aps)])
     return Table(
-        ["Model", "Images", "Cells", "Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5"],
-        [
-            [
-                f"{point.model_id}{' (serves)' if point.model_id == serving_id else ''}",
-                f"{point.n_images:,}",
-                f"{point.n_cells:,}",
-                *_aps(point.evaluation),
-            ]
-            for point in curve
-        ],
+        ["Model", "Images", "Cells", "Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5"], rows
     )
-
-
-def _aps(evaluation: Evaluation) -> list[str]:
-    figures = (evaluation.precision_all, evaluation.map_50, evaluation.map_50_95, evaluation.rare_ap_50)
-    return [ap_words(each) for each in figures]
 
 
 @dataclass(frozen=True)
@@ -166,7 +149,3 @@ def ap_words(ap: float | None) -> str:
 
 def _number(n: int) -> str:
     return f"{n:,}" if n else "·"
-
-
-def _time(seconds: float) -> str:
-    return duration(seconds) if seconds else "–"

@@ -88,7 +88,7 @@ def test_the_projects_own_curve_lies_on_the_simulated_ones_by_all_of_its_cells()
     assert min(row["x"] for row in rows(chart, "Mean")) == 275  # seed images of the simulation
 
 
-def test_the_table_says_how_sure_each_figure_is():
+def test_the_table_gives_each_figure_its_interval():
     points = many([0.1, 0.12, 0.08, 0.11, 0.09])
     _, curves = simulated(points)
     table = simulation.summary_table(summaries(curves), "cells", "AP").set_index("Strategy")

@@ -75,7 +75,7 @@ def test_a_class_that_the_detector_does_not_know_yet_is_counted():
     )
 
 
-def test_mistakes_come_by_how_strongly_the_detector_contradicts():
+def test_mistakes_come_with_the_strongest_contradiction_first():
     probs = np.array([[0.1, 0.2, 0.7], [0.02, 0.98, 0.0], [0.6, 0.0, 0.4]], np.float32)
     predicted = Detections([[0, 0, 10, 10], [70, 0, 80, 10], [20, 0, 30, 10]], probs)
     first, second, third, fourth = mistakes(CELLS, predicted)

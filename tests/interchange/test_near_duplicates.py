@@ -50,7 +50,8 @@ def without_its_border(pixels):
 
 
 @pytest.mark.parametrize(
-    "change", [as_jpeg, resized, brighter, without_its_border, lambda field: as_jpeg(brighter(resized(field)))]
+    "change",
+    [as_jpeg, resized, brighter, without_its_border, lambda field: as_jpeg(brighter(resized(field)))],
 )
 def test_a_field_that_was_saved_again_is_near(change):
     pixels = field(1)

@@ -178,7 +178,7 @@ def test_synthetic_slides_are_named_in_the_heading_in_every_figure_and_in_the_me
     assert "The images are synthetic" in text
 
 
-def test_without_kept_detections_the_report_says_how_to_get_them(full):
+def test_without_kept_detections_the_report_names_the_command_that_gets_them(full):
     full._database.write("DELETE FROM model_detection")
     text = Reader(as_html(collect(full))).text
     assert "was not kept, so there is no confusion matrix" in text
@@ -229,7 +229,7 @@ def test_the_shade_of_a_confusion_is_its_part_of_the_row(project):
     assert rows[3][1][3].words == ""  # nothing there, and nothing found: nobody counts that
 
 
-def test_a_precision_recall_curve_ends_where_no_more_cells_are_found():
+def test_a_precision_recall_curve_ends_at_the_recall_that_is_reached():
     precision = np.vstack([np.repeat([1.0, 0.0], [51, 50]), np.full(101, np.nan)])
     classes = [CellClass(0, "disc", False), CellClass(1, "slit", False)]
     [chart] = precision_recall_charts(precision, classes)

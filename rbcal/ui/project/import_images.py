@@ -165,8 +165,8 @@ def show_report(path: Path) -> None:
     if report is None or reported != path:
         return
     st.success(
-        f"{report.added} images added, {report.pool_images} of them to the pool; {report.existing} were there "
-        f"already. Boxes for {report.seed_images} images to train on and {report.test_images} test images: "
+        f"{report.added} images added, {report.pool_images} of them to the pool; {report.existing} were "
+        f"there already. Boxes for {report.seed_images} images to train on and {report.test_images} test images: "
         f"{report.cells} cells."
     )
     if report.new_classes:
