@@ -25,7 +25,7 @@ _MOST_BINS = 10
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class CalibrationCheck:
     """What was predicted of cells before the expert saw them, and what the expert then did.
 
     Parameters
@@ -36,8 +36,8 @@ class Foreseen:
         Expected calibration error in [0, 1], 0 is best.
     n_cells : int
         That were predicted.
-    n_looked : int
-        That the expert looked at; the first 200 or more of them only teach.
+    n_read : int
+        That the expert looked at; the first 200 or more of them are trained on alone.
     audit : Bin or None
         Those in images that were drawn at random, all in one: they stand for the whole pool.
     """
@@ -49,21 +49,21 @@ class Foreseen:
     audit: Bin | None
 
 
-def foresee(outcomes: Outcomes) -> Foreseen:
-    """Return how well each review was foreseen from the reviews before it.
+def check_calibration(outcomes: Outcomes) -> CalibrationCheck:
+    """Return how well each review is predicted from the reviews before it (prequentially).
 
     Only cells that the expert looked at count. A cell is never predicted by a calibration that has seen its
     own image, or a later one: the diagram would praise itself.
     """
     read = outcomes.read
     changed, audit = outcomes.changed[read], outcomes.audit[read]
-    positions, predicted = _ahead(uncertainty_of(outcomes)[read], changed, outcomes.image[read])
+    positions, predicted = _predict_ahead(uncertainty_of(outcomes)[read], changed, outcomes.image[read])
     if not len(positions):
-        return Foreseen((), 0.0, 0, len(changed), None)
+        return CalibrationCheck((), 0.0, 0, len(changed), None)
     true, drawn = changed[positions], audit[positions]
     n_bins = int(np.clip(len(positions) // _FEWEST_IN_BIN, 1, _MOST_BINS))
     bins = reliability(predicted, true, n_bins)
-    return Foreseen(
+    return CalibrationCheck(
         bins=tuple(bins),
         error=expected_error(bins),
         n_cells=len(positions),
@@ -72,7 +72,7 @@ def foresee(outcomes: Outcomes) -> Foreseen:
     )
 
 
-def _ahead(uncertainty: Reals, changed: Bools, image: np.ndarray) -> tuple[np.ndarray, Reals]:
+def _predict_ahead(uncertainty: Reals, changed: Bools, image: np.ndarray) -> tuple[np.ndarray, Reals]:
     """Return the positions of the cells that can be predicted from earlier images, and the predictions."""
     borders = [*np.flatnonzero(np.diff(image, prepend=-1)), len(image)]
     positions, predicted = [np.empty(0, np.int64)], [np.empty(0)]
@@ -88,16 +88,16 @@ def _ahead(uncertainty: Reals, changed: Bools, image: np.ndarray) -> tuple[np.nd
 
 def reliability_table(bins: Sequence[Bin]) -> pd.DataFrame:
     """Return one row for each bin: predicted, true, and the 95 % interval of the truth."""
-    sides = [wilson(round(each.changed * each.n_cells), each.n_cells) for each in bins]
-    return pd.DataFrame(
-        {
-            "Predicted": [each.predicted for each in bins],
-            "Changed": [each.changed for each in bins],
-            "Low": [low for low, _ in sides],
-            "High": [high for _, high in sides],
-            "Cells": [each.n_cells for each in bins],
-        }
-    )
+    rows = [
+        (
+            each.predicted,
+            each.changed,
+            *wilson(round(each.changed * each.n_cells), each.n_cells),
+            each.n_cells,
+        )
+        for each in bins
+    ]
+    return pd.DataFrame(rows, columns=["Predicted", "Changed", "Low", "High", "Cells"])
 
 
 def reliability_chart(bins: Sequence[Bin]) -> alt.LayerChart:
@@ -124,23 +124,23 @@ def reliability_chart(bins: Sequence[Bin]) -> alt.LayerChart:
     return alt.LayerChart(layer=layers).properties(height=340)
 
 
-def reliability_words(found: Foreseen) -> str:
+def reliability_words(check: CalibrationCheck) -> str:
     """Return in words what the diagram shows, and how honest it is."""
-    if not found.n_cells:
+    if not check.n_cells:
         return (
             f"The chance that you would change a cell is learnt from your reviews once you have looked at "
-            f"{FEWEST} cells, and checked on the images after those; {found.n_read} so far. Until then the "
+            f"{FEWEST} cells, and checked on the images after those; {check.n_read} so far. Until then the "
             "queue goes by what is unusual in the pool."
         )
     words = (
-        f"{found.n_cells:,} cells that you looked at, each predicted from your earlier reviews only, never "
-        f"from its own image. The mean gap between predicted and true is {found.error:.0%}. Bars: 95 % "
+        f"{check.n_cells:,} cells that you looked at, each predicted from your earlier reviews only, never "
+        f"from its own image. The mean gap between predicted and true is {check.error:.0%}. Bars: 95 % "
         "intervals, as if cells had nothing to do with each other. Cells accepted in bulk or saved without a "
         "look are left out."
     )
-    if found.audit is None:
+    if check.audit is None:
         return f"{words} No image of them was drawn at random, so this holds for images that were chosen."
-    predicted, changed, n_cells = found.audit.predicted, found.audit.changed, found.audit.n_cells
+    predicted, changed, n_cells = check.audit.predicted, check.audit.changed, check.audit.n_cells
     low, high = wilson(round(changed * n_cells), n_cells)
     return (
         f"{words} In images drawn at random, which stand for the whole pool: {predicted:.0%} predicted, "

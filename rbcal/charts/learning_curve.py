@@ -1,4 +1,4 @@
-"""Charts: values in, Altair charts out."""
+"""The learning curve of a project, by metric and by class, and the loss of a training: charts and tables."""
 
 from __future__ import annotations
 
@@ -71,15 +71,10 @@ def class_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> al
 
 def flagged_curve(history: Sequence[PoolState]) -> alt.LayerChart:
     """Return the chart of flagged cells in the pool against annotated cells, one point for each ranking."""
-    table = pd.DataFrame(
-        {
-            "Model": [state.model_id for state in history],
-            "Annotated cells": [state.annotated_cells for state in history],
-            "Cells": [state.n_flagged for state in history],
-            "Kind": "Flagged cells in the pool",
-        }
-    )
-    return _lines(table, "Kind", ["Flagged cells in the pool"], "Cells", "Flagged cells", top=None)
+    kind = "Flagged cells in the pool"
+    rows = [(state.model_id, state.annotated_cells, state.n_flagged, kind) for state in history]
+    table = pd.DataFrame(rows, columns=["Model", "Annotated cells", "Cells", "Kind"])
+    return _lines(table, "Kind", [kind], "Cells", "Flagged cells", top=None)
 
 
 def loss_curve(losses: Sequence[tuple[int, float]]) -> alt.LayerChart:
@@ -95,32 +90,29 @@ def loss_curve(losses: Sequence[tuple[int, float]]) -> alt.LayerChart:
 def _lines(
     table: pd.DataFrame,
     series: str,
-    order: Sequence[str],
+    names: Sequence[str],
     value: str,
     title: str,
     top: float | None = 1.0,
     colours: Sequence[str] | None = None,
 ) -> alt.LayerChart:
     scale = alt.Scale(domainMin=0) if top is None else alt.Scale(domain=[0, top])
-    colours = colours or [COLOURS[position % len(COLOURS)] for position in range(len(order))]
-    shapes = [SHAPES[position // len(COLOURS) % len(SHAPES)] for position in range(len(order))]
-    if len(order) <= len(SHAPES):
-        shapes = SHAPES[: len(order)]
-    legend = alt.Legend(title=None, labelLimit=200) if len(order) > 1 else None
+    colours = colours or [COLOURS[k % len(COLOURS)] for k in range(len(names))]
+    shapes = [SHAPES[k // len(COLOURS) % len(SHAPES)] for k in range(len(names))]
+    if len(names) <= len(SHAPES):
+        shapes = SHAPES[: len(names)]
+    legend = alt.Legend(title=None, labelLimit=200) if len(names) > 1 else None
+    x_scale = alt.Scale(domain=[0, 1.05 * table["Annotated cells"].max()])
+    x_axis = alt.Axis(format=",d", tickMinStep=1, tickCount=8)
     base = alt.Chart(table).encode(
-        x=alt.X(
-            "Annotated cells:Q",
-            title=_CELLS_AXIS,
-            scale=alt.Scale(domain=[0, 1.05 * table["Annotated cells"].max()]),
-            axis=alt.Axis(format=",d", tickMinStep=1, tickCount=8),
-        ),
+        x=alt.X("Annotated cells:Q", title=_CELLS_AXIS, scale=x_scale, axis=x_axis),
         order="Model:Q",  # a line goes from model to model, also where both had as many cells
         y=alt.Y(f"{field_name(value)}:Q", title=title, scale=scale),
-        color=alt.Color(f"{series}:N", scale=alt.Scale(domain=list(order), range=colours), legend=legend),
+        color=alt.Color(f"{series}:N", scale=alt.Scale(domain=list(names), range=colours), legend=legend),
         tooltip=[alt.Tooltip(f"{field_name(column)}", title=column) for column in table.columns],
     )
     points = base.mark_point(filled=True, size=90, opacity=1).encode(
-        shape=alt.Shape(f"{series}:N", scale=alt.Scale(domain=list(order), range=shapes), legend=legend)
+        shape=alt.Shape(f"{series}:N", scale=alt.Scale(domain=list(names), range=shapes), legend=legend)
     )
     return (base.mark_line(strokeWidth=2) + points).properties(height=340)
 

@@ -1,8 +1,7 @@
-"""Simulations as charts, tables and words: what each strategy is worth, and how sure that is."""
+"""Simulations as charts and tables: what each strategy is worth, and how sure that is."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Sequence
 from typing import Literal
 
@@ -11,12 +10,10 @@ import numpy as np
 import pandas as pd
 
 from rbcal.charts.learning_curve import COLOURS
-from rbcal.config import SimulationConfig
-from rbcal.evaluation.learning_curves import BASELINE, Axis, Curves, Metric, Run, Summary, paired
-from rbcal.formats.names import cell_text
+from rbcal.evaluation.learning_curves import BASELINE, ArmCurve, Axis, Curves, Metric
+from rbcal.evaluation.strategy_comparison import Summary, paired_difference
 from rbcal.store.evaluations import CurvePoint
-from rbcal.store.simulations import Simulation, SimulationPoint
-from rbcal.wording import duration
+from rbcal.store.simulations import SimulationPoint
 
 AXES: dict[Axis, str] = {"cells": "Newly annotated cells", "minutes": "Expert minutes, expected"}
 _GREY = "#808080"  # the baseline; readable on both backgrounds
@@ -46,7 +43,7 @@ def difference_table(curves: Curves) -> pd.DataFrame:
     """Return the paired difference to random with its 95 % interval, for each strategy and grid point."""
     parts = [pd.DataFrame(columns=["Strategy", "Repeats", "x", "Difference", "Low", "High"])]
     for strategy in curves.strategies:
-        difference = paired(curves, strategy) if strategy != BASELINE else None
+        difference = paired_difference(curves, strategy) if strategy != BASELINE else None
         if difference is not None:
             columns = {"x": curves.grid, "Difference": difference.mean}
             columns |= {"Low": difference.low, "High": difference.high}
@@ -54,12 +51,12 @@ def difference_table(curves: Curves) -> pd.DataFrame:
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
-def run_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return every run as it was measured, one row for each round."""
+def arm_table(arms: Sequence[ArmCurve]) -> pd.DataFrame:
+    """Return every arm as it was measured, one row for each round."""
     rows = [
-        (run.strategy, run.repeat + 1, x, y)
-        for run in runs
-        for x, y in zip(run.x.tolist(), run.y.tolist(), strict=True)
+        (arm.strategy, arm.repeat + 1, x, y)
+        for arm in arms
+        for x, y in zip(arm.x.tolist(), arm.y.tolist(), strict=True)
     ]
     return pd.DataFrame(rows, columns=["Strategy", "Repeat", "x", "Value"])
 
@@ -67,30 +64,34 @@ def run_table(runs: Sequence[Run]) -> pd.DataFrame:
 def points_table(points: Sequence[SimulationPoint], classes: Sequence[str]) -> pd.DataFrame:
     """Return every stored point with all of its figures, for other programs."""
     start = {(point.repeat, point.strategy): point.n_cells for point in points if point.round == 0}
-    rows = []
-    for point in points:
-        figures = point.evaluation
-        row = {"Strategy": point.strategy, "Repeat": point.repeat + 1, "Round": point.round}
-        row |= {
+    return pd.DataFrame(
+        {
+            "Strategy": point.strategy,
+            "Repeat": point.repeat + 1,
+            "Round": point.round,
             "Images": point.n_images,
             "Cells": point.n_cells,
             "New cells": point.n_cells - start[point.repeat, point.strategy],
+            "Expert minutes": point.expert_seconds / 60,
+            "Precision_all": point.evaluation.precision_all,
+            "mAP@0.5": point.evaluation.map_50,
+            "mAP@[.5:.95]": point.evaluation.map_50_95,
+            "Rare-class AP@0.5": point.evaluation.rare_ap_50,
+            "Computing seconds": point.seconds,
+            **{f"AP@0.5 of {name}": ap for name, ap in zip(classes, point.evaluation.ap_50, strict=False)},
+            "Model SHA-256": point.weights_sha256,
         }
-        row |= {"Expert minutes": point.expert_seconds / 60, "Precision_all": figures.precision_all}
-        row |= {"mAP@0.5": figures.map_50, "mAP@[.5:.95]": figures.map_50_95}
-        row |= {"Rare-class AP@0.5": figures.rare_ap_50, "Computing seconds": point.seconds}
-        row |= {f"AP@0.5 of {name}": ap for name, ap in zip(classes, figures.ap_50, strict=False)}
-        rows.append(row | {"Model SHA-256": point.weights_sha256})
-    return pd.DataFrame(rows)
+        for point in points
+    )
 
 
 def curves_chart(
     curves: Curves,
-    runs: Sequence[Run],
+    arms: Sequence[ArmCurve],
     axis: Axis,
     metric: str,
     *,
-    every_run: bool = False,
+    every_arm: bool = False,
     shown: Shown = None,
 ) -> alt.LayerChart:
     """Return the chart of the mean of each strategy in a band of one standard deviation on either side.
@@ -102,35 +103,37 @@ def curves_chart(
     band = base.mark_area(opacity=_pale(curves.strategies, shown)).encode(
         y=alt.Y("Low:Q", scale=scale, title=metric), y2="High:Q"
     )
-    layers: list[alt.Chart] = [band.transform_filter("isValid(datum.Deviation)")]
-    if every_run:
-        layers += _every_run(runs, curves.strategies, axis, scale, metric, shown)
-    layers.append(
-        base.mark_line(strokeWidth=2.5).encode(
-            y=alt.Y("Mean:Q", scale=scale, title=metric),
-            tooltip=[
-                "Strategy",
-                alt.Tooltip("x:Q", title=AXES[axis], format=",.0f"),
-                alt.Tooltip("Mean:Q", format=".3f"),
-                alt.Tooltip("Deviation:Q", title="Standard deviation", format=".3f"),
-                "Repeats",
-            ],
-        )
+    line = base.mark_line(strokeWidth=2.5).encode(
+        y=alt.Y("Mean:Q", scale=scale, title=metric),
+        tooltip=[
+            "Strategy",
+            _x_tooltip(axis),
+            alt.Tooltip("Mean:Q", format=".3f"),
+            alt.Tooltip("Deviation:Q", title="Standard deviation", format=".3f"),
+            "Repeats",
+        ],
     )
+    thin = _every_arm(arms, curves.strategies, axis, scale, metric, shown) if every_arm else []
+    layers = [band.transform_filter("isValid(datum.Deviation)"), *thin, line]
     return alt.LayerChart(layer=layers).properties(height=340)
 
 
-def _every_run(
-    runs: Sequence[Run], strategies: Sequence[str], axis: Axis, scale: alt.Scale, metric: str, shown: Shown
+def _every_arm(
+    arms: Sequence[ArmCurve],
+    strategies: Sequence[str],
+    axis: Axis,
+    scale: alt.Scale,
+    metric: str,
+    shown: Shown,
 ) -> list[alt.Chart]:
     """Return thin lines with a mark for each round that was measured, also beyond the common range."""
-    base = _base(_only(run_table(runs), shown), strategies, axis, shown).encode(
+    base = _base(_only(arm_table(arms), shown), strategies, axis, shown).encode(
         y=alt.Y("Value:Q", scale=scale, title=metric),
         detail="Repeat:N",
         tooltip=[
             "Strategy",
             "Repeat",
-            alt.Tooltip("x:Q", title=AXES[axis], format=",.0f"),
+            _x_tooltip(axis),
             alt.Tooltip("Value:Q", title=metric, format=".3f"),
         ],
     )
@@ -150,7 +153,7 @@ def difference_chart(curves: Curves, axis: Axis, metric: str, *, shown: Shown = 
         y=alt.Y("Difference:Q", title=title, axis=alt.Axis(format="+.3~f")),
         tooltip=[
             "Strategy",
-            alt.Tooltip("x:Q", title=AXES[axis], format=",.0f"),
+            _x_tooltip(axis),
             *(alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("Difference", "Low", "High")),
             "Repeats",
         ],
@@ -205,19 +208,18 @@ def _base(
         symbolStrokeWidth=2.5,
         labelLimit=200,
     )
+    colour_scale, dash_scale = (
+        alt.Scale(domain=domain, range=[styles[name] for name in domain]) for styles in (colours, dashes)
+    )
     return alt.Chart(table).encode(
         x=alt.X("x:Q", title=title or AXES[axis], axis=alt.Axis(format=",.2~f", tickCount=8)),
-        color=alt.Color(
-            "Strategy:N",
-            scale=alt.Scale(domain=domain, range=[colours[name] for name in domain]),
-            legend=legend,
-        ),
-        strokeDash=alt.StrokeDash(
-            "Strategy:N",
-            scale=alt.Scale(domain=domain, range=[dashes[name] for name in domain]),
-            legend=legend,
-        ),
+        color=alt.Color("Strategy:N", scale=colour_scale, legend=legend),
+        strokeDash=alt.StrokeDash("Strategy:N", scale=dash_scale, legend=legend),
     )
+
+
+def _x_tooltip(axis: Axis) -> alt.Tooltip:
+    return alt.Tooltip("x:Q", title=AXES[axis], format=",.0f")
 
 
 def _pale(strategies: Sequence[str], shown: Shown) -> float:
@@ -266,93 +268,3 @@ def _reached(summary: Summary) -> str:
     if summary.ratio is None or summary.strategy == BASELINE:
         return f"{summary.reached:,.0f}"
     return f"{summary.reached:,.0f} ({summary.ratio:.2f} × random)"
-
-
-def repeats_done(simulation: Simulation, points: Sequence[SimulationPoint]) -> int:
-    """Return how many repeats have every strategy."""
-    arms = {(point.repeat, point.strategy) for point in points}
-    return sum(
-        all((repeat, strategy) in arms for strategy in simulation.config.strategies)
-        for repeat in {point.repeat for point in points}
-    )
-
-
-def state_words(simulation: Simulation, points: Sequence[SimulationPoint], *, active: bool) -> str:
-    """Return in words how far a simulation is."""
-    done, wanted = repeats_done(simulation, points), simulation.config.repeats
-    if simulation.finished:
-        return f"finished, {done} {_plural('repeat', done)}"
-    so_far = f"{done} of {wanted} {_plural('repeat', wanted)} done so far"
-    return f"under way, {so_far}" if active else f"stopped, {so_far}"
-
-
-def settings_words(simulation: Simulation, points: Sequence[SimulationPoint]) -> str:
-    """Return in words what a simulation did, so that somebody else can do it again."""
-    config = simulation.config
-    n_test = points[0].evaluation.n_images if points else 0
-    measured = f"measured on {n_test} test images; " if n_test else ""
-    unit = config.unit if config.query != 1 else config.unit[:-1]
-    return (
-        f"{config.seed_images} seed images, then {config.rounds} {_plural('round', config.rounds)} of "
-        f"{config.query:,} {unit}, chosen from {config.pool_sample} images drawn in each round; {measured}"
-        f"{config.repeats} {_plural('repeat', config.repeats)} of {len(config.strategies)} strategies, the "
-        f"same seed model and training for all arms of a repeat ({config.seed_steps} steps on the seed "
-        f"images, {config.steps} in each round, {config.backbone}, trunk {config.trunk}); random seed "
-        f"{config.seed}; images and annotations {simulation.images[:12]}; rbcal {simulation.code_version}, "
-        f"{simulation.created_at[:10]}."
-    )
-
-
-def unequal_words(curves: Curves) -> str:
-    """Return a warning in words where the strategies have different repeats, so that means mislead."""
-    if len({frozenset(of_strategy) for of_strategy in curves.values.values()}) == 1:
-        return ""
-    counts = ", ".join(f"{name} {len(curves.values[name])}" for name in curves.strategies)
-    return (
-        f"The strategies have different repeats so far ({counts}): compare the differences to random, which "
-        "are within a repeat, not these lines."
-    )
-
-
-def cost_model_words(config: SimulationConfig) -> str:
-    """Return in words what the expected minutes of a simulation rest on."""
-    image, cell, change = config.cost_model
-    times = f"{image:.1f} s for an image, {cell:.1f} s for each of its cells, {change:.1f} s for each change"
-    if config.cost_model == SimulationConfig.cost_model:
-        return f"Minutes rest on assumed times: {times}. No expert was timed."
-    return f"Minutes rest on times learnt from this project's own reviews when the simulation began: {times}."
-
-
-def label(simulation: Simulation, points: Sequence[SimulationPoint], *, active: bool) -> str:
-    """Return how a simulation is called where one is to be chosen."""
-    names = ", ".join(simulation.config.strategies)
-    return f"{simulation.id}: {names} ({state_words(simulation, points, active=active)})"
-
-
-def as_csv(table: pd.DataFrame) -> bytes:
-    """Return a table as a CSV file, UTF-8, in which no spreadsheet finds a formula."""
-    safe = table.rename(columns=cell_text)
-    for column in safe.select_dtypes(include=["object", "string"]):
-        safe[column] = [cell_text(each) if isinstance(each, str) else each for each in safe[column]]
-    return safe.to_csv(index=False).encode()
-
-
-def as_picture(chart: alt.LayerChart, kind: Literal["png", "svg"], title: str = "") -> bytes:
-    """Return a chart as a picture file, dark on white, wide enough for a page; it needs no network."""
-    wide = chart.properties(width=640, title=title) if title else chart.properties(width=640)
-    if kind == "png":
-        file = io.BytesIO()
-        wide.save(file, format="png", scale_factor=3)
-        return file.getvalue()
-    text = io.StringIO()
-    wide.save(text, format="svg")
-    return text.getvalue().encode()
-
-
-def computing_words(points: Sequence[SimulationPoint]) -> str:
-    """Return in words how long the computing took, all processes together."""
-    return duration(sum(point.seconds for point in points))
-
-
-def _plural(word: str, n: int) -> str:
-    return word if n == 1 else f"{word}s"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from tqdm import tqdm
 
 from rbcal.charts.learning_curve import metrics_table
 from rbcal.charts.synthetic_mark import MARK
 from rbcal.cli.base import JsonOption, app, print_json, run
+from rbcal.cli.progress_bar import progress_bar
 from rbcal.interchange import synthetic_dataset
 from rbcal.simulation import demo_loop
 from rbcal.store.project import Project, project_path
@@ -33,7 +31,7 @@ def synth(
 
     For rbcal simulate --coco OUT/annotations.json --images OUT/images, or for rbcal import.
     """
-    n_cells = synthetic_dataset.write_dataset(out, images, seed, _bar)
+    n_cells = synthetic_dataset.write_dataset(out, images, seed, progress_bar("Drawing"))
     if as_json:
         print_json({"folder": str(out), "images": images, "cells": n_cells, "seed": seed, "synthetic": True})
     else:
@@ -59,7 +57,7 @@ def demo(
     Every step is the real one, over the project file: open it in the app afterwards.
     """
     if not project.exists():
-        synthetic_dataset.create_demo(project, seed, _bar)
+        synthetic_dataset.create_demo(project, seed, progress_bar("Drawing"))
     training = replace(demo_loop.TRAINING, steps=steps, seed=seed)
     with Project.open(project) as opened:
         demo_loop.rehearse(
@@ -85,7 +83,3 @@ def demo(
         )
     )
     typer.echo(f"\nMinutes are expected ones: no expert was timed. Open {project} in the app to go on.")
-
-
-def _bar(numbers: Sequence[int]) -> Iterable[int]:
-    return tqdm(numbers, desc="Drawing", file=sys.stderr, leave=False, disable=None)

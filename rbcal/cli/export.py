@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from tqdm import tqdm
 
 from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
+from rbcal.cli.progress_bar import progress_bar
 from rbcal.interchange import export_dataset, export_model
-from rbcal.store.images import Image
 from rbcal.store.project import Project
 
 ExportFormat = Literal["model", "coco", "voc", "yolo", "predictions-csv", "predictions-coco"]
@@ -49,14 +46,12 @@ def export(
             document = export_model.export_model(opened, dest, model, onnx=onnx)
             said = f"Model {document['model']} is in {dest}."
         else:
-            n = export_dataset.export(opened, dest, format_, with_images=images, track=_bar)
+            n = export_dataset.export(
+                opened, dest, format_, with_images=images, track=progress_bar("Exporting")
+            )
             document = {"format": format_, "images": n, "folder": str(dest)}
             said = f"{n} image{'s' * (n != 1)} written to {dest}."
     if as_json:
         print_json(document)
     else:
         typer.echo(said)
-
-
-def _bar(images: list[Image]) -> Iterable[Image]:
-    return tqdm(images, desc="Exporting", file=sys.stderr, leave=False, disable=None)

@@ -13,12 +13,12 @@ import typer
 
 from rbcal.benchmarks.store_speed import bench_store
 from rbcal.benchmarks.tables import bench_table, store_table
+from rbcal.charts.model_tables import PRUNING_RULE, origin
 from rbcal.charts.synthetic_mark import MARK
 from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json, run
 from rbcal.config import BACKBONES, Backbone, Initialisation, ScoringConfig, TrainConfig
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.jobs import distributed_train
-from rbcal.report.model_tables import PRUNING_RULE, origin
 from rbcal.store.project import Project
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from tqdm import tqdm
 
 from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
+from rbcal.cli.progress_bar import progress_bar
 from rbcal.formats import coco, files, labels
 from rbcal.interchange import import_images
 from rbcal.jobs import launcher
@@ -85,17 +83,17 @@ def import_(
             test_fraction=test_fraction,
             seed=seed,
             group=group,
-            track=_bar,
+            track=progress_bar("Importing"),
         )
     for complaint in report.complaints:
         typer.echo(f"Note: {complaint}", err=True)
     if as_json:
-        print_json(asdict(report))
+        print_json({"known" if key == "existing" else key: value for key, value in asdict(report).items()})
         return
     typer.echo(
-        f"{report.added} images added ({report.pool_images} to the pool), {report.known} were there already; "
-        f"boxes for {report.seed_images} images to train on and {report.test_images} of the test set, "
-        f"{report.cells} cells; {len(report.complaints)} notes."
+        f"{report.added} images added ({report.pool_images} to the pool), {report.existing} were there "
+        f"already; boxes for {report.seed_images} images to train on and {report.test_images} of the test "
+        f"set, {report.cells} cells; {len(report.complaints)} notes."
     )
     if report.new_classes:
         typer.echo(f"New classes: {', '.join(report.new_classes)}")
@@ -144,7 +142,3 @@ def status(project: ProjectArgument, as_json: JsonOption = False) -> None:
 
 def _listed(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
-
-
-def _bar(items: Sequence[_Item]) -> Iterable[_Item]:
-    return tqdm(items, desc="Importing", file=sys.stderr, leave=False, disable=None)

@@ -17,7 +17,8 @@ from rbcal.charts.synthetic_mark import MARK
 from rbcal.cli.base import JsonOption, RayOption, app, print_json, run
 from rbcal.config import BACKBONES, Backbone, SimulationConfig, Unit
 from rbcal.errors import ProjectError, RbcalError
-from rbcal.evaluation.learning_curves import METRICS, on_common_grid, runs, summaries
+from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
+from rbcal.evaluation.strategy_comparison import summaries
 from rbcal.formats import coco, files
 from rbcal.interchange import import_images
 from rbcal.store.project import Project, project_path, projects_folder
@@ -125,7 +126,7 @@ def simulate(
         print_json({**document, "config": config.to_json(), "points": [asdict(point) for point in points]})
         return
     for metric in METRICS:
-        curves = on_common_grid(runs(points, METRICS[metric]))
+        curves = on_common_grid(arm_curves(points, METRICS[metric]))
         if curves is not None:
             table = summary_table(summaries(curves), "cells", metric)
             mark = f"{MARK}: " if is_synthetic else ""

@@ -59,7 +59,7 @@ def evaluate(
         )
     if len(n_k) > n_classes:
         raise ShapeError(f"Labels of the test set must be below {n_classes}, but one is {len(n_k) - 1}.")
-    ap = _average_precision(pairs, n_classes)  # (10, C)
+    ap = _precision(pairs, n_classes).mean(axis=1)  # (10, C): at IoU 0.5, 0.55 ... 0.95
     present = n_k > 0
     rare_present = [label for label in rare if present[label]]
     return Evaluation(
@@ -91,13 +91,6 @@ def precision_curves(pairs: Iterable[tuple[Annotations, Detections]], n_classes:
     """
     precision = _precision(list(pairs), n_classes)[0].T
     return np.where(precision < 0, np.nan, precision)
-
-
-def _average_precision(
-    pairs: Sequence[tuple[Annotations, Detections]], n_classes: int
-) -> NDArray[np.float64]:
-    """Return AP (10, C) at IoU 0.5, 0.55 ... 0.95 of each class; -1 where the test set has no such cell."""
-    return _precision(pairs, n_classes).mean(axis=1)
 
 
 def _precision(pairs: Sequence[tuple[Annotations, Detections]], n_classes: int) -> NDArray[np.float64]:

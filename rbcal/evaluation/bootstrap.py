@@ -8,7 +8,6 @@ weights, so a thousand of them are sums over the same sorted detections. With al
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +37,7 @@ def compare(
     Parameters
     ----------
     truths, old, new : K each
-        Annotations of the test images, and what either model found in them.
+        Annotations of the test images, and what either model predicts of them.
     n_classes : int
         C.
     seed : int
@@ -53,66 +52,63 @@ def compare(
     ----------
     Efron and Tibshirani 1993, chapter 13: the percentile interval; Sadafi et al. 2019, equation (9).
     """
-    if not len(truths) == len(old) == len(new):
+    n_images = len(truths)
+    if not n_images == len(old) == len(new):
         raise ShapeError(
             f"Two models are compared on the same images, but got {len(truths)}, {len(old)} and {len(new)}."
         )
-    n_images = len(truths)
-    labels = [truth.labels for truth in truths]
-    n_cells = np.array([np.bincount(each, minlength=n_classes)[:n_classes] for each in labels])  # (K, C)
+    n_cells = np.array([np.bincount(truth.labels, minlength=n_classes)[:n_classes] for truth in truths])
     if not n_cells.sum():
         raise ShapeError("A comparison needs at least 1 annotated cell in the test set.")
     draws = np.random.default_rng(seed).multinomial(n_images, np.full(n_images, 1 / n_images), _RESAMPLES)
     weights = np.concatenate([np.ones((1, n_images)), draws])  # the first row is the test set as it is
-    ap = np.stack(  # (2, 1 + resamples, C)
-        [
-            [
-                _average_precision(_hits(truths, found, label), n_cells[:, label], weights)
-                for label in range(n_classes)
-            ]
-            for found in (old, new)
-        ]
-    ).transpose(0, 2, 1)
+    ap = np.stack([_resampled_ap(truths, detections, n_cells, weights) for detections in (old, new)])
     n_k = weights @ n_cells  # (1 + resamples, C)
     total = np.where(n_k.sum(-1) > 0, n_k.sum(-1), np.nan)  # a resample may have no cell
     precision_all = (n_k * np.nan_to_num(ap)).sum(-1) / total
-    present, enough = n_cells.sum(0) > 0, n_images >= _FEWEST
+    enough = n_images >= _FEWEST
     return Comparison(
         precision_all=_difference(*precision_all, enough=enough),
         classes=tuple(
-            _difference(*ap[..., k], enough=enough) if present[k] else None for k in range(n_classes)
+            _difference(*ap[..., k], enough=enough) if present else None
+            for k, present in enumerate(n_cells.sum(axis=0) > 0)
         ),
         n_images=n_images,
     )
 
 
-@dataclass(frozen=True)
-class _Hits:
-    """The detections of one class over all images, the most certain first."""
+def _resampled_ap(
+    truths: Sequence[Annotations],
+    detections: Sequence[Detections],
+    n_cells: NDArray[np.int64],
+    weights: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return AP (B, C) of each class for each row of image weights (B, K), with n_cells (K, C)."""
+    ap = [
+        _average_precision(*_hits(truths, detections, label), n_cells[:, label], weights)
+        for label in range(n_cells.shape[1])
+    ]
+    return np.stack(ap, axis=1)
 
-    image: NDArray[np.int64]  # (D,): which image
-    hit: NDArray[np.bool_]  # (D,): whether it found a cell that none before it had found
 
-
-def _hits(truths: Sequence[Annotations], found: Sequence[Detections], label: int) -> _Hits:
-    image, score, hit = [], [], []
-    for index, (truth, detections) in enumerate(zip(truths, found, strict=True)):
-        if label + 1 >= detections.probs.shape[1]:
-            continue  # the model is older than the class
-        probs = detections.probs[:, label + 1]
+def _hits(
+    truths: Sequence[Annotations], detections: Sequence[Detections], label: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return of the detections (D,) of a class, the most certain first: image, and whether a cell is new."""
+    images, scores, hits = [np.empty(0, np.int64)], [np.empty(0, np.float32)], [np.empty(0, bool)]
+    for index, (truth, each) in enumerate(zip(truths, detections, strict=True)):
+        probs = each.probs[:, label + 1 :][:, :1].ravel()  # none where the model is older than the class
         order = np.argsort(-probs, kind="stable")
         order = order[probs[order] >= FAINTEST]
-        hit.append(_matches(detections.boxes[order], truth.boxes[truth.labels == label]))
-        score.append(probs[order])
-        image.append(np.full(len(order), index))
-    if not image:
-        return _Hits(np.empty(0, np.int64), np.empty(0, bool))
-    ranked = np.argsort(-np.concatenate(score), kind="stable")
-    return _Hits(np.concatenate(image)[ranked], np.concatenate(hit)[ranked])
+        images.append(np.full(len(order), index))
+        scores.append(probs[order])
+        hits.append(_matches(each.boxes[order], truth.boxes[truth.labels == label]))
+    ranked = np.argsort(-np.concatenate(scores), kind="stable")
+    return np.concatenate(images)[ranked], np.concatenate(hits)[ranked]
 
 
 def _matches(boxes: Floats, cells: Floats) -> NDArray[np.bool_]:
-    """Return which boxes (D, 4), the most certain first, find a cell (M, 4) that is still free."""
+    """Return which boxes (D, 4), the most certain first, are of a cell (M, 4) that is still free."""
     overlap = iou(boxes[:, None], cells[None])
     hit = np.zeros(len(boxes), bool)
     if not len(cells):
@@ -126,19 +122,22 @@ def _matches(boxes: Floats, cells: Floats) -> NDArray[np.bool_]:
 
 
 def _average_precision(
-    hits: _Hits, n_cells: NDArray[np.int64], weights: NDArray[np.float64]
+    image: NDArray[np.int64],
+    hit: NDArray[np.bool_],
+    n_cells: NDArray[np.int64],
+    weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return AP for each row of image weights (B, K): (B,); NaN where no image of weight has such a cell."""
     ap = np.full(len(weights), np.nan)
     for start in range(0, len(weights), _AT_ONCE):
         rows = weights[start : start + _AT_ONCE]
-        weight = rows[:, hits.image]  # (B, D)
-        found, shown = np.cumsum(weight * hits.hit, axis=1), np.cumsum(weight, axis=1)
-        precision = np.divide(found, shown, out=np.zeros_like(found), where=shown > 0)
+        weight = rows[:, image]  # (B, D)
+        hits, shown = np.cumsum(weight * hit, axis=1), np.cumsum(weight, axis=1)
+        precision = np.divide(hits, shown, out=np.zeros_like(hits), where=shown > 0)
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         for row, total in enumerate(rows @ n_cells):
             if total:
-                place = np.searchsorted(found[row] / total, _RECALLS - 1e-12)
+                place = np.searchsorted(hits[row] / total, _RECALLS - 1e-12)
                 ap[start + row] = np.append(envelope[row], 0)[place].mean()
     return ap
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,30 +76,6 @@ def match(
     return Matched(of_annotation, of_detection, best, shown)
 
 
-def confusion(pairs: Iterable[tuple[Annotations, Detections]], n_classes: int) -> Ints:
-    """Return how often each class was called each class, (C + 1, C + 1) int64.
-
-    Rows are annotated classes, the last row is "nothing annotated"; columns are what the detector says, the
-    last column is "nothing found". Correct cells are on the diagonal.
-
-    Parameters
-    ----------
-    pairs : iterable of (Annotations, Detections)
-        One pair per image; detections that are probably background take no part.
-    n_classes : int
-        C; also of classes that the detector does not know yet.
-    """
-    counts = np.zeros((n_classes + 1, n_classes + 1), np.int64)
-    for truth, guess in pairs:
-        matched = match(truth, guess, cell_threshold=CELL)
-        found = matched.annotation >= 0
-        called = np.full(len(truth), n_classes)
-        called[found] = guess.labels[matched.annotation[found]]
-        np.add.at(counts, (truth.labels, called), 1)
-        np.add.at(counts[-1], guess.labels[matched.false], 1)
-    return counts
-
-
 @dataclass(frozen=True)
 class Mistake:
     """One place where annotation and detector disagree.
@@ -110,47 +85,51 @@ class Mistake:
     kind : "confused", "missed" or "false"
     annotated, predicted : int or None
         Labels; None where there is no such box.
-    box, found : tuple of four floats or None
-        The annotated box and that of the detector, image pixels.
-    doubt : float in [0, 1]
+    annotated_box, predicted_box : tuple of four floats or None
+        Image pixels.
+    contradiction : float in [0, 1]
         How strongly the detector contradicts the annotation; higher is stronger.
     """
 
     kind: Kind
     annotated: int | None
     predicted: int | None
-    box: tuple[float, ...] | None
-    found: tuple[float, ...] | None
-    uncertainty: float
+    annotated_box: tuple[float, ...] | None
+    predicted_box: tuple[float, ...] | None
+    contradiction: float
+
+    @property
+    def boxes(self) -> list[tuple[float, ...]]:
+        """The one or two boxes of it."""
+        return [box for box in (self.annotated_box, self.predicted_box) if box is not None]
 
 
 def mistakes(annotations: Annotations, detections: Detections) -> list[Mistake]:
     """Return where a detector and the annotations of an image disagree, the strongest contradiction first.
 
-    The doubt about a confused cell is 1 - p(its class | it is a cell), so labels that the detector holds
-    least probable come first; about a box without a cell it is the probability that there is one; about a
-    missed cell it is 1 - the probability of a cell that any detection gives to the place.
+    A confused cell is contradicted by 1 - p(its class | it is a cell), so labels that the detector holds
+    least probable come first; a box without a cell by the probability that there is one; a missed cell by 1 -
+    the probability of a cell that any detection gives to the place.
 
     References
     ----------
     Northcutt, Jiang and Chuang 2021, "Confident Learning", J. Artif. Intell. Res. 70: self-confidence.
     """
     matched = match(annotations, detections, cell_threshold=CELL)
-    cell = 1 - detections.probs[:, 0]
-    boxes, founds = annotations.boxes.tolist(), detections.boxes.tolist()
+    p_cell = 1 - detections.probs[:, 0]
+    truths, guesses = (list(map(tuple, each.boxes.tolist())) for each in (annotations, detections))
     labels, predicted = annotations.labels.tolist(), detections.labels.tolist()
-    faint = iou(annotations.boxes[:, None], detections.boxes[None]) >= SAME_CELL  # (M, N)
-    found = []
+    near = iou(annotations.boxes[:, None], detections.boxes[None]) >= SAME_CELL  # (M, N)
+    wrong = []
     for m, n in enumerate(matched.annotation.tolist()):
         if n < 0:
-            seen = float(cell[faint[m]].max(initial=0.0))
-            found.append(Mistake("missed", labels[m], None, tuple(boxes[m]), None, 1 - seen))
+            contradiction = 1 - float(p_cell[near[m]].max(initial=0.0))
+            wrong.append(Mistake("missed", labels[m], None, truths[m], None, contradiction))
         elif labels[m] != predicted[n]:
-            known = labels[m] + 1 < detections.probs.shape[1]
-            own = float(detections.probs[n, labels[m] + 1] / cell[n]) if known else 0.0
-            found.append(
-                Mistake("confused", labels[m], predicted[n], tuple(boxes[m]), tuple(founds[n]), 1 - own)
-            )
-    for n in matched.false.tolist():
-        found.append(Mistake("false", None, predicted[n], None, tuple(founds[n]), float(cell[n])))
-    return sorted(found, key=lambda mistake: -mistake.uncertainty)
+            own = float(detections.probs[n, labels[m] + 1 :][:1].sum() / p_cell[n])  # 0 of a younger class
+            wrong.append(Mistake("confused", labels[m], predicted[n], truths[m], guesses[n], 1 - own))
+    wrong += [
+        Mistake("false", None, predicted[n], None, guesses[n], float(p_cell[n]))
+        for n in matched.false.tolist()
+    ]
+    return sorted(wrong, key=lambda mistake: -mistake.contradiction)

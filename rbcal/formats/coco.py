@@ -8,8 +8,7 @@ has no word for is written as further fields of an image, which other programs i
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from rbcal.errors import FormatError
@@ -34,30 +33,31 @@ def read(text: str | bytes) -> Dataset:
     names = _by_id(document["categories"], "a category", lambda row: word(_get(row, "name", "a category")))
     images = _by_id(document["images"], "an image", _image)
     complaints = []
-    used: Counter[str] = Counter()
     for row in document["annotations"]:
-        owner, category = images.get(_key(row, "image_id")), names.get(_key(row, "category_id"))
-        label = f"box {row.get('id', '?')}"
-        if owner is None:
-            complaints.append(f"{label}: its image {row.get('image_id')!r} is not in the file")
-        elif category is None:
-            owner.add(f"its category {row.get('category_id')!r} is not in the file", "", label)
-        elif row.get("iscrowd"):
-            owner.add("it marks a crowd, not one cell", category, label)
+        image, where = images.get(_key(row, "image_id")), f"box {row.get('id', '?')}"
+        if image is None:
+            complaints.append(f"{where}: its image {row.get('image_id')!r} is not in the file")
         else:
-            owner.add(_box(row.get("bbox")), category, label)
-    for image in images.values():
-        used.update(image.classes)
+            image.add(*_annotation(row, names), where)
+    used = {name for image in images.values() for name in image.classes}
     parents = {row.get("supercategory") for row in document["categories"]}
-    classes = [name for name in names.values() if used[name] or name not in parents]
+    classes = [name for name in names.values() if name in used or name not in parents]
     complaints += unusable(images.values())
     return Dataset(tuple(images.values()), tuple(dict.fromkeys(classes)), tuple(complaints))
+
+
+def _annotation(row: Mapping[str, Any], names: Mapping[str | int | None, str]) -> tuple[Box | str, str]:
+    """Return the box of an annotation, or what is wrong with it, and its class."""
+    category = names.get(_key(row, "category_id"))
+    if category is None:
+        return f"its category {row.get('category_id')!r} is not in the file", ""
+    return "it marks a crowd, not one cell" if row.get("iscrowd") else _box(row.get("bbox")), category
 
 
 def write(
     images: Callable[[], Iterable[tuple[int, LabelledImage]]],
     classes: Sequence[str],
-    rare: Iterable[str] = (),
+    rare: Collection[str] = (),
     about: str = "exported by rbcal",
 ) -> Iterator[str]:
     """Yield a COCO file piece by piece.
@@ -70,35 +70,44 @@ def write(
         Gives the images anew, each with its id; they are gone through twice.
     classes : sequence of str
         The class of each label.
-    rare : iterable of str
+    rare : collection of str
         Those of them that are rare.
     about : str
         What the data set is.
     """
-    marked = set(rare)
     labels = {name: label for label, name in enumerate(classes)}
     categories = [
-        {"id": label + 1, "name": name, "supercategory": "cell", **({"rare": True} if name in marked else {})}
+        {"id": label + 1, "name": name, "supercategory": "cell"} | ({"rare": True} if name in rare else {})
         for name, label in labels.items()
     ]
     yield f'{{"info": {json.dumps({"description": about})},\n'
     yield f'"categories": {json.dumps(categories)},\n"images": ['
-    for place, (image_id, image) in enumerate(images()):
-        yield (",\n" if place else "\n") + json.dumps(_image_row(image_id, image))
+    yield from _joined(_image_row(image_id, image) for image_id, image in images())
     yield '],\n"annotations": ['
-    n = 0
-    for image_id, image in images():
-        for (x1, y1, x2, y2), name in zip(image.boxes, image.classes, strict=True):
-            row = {
-                "id": (n := n + 1),
-                "image_id": image_id,
-                "category_id": labels[name] + 1,
-                "bbox": [x1, y1, x2 - x1, y2 - y1],
-                "area": (x2 - x1) * (y2 - y1),
-                "iscrowd": 0,
-            }
-            yield (",\n" if n > 1 else "\n") + json.dumps(row)
+    boxes = (
+        (image_id, box, labels[name])
+        for image_id, image in images()
+        for box, name in zip(image.boxes, image.classes, strict=True)
+    )
+    yield from _joined(_annotation_row(number, *each) for number, each in enumerate(boxes, start=1))
     yield "]}\n"
+
+
+def _joined(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for place, row in enumerate(rows):
+        yield (",\n" if place else "\n") + json.dumps(row)
+
+
+def _annotation_row(number: int, image_id: int, box: Box, label: int) -> dict[str, Any]:
+    x1, y1, x2, y2 = box
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": label + 1,
+        "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "area": (x2 - x1) * (y2 - y1),
+        "iscrowd": 0,
+    }
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -130,14 +139,14 @@ def _by_id(
     rows: Sequence[Mapping[str, Any]], what: str, read_row: Callable[[Mapping[str, Any]], _Item]
 ) -> dict[str | int | None, _Item]:
     """Return what the rows say, by their ids."""
-    found: dict[str | int | None, _Item] = {}
+    by_id: dict[str | int | None, _Item] = {}
     for row in rows:
-        if (key := _get(row, "id", what)) in found:
+        if (key := _get(row, "id", what)) in by_id:
             raise FormatError(
                 f"In the COCO file, {what} has the 'id' {key!r} of another one. Give each its own."
             )
-        found[key] = read_row(row)
-    return found
+        by_id[key] = read_row(row)
+    return by_id
 
 
 def _image(row: Mapping[str, Any]) -> LabelledImage:
@@ -155,14 +164,9 @@ def _image(row: Mapping[str, Any]) -> LabelledImage:
 
 
 def _image_row(image_id: int, image: LabelledImage) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "id": image_id,
-        "file_name": image.file_name,
-        "width": image.width,
-        "height": image.height,
-    }
+    own = {"id": image_id, "file_name": image.file_name, "width": image.width, "height": image.height}
     further = {key: getattr(image, key) for key in _FURTHER}
-    return row | {key: value for key, value in further.items() if value is not None}
+    return own | {key: value for key, value in further.items() if value is not None}
 
 
 def _get(row: Mapping[str, Any], key: str, what: str) -> Any:

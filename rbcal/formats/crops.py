@@ -1,42 +1,51 @@
-"""A cell cut out of its picture with its surroundings, small enough for a document."""
+"""A cell cut out of its image with its surroundings."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from rbcal.formats.pictures import Pixels
-from rbcal.types import Floats
 
-_MARGIN = 0.45  # of the longer side of the box, on either side: neighbours help to judge a cell
-_SIDE = 160  # pixels of the longest side of a crop; sharp at 2 cm on paper
+_SIDE = 160  # pixels of the longest side of a JPEG; sharp at 2 cm on paper
 _SMALLEST = 24  # pixels of the image; a box of a few pixels says nothing without its surroundings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crop:
-    """A JPEG of a part of an image, and which part: ``x1, y1, x2, y2`` in image pixels."""
+    """A part of an image: its pixels, and which part, ``x1, y1, x2, y2`` in pixels of the image."""
 
-    content: bytes
+    pixels: Pixels
     window: tuple[int, int, int, int]
 
+    def jpeg(self) -> bytes:
+        """Return a picture file, small enough for a document."""
+        picture = Image.fromarray(self.pixels)
+        picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+        content = io.BytesIO()
+        picture.save(content, "JPEG", quality=85)
+        return content.getvalue()
 
-def crop(pixels: Pixels, box: Floats) -> Crop:
-    """Return the surroundings of a box (4,), in pixels: a square, as far as the image goes.
 
-    Near the border the square is moved into the image, and the box is off its middle.
+def crop(pixels: Pixels, boxes: Sequence[ArrayLike], *, margin: float = 0.45) -> Crop:
+    """Return boxes, each (4,) in pixels, and what is around them: a square, as far as the image goes.
+
+    Near the border the square is moved into the image, and the boxes are off its middle.
+
+    Parameters
+    ----------
+    margin : float
+        On either side, as a part of the longer side: neighbours help to judge a cell.
     """
-    height, width = pixels.shape[:2]
-    x1, y1, x2, y2 = (float(side) for side in box)
-    side = max(_SMALLEST, round(max(x2 - x1, y2 - y1) * (1 + 2 * _MARGIN)))
-    left = int(np.clip(round((x1 + x2 - side) / 2), 0, max(0, width - side)))
-    top = int(np.clip(round((y1 + y2 - side) / 2), 0, max(0, height - side)))
-    window = (left, top, min(width, left + side), min(height, top + side))
-    picture = Image.fromarray(pixels[window[1] : window[3], window[0] : window[2]])
-    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    content = io.BytesIO()
-    picture.save(content, "JPEG", quality=85)
-    return Crop(content.getvalue(), window)
+    corners = np.asarray(boxes, np.float64).reshape(-1, 2)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    size = np.array(pixels.shape[1::-1])
+    side = max(_SMALLEST, round(float((high - low).max()) * (1 + 2 * margin)))
+    start = np.clip(np.round((low + high - side) / 2), 0, np.maximum(0, size - side)).astype(int)
+    (x1, y1), (x2, y2) = start.tolist(), np.minimum(size, start + side).tolist()
+    return Crop(pixels[y1:y2, x1:x2].copy(), (x1, y1, x2, y2))

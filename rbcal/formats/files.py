@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -17,7 +18,7 @@ Files = Mapping[str, Callable[[], bytes]]  # name, folders separated by "/" -> r
 MAX_FILE = 2**30  # bytes of one file in an archive
 _MAX_RATIO = 200  # between a file and how it is packed; pictures come to 2, text to 20, bombs to 1000
 _SMALL = 10 * 2**20  # bytes; below that no ratio of one file does harm
-_SMALL_TOGETHER = 10 * _SMALL  # bytes; below that not even many of them
+_SMALL_TOTAL = 10 * _SMALL  # bytes; below that not even many of them
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack without a limit in between
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -35,9 +36,9 @@ def folder(path: Path) -> dict[str, Callable[[], bytes]]:
     """Return the files in a folder and its subfolders; those whose name begins with a dot are left out."""
     if not path.is_dir():
         raise FormatError(f"There is no folder {path}. Check its path.")
-    found = (file for file in sorted(path.rglob("*")) if not file.name.startswith("."))
+    visible = (file for file in sorted(path.rglob("*")) if not file.name.startswith("."))
     return {
-        _encodable(file.relative_to(path).as_posix()): file.read_bytes for file in found if file.is_file()
+        _encodable(file.relative_to(path).as_posix()): file.read_bytes for file in visible if file.is_file()
     }
 
 
@@ -59,10 +60,10 @@ def archive(source: Path | IO[bytes]) -> dict[str, Callable[[], bytes]]:
         raise FormatError(f"The archive is not a zip file, or is damaged: {err}.") from err
     if len(members) > _MAX_FILES:
         raise FormatError(f"The archive has {len(members):,} files; at most {_MAX_FILES:,} are read.")
-    together = sum(member.file_size for member in members if _is_dense(member))
-    if together > _SMALL_TOGETHER:
+    total = sum(member.file_size for member in members if _is_dense(member))
+    if total > _SMALL_TOTAL:
         raise FormatError(
-            f"The archive would unpack to {together / 1e6:,.0f} MB of almost nothing; those are no pictures."
+            f"The archive would unpack to {total / 1e6:,.0f} MB of almost nothing; those are no pictures."
         )
     if sum(member.compress_size for member in members) > length:
         raise FormatError("The archive's files lie over each other; no zip program does that. Pack it anew.")
@@ -74,14 +75,12 @@ def joined(files: Iterable[tuple[str, Callable[[], bytes]]]) -> dict[str, Callab
 
     One that has no name is left out.
     """
-    found: dict[str, Callable[[], bytes]] = {}
+    unique: dict[str, Callable[[], bytes]] = {}
     for name, read in files:
-        n = 1
-        while name and (unique := name if n == 1 else f"{n}/{name}") in found:
-            n += 1
         if name:
-            found[unique] = read
-    return found
+            places = (name if n == 1 else f"{n}/{name}" for n in count(1))
+            unique[next(place for place in places if place not in unique)] = read
+    return unique
 
 
 def located(path: Path) -> dict[str, Callable[[], bytes]]:

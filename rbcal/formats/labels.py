@@ -74,10 +74,10 @@ def recognise(files: Files) -> Format:
 
 def _only(files: Files, suffix: str, kind: str) -> bytes:
     """Return the one file with a suffix; a format that is one file must not come as several."""
-    found = [name for name in files if name.lower().endswith(suffix)]
-    if len(found) != 1:
+    names = [name for name in files if name.lower().endswith(suffix)]
+    if len(names) != 1:
         raise FormatError(
-            f"{_NAMES[kind]} is one {suffix[1:].upper()} file, but there are {len(found)}. "
+            f"{_NAMES[kind]} is one {suffix[1:].upper()} file, but there are {len(names)}. "
             "Name the one that is meant."
         )
-    return files[found[0]]()
+    return files[names[0]]()

@@ -54,8 +54,8 @@ def file_name(address: str) -> str:
 
 
 def _image(task: Mapping[str, Any], complaints: list[str]) -> LabelledImage | None:
-    field = max(task["data"].items(), key=_looks_like_a_picture, default=("", None))
-    address = field[1] if _looks_like_a_picture(field) else None
+    field = max(task["data"].items(), key=_picture_likelihood, default=("", None))
+    address = field[1] if _picture_likelihood(field) else None
     if address is None:
         complaints.append(f"task {task.get('id', '?')}: it shows no picture")
         return None
@@ -93,7 +93,7 @@ def _region(region: Mapping[str, Any]) -> tuple[Box | str, str]:
     return box, word(labels[0])
 
 
-def _looks_like_a_picture(entry: tuple[str, Any]) -> int:
+def _picture_likelihood(entry: tuple[str, Any]) -> int:
     """Return how much a field of a task looks like the address of its picture; 0: not at all."""
     key, value = entry
     if not isinstance(value, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import count
 
 # What Windows forbids, which forbids the most, and what ends a line in a list of names.
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029]+')
@@ -20,16 +21,14 @@ def file_names(names: Sequence[str]) -> list[str]:
     ['a_b.png', 'A_B (2).png', '_', '_nul.tif', '1.png', '1 (2).tif', '_ (2).jpg']
     """
     taken: set[str] = set()
-    found = []
+    safe = []
     for name in names:
         stem, suffix = _parts(name)
-        unique, n = stem, 1
-        while unique.casefold() in taken:
-            n += 1
-            unique = f"{stem} ({n})"
+        stems = (stem if n == 1 else f"{stem} ({n})" for n in count(1))
+        unique = next(each for each in stems if each.casefold() not in taken)
         taken.add(unique.casefold())
-        found.append(unique + suffix)
-    return found
+        safe.append(unique + suffix)
+    return safe
 
 
 def cell_text(text: str) -> str:
@@ -43,7 +42,9 @@ def cell_text(text: str) -> str:
 
 def _parts(name: str) -> tuple[str, str]:
     """Return the stem and the ending of a file name that is safe; a name that is all ending gets a stem."""
-    plain = _FORBIDDEN.sub("_", name).encode("utf-8", "replace").decode().rstrip(" .")
+    plain = _FORBIDDEN.sub("_", name.encode("utf-8", "replace").decode()).rstrip(
+        " ."
+    )  # "?" is forbidden, too
     stem, dot, ending = plain.rpartition(".")
     if not dot or not ending.isalnum() or len(ending) > _LONGEST_ENDING:
         stem, suffix = plain, ""

@@ -27,7 +27,7 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own is lower, and would speak fi
 _HEAVY = 2_000_000  # bytes; it goes to the browser whenever its boxes are drawn anew
 _SAMPLED = 4_000_000  # samples that the percentiles are taken of
 _ORIENTATION = 0x0112  # the tag of EXIF
-_STRIP = 1_000_000  # pixels that are worked on at once
+_BAND = 1_000_000  # pixels that are worked on at once
 _JPEG_SIDE = 65_500  # pixels; a JPEG knows no longer side
 _JPEG = b"\xff\xd8"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two: BigTIFF
@@ -236,19 +236,19 @@ def _pixels(picture: Image.Image) -> Pixels:
         return _shallow(np.asarray(picture)[:, :, None])
     clear = "A" in picture.getbands() or "transparency" in picture.info
     pixels = np.empty((picture.height, picture.width, 3), np.uint8)
-    for top, bottom in _strips(pixels):
-        strip = picture.crop((0, top, picture.width, bottom))
+    for top, bottom in _bands(pixels):
+        band = picture.crop((0, top, picture.width, bottom))
         if clear:
-            strip = strip.convert("RGBA")
-            strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip)
-        pixels[top:bottom] = np.asarray(strip.convert("RGB"))
+            band = band.convert("RGBA")
+            band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band)
+        pixels[top:bottom] = np.asarray(band.convert("RGB"))
     return pixels
 
 
-def _strips(pixels: Pixels) -> Iterator[tuple[int, int]]:
+def _bands(pixels: Pixels) -> Iterator[tuple[int, int]]:
     """Yield rows from and to, so few that a large picture is never there a second time."""
     height, width = pixels.shape[:2]
-    step = max(1, _STRIP // width)
+    step = max(1, _BAND // width)
     yield from ((top, min(top + step, height)) for top in range(0, height, step))
 
 
@@ -264,12 +264,12 @@ def _shallow(samples: stacks.Samples) -> Pixels:
     full = np.iinfo(samples.dtype).max if samples.dtype.kind in "iu" else 1
     to_8_bits = _window(colour)
     pixels = np.empty((*samples.shape[:2], 3), np.uint8)
-    for top, bottom in _strips(pixels):
-        strip = to_8_bits(colour[top:bottom])
+    for top, bottom in _bands(pixels):
+        band = to_8_bits(colour[top:bottom])
         if opacity is not None:
             share = np.clip(opacity[top:bottom] / full, 0, 1)
-            strip = np.nan_to_num(strip * share + 255 * (1 - share)).round().astype(np.uint8)
-        pixels[top:bottom] = strip
+            band = np.nan_to_num(band * share + 255 * (1 - share)).round().astype(np.uint8)
+        pixels[top:bottom] = band
     return pixels
 
 

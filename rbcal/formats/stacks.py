@@ -27,7 +27,7 @@ _MOST_PROJECTED = 10**10  # pixels of all pages; a minute
 _WHITE_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 2, 3, 5, 6
 _UNSEEN = (8, 9, 10, 32844, 32845)  # CIELAB and its kin, LogLuv
 _PLAIN = (1, 5, 8, 32773, 32946)  # none, LZW, deflate, PackBits: YCbCr stays what it is
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # damage is told in a sentence, not on stderr
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # damage is said in a sentence, not on stderr
 
 
 @dataclass(frozen=True)
@@ -139,13 +139,13 @@ class Stack:
                 f"its {len(pages):,} pages have {n_pixels:,} pixels; a maximum is taken over at most "
                 f"{_MOST_PROJECTED:,}. Choose a page"
             )
-        n_predicted: Samples | None = None
+        samples: Samples | None = None
         for page in pages:
-            samples = self._page(page, layer.channel)
-            n_predicted = samples if n_predicted is None else np.fmax(n_predicted, samples)
-        if n_predicted is None:
+            one = self._page(page, layer.channel)
+            samples = one if samples is None else np.fmax(samples, one)
+        if samples is None:
             raise ImageError("it has no page")
-        return upright(n_predicted, self.orientation)
+        return upright(samples, self.orientation)
 
     @property
     def orientation(self) -> int:
@@ -244,21 +244,21 @@ def extent(content: bytes) -> Extent:
 
 def _check_chain(content: bytes, at: int = 0, *, first: bool = False) -> None:
     """Refuse pages that go round in a circle, which tifffile would follow for ever, or that never end."""
-    order = "<" if content[:2] == b"II" else ">"
+    byte_order = "<" if content[:2] == b"II" else ">"
     long = b"+" in content[2:4]
     count, entry, pointer = ("Q", 20, "Q") if long else ("H", 12, "I")
     seen: set[int] = set()
     try:
         if first:
-            (at,) = struct.unpack_from(order + pointer, content, 8 if long else 4)
+            (at,) = struct.unpack_from(byte_order + pointer, content, 8 if long else 4)
         while at:
             if at in seen:
                 raise ImageError("it is damaged (its pages go round in a circle)")
             if len(seen) >= MAX_PAGES:
                 raise ImageError(f"it has more than {MAX_PAGES:,} pages")
             seen.add(at)
-            (n,) = struct.unpack_from(order + count, content, at)
-            (at,) = struct.unpack_from(order + pointer, content, at + struct.calcsize(count) + n * entry)
+            (n,) = struct.unpack_from(byte_order + count, content, at)
+            (at,) = struct.unpack_from(byte_order + pointer, content, at + struct.calcsize(count) + n * entry)
     except (struct.error, OverflowError):
         return  # the chain is torn; what comes before can be read
 

@@ -143,12 +143,12 @@ def _pairs(pictures: Iterable[str], texts: Iterable[str]) -> dict[str, str]:
     placed = {_place(name): name for name in texts}
     often = Counter(map(_below, texts)), Counter(map(_below, pictures))
     named = {_below(name): name for name in texts if often[0][_below(name)] == 1}
-    found = {name: placed[place] for name in pictures if (place := _place(name)) in placed}
+    paired = {name: placed[place] for name in pictures if (place := _place(name)) in placed}
     for name in pictures:
         below = _below(name)
-        if name not in found and below in named and often[1][below] == 1:
-            found[name] = named[below]
-    return found
+        if name not in paired and below in named and often[1][below] == 1:
+            paired[name] = named[below]
+    return paired
 
 
 def _root(parts: Sequence[str]) -> int | None:

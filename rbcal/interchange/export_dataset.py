@@ -20,12 +20,21 @@ from rbcal.formats.dataset import LabelledImage
 from rbcal.formats.names import cell_text, file_names
 from rbcal.store.images import Image
 from rbcal.store.project import Project
-from rbcal.store.rankings import Score, StoredRanking
+from rbcal.store.rankings import Cell, Score, StoredRanking
 
 Format = Literal["coco", "voc", "yolo", "predictions-csv", "predictions-coco"]
 _UNCERTAINTY = ("u_d", "u_c", "u_r")
 _NAMED = ("image", "image_id", "group")
 _ABOUT = ("model", "ranked_at")
+_CELL_COLUMNS = ("x1", "y1", "x2", "y2", "class", "probability", "U_d", "U_c", "U_r", "flagged")
+_SCORES = {
+    "R": "relevance",
+    "cells": "n_cells",
+    "flagged": "n_flagged",
+    "class_unsure": "n_class",
+    "box_unsure": "n_box",
+    "maybe_rare": "n_rare",
+}
 Track = Callable[[list[Image]], Iterable[Image]]
 
 
@@ -75,18 +84,14 @@ class _Export:
         return image.name + pictures.suffix(self._project.images.content(image.id))
 
     def write(self, format_: Format) -> int:
-        match format_:
-            case "coco":
-                self._write_coco()
-            case "voc":
-                self._write_voc()
-            case "yolo":
-                self._write_yolo()
-            case "predictions-csv":
-                return self._write_csv(self._ranking())
-            case "predictions-coco":
-                return self._write_results(self._ranking())
-        return len(self._images)
+        writers: Mapping[Format, Callable[[], int]] = {
+            "coco": self._write_coco,
+            "voc": self._write_voc,
+            "yolo": self._write_yolo,
+            "predictions-csv": self._write_csv,
+            "predictions-coco": self._write_results,
+        }
+        return writers[format_]()
 
     def _labelled(self, image: Image) -> LabelledImage:
         """Return an image with its annotations."""
@@ -107,23 +112,22 @@ class _Export:
 
     # ---- annotations -------------------------------------------------------------------------
 
-    def _write_coco(self) -> None:
+    def _write_coco(self) -> int:
         rare = [each.name for each in self._project.classes.all() if each.rare]
-        first = True
+        tracks = iter((iter, self._track))  # it goes through the images twice; the second time shows progress
 
         def images() -> Iterator[tuple[int, LabelledImage]]:
-            nonlocal first
-            for image in self._images if first else self._track(self._images):
-                yield image.id, self._labelled(image)
-            first = False
+            track: Track = next(tracks)
+            return ((image.id, self._labelled(image)) for image in track(self._images))
 
         with (self._folder / "annotations.json").open("w", encoding="utf-8") as file:
             about = "synthetic, exported by rbcal" if self._project.is_synthetic else "exported by rbcal"
             file.writelines(coco.write(images, self._classes, rare, about))
         for image in self._images:
             self._copy(image, f"images/{self._names[image.id]}")
+        return len(self._images)
 
-    def _write_voc(self) -> None:
+    def _write_voc(self) -> int:
         lists: dict[str, list[str]] = {"trainval": [], "test": []}
         for image in self._track(self._images):
             labelled = self._labelled(image)
@@ -135,8 +139,9 @@ class _Export:
             self._copy(image, f"JPEGImages/{labelled.file_name}")
         for name, stems in lists.items():
             self._put(f"ImageSets/Main/{name}.txt", "".join(stems).encode())
+        return len(self._images)
 
-    def _write_yolo(self) -> None:
+    def _write_yolo(self) -> int:
         has_test = any(image.split == "test" for image in self._images)
         self._put("data.yaml", yolo.description(self._classes, has_test=has_test).encode())
         groups = sorted({image.group for image in self._images})
@@ -148,6 +153,7 @@ class _Export:
             if labelled.annotated:
                 stem = PurePosixPath(labelled.file_name).stem
                 self._put(f"labels/{place}/{stem}.txt", yolo.write(labelled, self._classes).encode())
+        return len(self._images)
 
     # ---- predictions -------------------------------------------------------------------------
 
@@ -159,90 +165,60 @@ class _Export:
             )
         return ranking
 
-    def _write_csv(self, ranking: StoredRanking) -> int:
+    def _write_csv(self) -> int:
+        ranking = self._ranking()
         about = {"model": ranking.model_id, "ranked_at": ranking.created_at}
         chances = [f"p({name})" for name in self._classes]  # no spreadsheet takes that for a formula
-        cells = ("x1", "y1", "x2", "y2", "class", "probability", "U_d", "U_c", "U_r", "flagged", *chances)
-        terms = {
-            "R": "relevance",
-            "cells": "n_cells",
-            "flagged": "n_flagged",
-            "class_unsure": "n_class",
-            "box_unsure": "n_box",
-            "maybe_rare": "n_rare",
-        }
         with (
-            _table(self._folder / "cells.csv", cells) as add_cell,
-            _table(self._folder / "images.csv", tuple(terms)) as add_image,
+            _table(self._folder / "cells.csv", (*_CELL_COLUMNS, *chances)) as add_cell,
+            _table(self._folder / "images.csv", tuple(_SCORES)) as add_image,
         ):
             n = 0
-            for image, score, found in self._scored(ranking):
+            for image, score, cells in self._scored(ranking):
                 n += 1
-                named = {
-                    "image": cell_text(image.name),
-                    "image_id": image.id,
-                    "group": cell_text(image.group),
-                }
-                figures = {column: getattr(score, name) for column, name in terms.items()}
-                add_image({**named, **figures, **about})
-                for cell in found:
+                texts = {"image": cell_text(image.name), "group": cell_text(image.group)}
+                named: dict[str, Any] = {"image_id": image.id, **texts}
+                add_image(
+                    {**named, **{column: getattr(score, name) for column, name in _SCORES.items()}, **about}
+                )
+                for cell in cells:
                     add_cell({**named, **cell, "class": cell_text(cell["class"]), **about})
         return n
 
-    def _write_results(self, ranking: StoredRanking) -> int:
-        n, per_image = 0, []
+    def _write_results(self) -> int:
+        ranking, per_image = self._ranking(), []
         categories = {name: label + 1 for label, name in enumerate(self._classes)}
         with (self._folder / "results.json").open("w", encoding="utf-8") as file:
             file.write("[")
             separator = "\n"
-            for image, score, found in self._scored(ranking):
-                n += 1
-                per_image.append(
-                    {
-                        "image_id": image.id,
-                        "image": image.name,
-                        "R": score.relevance,
-                        "cells": score.n_cells,
-                        "flagged": score.n_flagged,
-                    }
-                )
-                for cell in found:
+            for image, score, cells in self._scored(ranking):
+                figures = {"R": score.relevance, "cells": score.n_cells, "flagged": score.n_flagged}
+                per_image.append({"image_id": image.id, "image": image.name, **figures})
+                for cell in cells:
                     file.write(separator + json.dumps(_result(image, cell, categories[cell["class"]])))
                     separator = ",\n"
             file.write("]\n")
         document = {"model": ranking.model_id, "ranked_at": ranking.created_at, "images": per_image}
         self._put("images.json", json.dumps(document, indent=1).encode())
-        return n
+        return len(per_image)
 
     def _scored(self, ranking: StoredRanking) -> Iterator[tuple[Image, Score, list[dict[str, Any]]]]:
         """Yield each image of a ranking, its scores, and its cells as rows of the table."""
         for image in self._track(self._images):
             score = self._project.rankings.score(ranking.id, image.id)
-            if score is None:
-                continue
-            cells = self._project.rankings.cells(ranking.id, image.id)
-            u_d, u_c, u_r = (np.array([getattr(cell, u) for cell in cells], np.float32) for u in _UNCERTAINTY)
-            flagged = flags(CellScores(u_d, u_c, u_r), ranking.config).any.tolist()
-            rows = []
-            for cell, is_flagged in zip(cells, flagged, strict=True):
-                x1, y1, x2, y2 = cell.box.tolist()
-                probs = cell.probs[1:].tolist()
-                rows.append(
-                    {
-                        "x1": x1,
-                        "y1": y1,
-                        "x2": x2,
-                        "y2": y2,
-                        "class": self._classes[cell.label],
-                        "probability": probs[cell.label],
-                        "U_d": cell.u_d,
-                        "U_c": cell.u_c,
-                        "U_r": cell.u_r,
-                        "flagged": int(is_flagged),
-                        **{f"p({name})": p for name, p in zip(self._classes, probs, strict=True)},
-                    }
+            if score is not None:
+                cells = self._project.rankings.cells(ranking.id, image.id)
+                u_d, u_c, u_r = (
+                    np.array([getattr(cell, u) for cell in cells], np.float32) for u in _UNCERTAINTY
                 )
-            yield image, score, rows
+                flagged = flags(CellScores(u_d, u_c, u_r), ranking.config).any.tolist()
+                yield image, score, list(map(self._cell_row, cells, flagged))
+
+    def _cell_row(self, cell: Cell, is_flagged: bool) -> dict[str, Any]:
+        probs = cell.probs[1:].tolist()
+        columns = (*_CELL_COLUMNS, *(f"p({name})" for name in self._classes))
+        about = (self._classes[cell.label], probs[cell.label], cell.u_d, cell.u_c, cell.u_r, int(is_flagged))
+        return dict(zip(columns, (*cell.box.tolist(), *about, *probs), strict=True))
 
     # ---- files -------------------------------------------------------------------------------
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rbcal.errors import ProjectError
 from rbcal.store.classes import CellClass
+from rbcal.store.models import Model
 from rbcal.store.project import Project
 
 FORMAT = "rbcal model 1"
@@ -35,15 +36,28 @@ def export_model(
     if model is None:
         raise ProjectError(f"{project.path.name} has no model yet. Train one first.")
     weights = project.models.checkpoint(model.id)
-    figures = project.evaluations.of(model.id)
-    description = {
+    description = _description(project, model, weights)
+    files = {WEIGHTS: weights}
+    if onnx:
+        files[GRAPH], description["onnx"] = _graph(project, weights)
+    files[DESCRIPTION] = json.dumps(description, indent=2).encode()
+    try:
+        _write(folder, files)
+    except OSError as err:
+        raise ProjectError(f"{folder} cannot be written: {err.strerror}. Choose another folder.") from err
+    return description
+
+
+def _description(project: Project, model: Model, weights: bytes) -> dict[str, Any]:
+    figures, names = project.evaluations.of(model.id), project.classes.names()
+    return {
         "format": FORMAT,
         "project": project.name,
         "model": model.id,
         "sha256": hashlib.sha256(weights).hexdigest(),
         "code_version": model.code_version,
         "created_at": model.created_at,
-        "classes": [_class(each, project.classes.names()) for each in project.classes.all()],
+        "classes": [_class(each, names) for each in project.classes.all()],
         "annotated_images": model.n_images,
         "annotated_cells": model.n_cells,
         "config": model.config.to_json(),
@@ -51,21 +65,16 @@ def export_model(
         "map_50": figures and figures.map_50,
         "test_images": figures and figures.n_images,
     }
-    files = {WEIGHTS: weights}
-    if onnx:
-        files[GRAPH], description["onnx"] = _graph(project, weights)
-    files[DESCRIPTION] = json.dumps(description, indent=2).encode()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any((folder / name).exists() for name in (WEIGHTS, DESCRIPTION, GRAPH)):
-            raise ProjectError(f"{folder} has a model already. Choose another folder.")
-        for name, content in files.items():
-            written = folder / f"{name}.part"
-            written.write_bytes(content)
-            written.replace(folder / name)  # never half a file under its name
-    except OSError as err:
-        raise ProjectError(f"{folder} cannot be written: {err.strerror}. Choose another folder.") from err
-    return description
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any((folder / name).exists() for name in (WEIGHTS, DESCRIPTION, GRAPH)):
+        raise ProjectError(f"{folder} has a model already. Choose another folder.")
+    for name, content in files.items():
+        written = folder / f"{name}.part"
+        written.write_bytes(content)
+        written.replace(folder / name)  # never half a file under its name
 
 
 def _class(each: CellClass, names: Sequence[str]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,24 +11,19 @@ from rbcal.formats import labels, pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
-from rbcal.interchange.perceptual_hash import perceptual_hash
-from rbcal.interchange.splits import ImportItem, draw_annotated, draw_test_groups, import_items
-from rbcal.store.images import LARGEST_FILE, Split
+from rbcal.interchange.import_items import LONGEST_NAME, ImportItem, Track, import_items
+from rbcal.interchange.near_duplicates import perceptual_hash
+from rbcal.interchange.splits import draw_annotated, draw_test_groups
+from rbcal.store.images import LARGEST_FILE, Image, Split
 from rbcal.store.project import Project
 from rbcal.types import Annotations
 
-_LONGEST_NAME, _LONGEST_GROUP = 300, 400  # characters
 _MAY_STICK_OUT = 1.0  # pixels beyond the border that are rounding, not a mistake
 
 
-def _only_pictures(files: Files) -> dict[str, Callable[[], bytes]]:
-    """Return those of some files that may be pictures, by their names."""
-    return {name: read for name, read in files.items() if name.lower().endswith(pictures.SUFFIXES)}
-
-
-def _only_labels(files: Files) -> dict[str, Callable[[], bytes]]:
-    """Return those of some files that may be annotation files, by their names."""
-    return {name: read for name, read in files.items() if name.lower().endswith(labels.SUFFIXES)}
+def _with_suffix(files: Files, suffixes: tuple[str, ...]) -> Files:
+    """Return those of some files whose names have one of these endings."""
+    return {name: read for name, read in files.items() if name.lower().endswith(suffixes)}
 
 
 def read_labels(files: Files, source: Files, format_: labels.Format = "auto") -> Dataset:
@@ -40,7 +34,9 @@ def read_labels(files: Files, source: Files, format_: labels.Format = "auto") ->
     FormatError
         As :func:`rbcal.formats.labels.read`.
     """
-    return labels.read(_only_labels(files), _only_pictures(source), pictures.size, format_)
+    return labels.read(
+        _with_suffix(files, labels.SUFFIXES), _with_suffix(source, pictures.SUFFIXES), pictures.size, format_
+    )
 
 
 def enclosed_labels(source: Files) -> Dataset | None:
@@ -48,7 +44,7 @@ def enclosed_labels(source: Files) -> Dataset | None:
 
     Nobody said that they are annotations; if they are not, that becomes a complaint and no error.
     """
-    if not _only_labels(source):
+    if not _with_suffix(source, labels.SUFFIXES):
         return None
     try:
         return read_labels(source, source)
@@ -61,7 +57,7 @@ class ImportReport:
     """What an import did, and one line for each thing that it could not do."""
 
     added: int = 0
-    known: int = 0  # images that were there already
+    existing: int = 0  # images that were there already
     seed_images: int = 0
     test_images: int = 0
     pool_images: int = 0
@@ -80,7 +76,7 @@ def import_images(
     seed: int = 0,
     group: str | None = None,
     layer: str = "",
-    track: Callable[[Sequence[LabelledImage]], Iterable[LabelledImage]] = iter,
+    track: Track = iter,
 ) -> ImportReport:
     """Import pictures and boxes, each image in a transaction of its own, and return what was done.
 
@@ -115,25 +111,25 @@ def import_images(
     """
     Layer.parse(layer)
     report = ImportReport(complaints=list(annotations.complaints) if annotations else [])
-    found = import_items(project, _only_pictures(source), annotations, group, report.complaints, track)
+    source = _with_suffix(source, pictures.SUFFIXES)
+    items = import_items(project, source, annotations, group, report.complaints, track)
     splits = project.images.group_splits()
-    test_groups = draw_test_groups(found, splits, test_fraction, seed, report.complaints)
+    test_groups = draw_test_groups(items, splits, test_fraction, seed, report.complaints)
     report.complaints += [
         f"{each.image.file_name}: the annotation file puts it into the test set, but this project's test set "
         "was drawn before; the image may teach"
-        for each in found
-        if each.image.split == "test" and each.known is None and each.group not in test_groups
+        for each in items
+        if each.image.split == "test" and each.existing is None and each.group not in test_groups
     ]
-    keep = draw_annotated(found, test_groups, seed_images, seed)
+    annotated = draw_annotated(items, test_groups, seed_images, seed)
     with project.transaction():
         report.new_classes = _add_classes(project, annotations)
-        for name in sorted({each.group for each in found}):
+        for name in sorted({each.group for each in items}):
             project.images.add_group(name, "test" if name in test_groups else "work")
-    by_name = {each.image.file_name: each for each in found}
-    for image in track([each.image for each in found]):
-        item = by_name[image.file_name]
-        split: Split = "test" if item.group in test_groups else "work"
-        _import_one(project, item, split, item.sha256 in keep, layer, report)
+    one_by_one = _Import(project, report, test_groups, annotated, layer)
+    by_name = {each.image.file_name: each for each in items}
+    for image in track([each.image for each in items]):
+        one_by_one.add(by_name[image.file_name])
     return report
 
 
@@ -148,98 +144,114 @@ def _add_classes(project: Project, annotations: Dataset | None) -> tuple[str, ..
     return new
 
 
-def _import_one(
-    project: Project,
-    item: ImportItem,
-    split: Split,
-    keep_boxes: bool,
-    layer: str,
-    report: ImportReport,
-) -> None:
-    image, known = item.image, item.known
-    if known is not None:
-        report.known += 1
-        if known.review_id is None and keep_boxes and project.log.work(known.id).acts:
-            report.complaints.append(
-                f"{image.file_name}: somebody is at work on it; its boxes were left out. Save it first"
+class _SkippedError(Exception):
+    """Says why an image, or its boxes, are left out."""
+
+
+@dataclass(frozen=True)
+class _Import:
+    """An import under way: groups of the test set, and digests of the images that keep their boxes."""
+
+    project: Project
+    report: ImportReport
+    test_groups: set[str]
+    annotated: set[str]
+    layer: str
+
+    def add(self, item: ImportItem) -> None:
+        """Add an image, or give its boxes to the one that is there already."""
+        try:
+            if item.existing is not None:
+                self.report.existing += 1
+                self._annotate(item, item.existing)
+            else:
+                self._add_new(item)
+        except _SkippedError as skipped:
+            self._complain(item.image, str(skipped))
+
+    def _annotate(self, item: ImportItem, existing: Image) -> None:
+        if existing.review_id is not None or item.sha256 not in self.annotated:
+            return
+        if self.project.log.work(existing.id).acts:
+            raise _SkippedError("somebody is at work on it; its boxes were left out. Save it first")
+        self._save(
+            existing.id, existing.split, self._annotations(item.image, existing.width, existing.height)
+        )
+
+    def _add_new(self, item: ImportItem) -> None:
+        content, image = item.read(), item.image
+        layer = self.layer if image.layer is None else image.layer
+        split: Split = "test" if item.group in self.test_groups else "work"
+        pixels = _decoded(content, layer)
+        if split == "test" and self.project.images.test_is_closed():
+            raise _SkippedError(
+                f"its group {item.group} is in the test set, which a model was measured on already; it was "
+                "skipped"
             )
-        elif known.review_id is None and keep_boxes:
-            annotations = _annotations(project, image, known.width, known.height, report)
-            _save(project, known.id, known.split, annotations, report)
-        return
-    content = item.read()
+        height, width = pixels.shape[:2]
+        annotations = self._annotations(image, width, height) if item.sha256 in self.annotated else None
+        with self.project.transaction():
+            image_id = self.project.images.add(
+                content,
+                name=(image.title or image.file_name)[-LONGEST_NAME:],
+                width=width,
+                height=height,
+                group=item.group,
+                split=split,
+                layer=layer,
+                perceptual_hash=perceptual_hash(pixels),
+            )
+            self._save(image_id, split, annotations)
+        self.report.added += 1
+        self.report.pool_images += annotations is None and split == "work"
+
+    def _annotations(self, image: LabelledImage, width: int, height: int) -> Annotations | None:
+        """Return the boxes of an image, clipped at its border, or None if none can be used."""
+        if image.width and image.height and (image.width, image.height) != (width, height):
+            self._complain(
+                image,
+                f"the annotation file says {image.width} x {image.height} pixels, the picture has "
+                f"{width} x {height}; its {len(image.boxes)} boxes were left out",
+            )
+            return None
+        boxes = np.array(image.boxes, np.float32).reshape(-1, 4)
+        clipped = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+        inside = np.all(clipped[:, :2] < clipped[:, 2:], axis=1)
+        sticks_out = np.abs(boxes - clipped).max(axis=1, initial=0) > _MAY_STICK_OUT
+        for box, is_inside in zip(
+            boxes[sticks_out | ~inside].tolist(), inside[sticks_out | ~inside], strict=True
+        ):
+            what = (
+                "sticks out of the picture; it was clipped"
+                if is_inside
+                else "lies outside the picture; it was skipped"
+            )
+            self._complain(image, f"box [{', '.join(f'{side:g}' for side in box)}] {what}")
+        if not inside.any() and image.boxes:
+            return None
+        labels = {name: label for label, name in enumerate(self.project.classes.names())}
+        return Annotations(
+            clipped[inside], np.array([labels[name] for name in image.classes], np.int64)[inside]
+        )
+
+    def _save(self, image_id: int, split: Split, annotations: Annotations | None) -> None:
+        if annotations is not None:
+            self.project.reviews.save(image_id, annotations, origin="import", base_revision=0)
+            self.report.cells += len(annotations)
+            self.report.seed_images += split == "work"
+            self.report.test_images += split == "test"
+
+    def _complain(self, image: LabelledImage, words: str) -> None:
+        self.report.complaints.append(f"{image.file_name}: {words}")
+
+
+def _decoded(content: bytes, layer: str) -> pictures.Pixels:
     if len(content) > LARGEST_FILE:
-        report.complaints.append(
-            f"{image.file_name}: it has {len(content) / 1e6:,.0f} MB, and a project file holds pictures of "
-            f"up to {LARGEST_FILE / 1e6:,.0f} MB; it was skipped. Save the pages that you need by themselves"
+        raise _SkippedError(
+            f"it has {len(content) / 1e6:,.0f} MB, and a project file holds pictures of up to "
+            f"{LARGEST_FILE / 1e6:,.0f} MB; it was skipped. Save the pages that you need by themselves"
         )
-        return
-    layer = layer if image.layer is None else image.layer
     try:
-        pixels = pictures.decode(content, layer)
+        return pictures.decode(content, layer)
     except ImageError as err:
-        report.complaints.append(f"{image.file_name}: {err}; it was skipped")
-        return
-    if split == "test" and project.images.test_is_closed():
-        report.complaints.append(
-            f"{image.file_name}: its group {item.group} is in the test set, which a model was measured "
-            "on already; it was skipped"
-        )
-        return
-    height, width = pixels.shape[:2]
-    annotations = _annotations(project, image, width, height, report) if keep_boxes else None
-    with project.transaction():
-        image_id = project.images.add(
-            content,
-            name=(image.title or image.file_name)[-_LONGEST_NAME:],
-            width=width,
-            height=height,
-            group=item.group,
-            split=split,
-            layer=layer,
-            perceptual_hash=perceptual_hash(pixels),
-        )
-        _save(project, image_id, split, annotations, report)
-    report.added += 1
-    report.pool_images += annotations is None and split == "work"
-
-
-def _annotations(
-    project: Project, image: LabelledImage, width: int, height: int, report: ImportReport
-) -> Annotations | None:
-    """Return the boxes of an image, clipped at its border, or None if none can be used."""
-    if image.width and image.height and (image.width, image.height) != (width, height):
-        report.complaints.append(
-            f"{image.file_name}: the annotation file says {image.width} x {image.height} pixels, the picture "
-            f"has {width} x {height}; its {len(image.boxes)} boxes were left out"
-        )
-        return None
-    border = np.array([width, height, width, height], np.float32)
-    boxes = np.array(image.boxes, np.float32).reshape(-1, 4)
-    clipped = np.clip(boxes, 0, border)
-    labels = {name: label for label, name in enumerate(project.classes.names())}
-    inside = np.all(clipped[:, :2] < clipped[:, 2:], axis=1)
-    for box, cut, is_inside in zip(boxes.tolist(), clipped.tolist(), inside.tolist(), strict=True):
-        shown = "[" + ", ".join(f"{side:g}" for side in box) + "]"
-        if not is_inside:
-            report.complaints.append(
-                f"{image.file_name}: box {shown} lies outside the picture; it was skipped"
-            )
-        elif max(abs(a - b) for a, b in zip(box, cut, strict=True)) > _MAY_STICK_OUT:
-            report.complaints.append(
-                f"{image.file_name}: box {shown} sticks out of the picture; it was clipped"
-            )
-    if not inside.any() and image.boxes:
-        return None
-    return Annotations(clipped[inside], np.array([labels[name] for name in image.classes], np.int64)[inside])
-
-
-def _save(
-    project: Project, image_id: int, split: Split, annotations: Annotations | None, report: ImportReport
-) -> None:
-    if annotations is None:
-        return
-    project.reviews.save(image_id, annotations, origin="import", base_revision=0)
-    report.cells += len(annotations)
-    report.seed_images += split == "work"
-    report.test_images += split == "test"
+        raise _SkippedError(f"{err}; it was skipped") from err

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rbcal import __version__
+from rbcal.charts.error_gallery import ImageMistake, all_mistakes
 from rbcal.evaluation.average_precision import precision_curves
-from rbcal.evaluation.matching import Kind, Mistake, confusion, mistakes
+from rbcal.evaluation.confusion import Confusion
+from rbcal.evaluation.matching import Kind, Mistake
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.formats.crops import Crop, crop
 from rbcal.formats.pictures import Pixels, decode
@@ -22,13 +25,12 @@ from rbcal.jobs.loaders import load_annotations
 from rbcal.store.classes import CellClass
 from rbcal.store.database import now
 from rbcal.store.evaluations import CurvePoint
-from rbcal.store.images import Counts, Image
+from rbcal.store.images import Counts, Image, Split
 from rbcal.store.models import Model
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, StoredRanking
 from rbcal.store.simulations import Simulation, SimulationPoint
 from rbcal.store.summary import Round
-from rbcal.types import Ints
 
 EXAMPLES = 12  # of each kind: two rows on paper
 _OF_A_KIND = 2  # of the same classes, or of the same image: twelve times the same error teaches nothing
@@ -37,7 +39,7 @@ _PACKAGES = ("torch", "torchvision", "timm", "faster-coco-eval", "numpy", "strea
 
 
 @dataclass(frozen=True, eq=False)
-class Wrong:
+class ErrorExample:
     """A place where the model and the annotations disagree, with its surroundings."""
 
     image: str
@@ -46,8 +48,8 @@ class Wrong:
 
 
 @dataclass(frozen=True, eq=False)
-class Doubtful:
-    """A cell that the current ranking found, with its surroundings."""
+class UncertainCell:
+    """A cell of the current ranking, with its surroundings."""
 
     image: str
     crop: Crop
@@ -56,35 +58,67 @@ class Doubtful:
 
 @dataclass(frozen=True, eq=False)
 class Errors:
-    """What the model found in the test images beside what is annotated there.
+    """What the model predicts in the test images beside what is annotated there.
 
     Parameters
     ----------
-    confusion : (C + 1, C + 1) int64
-        As :func:`rbcal.evaluation.matching.confusion` returns it.
+    confusion : Confusion
     precision : (C, 101) float64
         As :func:`rbcal.evaluation.average_precision.precision_curves` returns it.
     changed : bool
         Annotations or classes were changed since the model was measured, so these are not the stored figures.
-    examples : mapping of kind to sequence of Wrong
+    examples : mapping of kind to sequence of ErrorExample
         The clearest contradictions of each kind, few of the same classes.
     """
 
-    confusion: Ints
+    confusion: Confusion
     precision: NDArray[np.float64]
     changed: bool
-    examples: Mapping[Kind, Sequence[Wrong]]
+    examples: Mapping[Kind, Sequence[ErrorExample]]
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotationSummary:
+    """What is annotated; `n_groups` and `fingerprints` are those of either side of the test set."""
+
+    counts: Counts
+    rounds: Sequence[Round]
+    test: Round | None
+    expert_seconds: float
+    n_groups: Mapping[Split, int]
+    fingerprints: Mapping[Split, str]
+
+    @property
+    def total(self) -> Round:
+        """All rounds as one, without the test set."""
+        return merged(self.rounds)
+
+
+@dataclass(frozen=True, eq=False)
+class PoolSummary:
+    """The images that wait for review: their ranking, flagged cells, and the least certain cells."""
+
+    ranking: StoredRanking | None
+    n_flagged: int | None
+    uncertain: Sequence[UncertainCell]
+
+
+@dataclass(frozen=True, eq=False)
+class SimulationResult:
+    """A simulation and what it came to so far."""
+
+    simulation: Simulation
+    points: Sequence[SimulationPoint]
 
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """A project at the moment `made_at`, as far as a report tells of it.
+    """A project at the moment `made_at`, as far as a report says it.
 
     `synthetic` says that slides of it were drawn by a program. Classes that are merged are among `classes`,
-    so that the one with label k is at position k. `evaluation` is that of the serving model; `errors` are
-    None where its detections were not kept. `taught` and `apart` count the groups that may teach and those of
-    the test set. `flagged` and `uncertain` are of the current ranking. `spot_checks` are green boxes of the
-    serving model: wrong ones, and checked ones.
+    so that the one with label k is at position k. `evaluation` is that of the serving `model`; `errors` are
+    None where its detections were not kept. `spot_checks` are green boxes of that model: wrong ones, and
+    checked ones. `simulation` is the newest that has a point.
     """
 
     name: str
@@ -92,129 +126,142 @@ class ReportData:
     expert: str
     made_at: str
     classes: Sequence[CellClass]
-    counts: Counts
-    result: int
-    apart: int
-    rounds: Sequence[Round]
-    test: Round | None
-    expert_seconds: float
+    annotation: AnnotationSummary
     curve: Sequence[CurvePoint]
     targets: Mapping[str, float]
     model: Model | None
     evaluation: Evaluation | None
     errors: Errors | None
     spot_checks: tuple[int, int]
-    ranking: StoredRanking | None
-    flagged: int | None
-    uncertain: Sequence[Doubtful]
-    simulation: Simulation | None
-    points: Sequence[SimulationPoint]
-    fingerprints: Mapping[str, str]
+    pool: PoolSummary
+    simulation: SimulationResult | None
     versions: Mapping[str, str]
+
+
+def own_classes(classes: Sequence[CellClass]) -> list[CellClass]:
+    """Return the classes that cells can have: those that are not merged into another one."""
+    return [each for each in classes if each.merged_into is None]
+
+
+def merged(rounds: Sequence[Round]) -> Round:
+    """Return some rounds as one, with the model of the last."""
+    return Round(
+        rounds[-1].model_id if rounds else None,
+        sum(each.n_images for each in rounds),
+        sum(each.n_imported for each in rounds),
+        sum((Counter(each.cells) for each in rounds), Counter[int]()),
+        sum(each.expert_seconds for each in rounds),
+    )
 
 
 def collect(project: Project) -> ReportData:
     """Return all that a report says of a project as it is now."""
     with project.moment():
-        model, ranking, splits = (
-            project.models.serving(),
-            project.rankings.current(),
-            list(project.images.group_splits().values()),
-        )
+        model = project.models.serving()
         evaluation = None if model is None else project.evaluations.of(model.id)
-        simulations = [(each, project.simulations.points(each.id)) for each in project.simulations.all()]
-        simulation, points = next(((s, p) for s, p in reversed(simulations) if p), (None, []))
         return ReportData(
             name=project.name,
             synthetic=project.is_synthetic,
             expert=project.expert,
             made_at=now(),
             classes=project.classes.all(),
-            counts=project.images.counts(),
-            result=splits.count("work"),
-            apart=splits.count("test"),
-            rounds=project.summary.rounds("work"),
-            test=next(iter(project.summary.rounds("test")), None),
-            expert_seconds=project.reviews.expert_seconds(),
+            annotation=_annotation(project),
             curve=project.evaluations.curve(),
             targets=project.targets.all(),
             model=model,
             evaluation=evaluation,
             errors=None if model is None or evaluation is None else _errors(project, model, evaluation),
             spot_checks=(0, 0) if model is None else project.reviews.spot_checks(model.id),
-            ranking=ranking,
-            flagged=project.rankings.flagged_in_pool(),
-            uncertain=[] if ranking is None else _uncertain(project, ranking),
-            simulation=simulation,
-            points=points,
-            fingerprints={split: project.summary.fingerprint(split) for split in ("work", "test")},
+            pool=_pool(project),
+            simulation=_simulation(project),
             versions=_versions(),
         )
 
 
-def _errors(project: Project, model: Model, evaluation: Evaluation) -> Errors | None:
-    found = project.evaluations.detections(model.id)
-    images = [image for image in project.images.test() if image.id in found]
-    if not any(image.n_cells for image in images):
-        return None
-    n_classes = len(project.classes.names())
-    pairs = [(load_annotations(project, image), found[image.id]) for image in images]
-    precision = precision_curves(pairs, n_classes)
-    known = [np.nan if ap is None else ap for ap in evaluation.ap_50]
-    known += [np.nan] * (n_classes - len(known))  # a class that is younger than the model
-    same = np.allclose(precision.mean(axis=1), known, atol=_SAME_AP, equal_nan=True)
-    look = _Looker(project)
-    wrong = [(image, each) for image, pair in zip(images, pairs, strict=True) for each in mistakes(*pair)]
-    wrong.sort(key=lambda each: -each[1].uncertainty)
-    kinds: tuple[Kind, ...] = get_args(Kind)
-    return Errors(
-        confusion=confusion(pairs, n_classes),
-        precision=precision,
-        changed=not same or len(images) != evaluation.n_images,
-        examples={kind: [look.at(*each) for each in _varied(wrong, kind)] for kind in kinds},
+def _annotation(project: Project) -> AnnotationSummary:
+    return AnnotationSummary(
+        counts=project.images.counts(),
+        rounds=project.summary.rounds("work"),
+        test=next(iter(project.summary.rounds("test")), None),
+        expert_seconds=project.reviews.expert_seconds(),
+        n_groups=Counter(project.images.group_splits().values()),
+        fingerprints={split: project.summary.fingerprint(split) for split in get_args(Split)},
     )
 
 
-def _varied(wrong: Iterable[tuple[Image, Mistake]], kind: Kind) -> list[tuple[Image, Mistake]]:
+def _simulation(project: Project) -> SimulationResult | None:
+    for simulation in reversed(project.simulations.all()):
+        if points := project.simulations.points(simulation.id):
+            return SimulationResult(simulation, points)
+    return None
+
+
+def _errors(project: Project, model: Model, evaluation: Evaluation) -> Errors | None:
+    detections = project.evaluations.detections(model.id)
+    images = {image.id: image for image in project.images.test() if image.id in detections}
+    if not any(image.n_cells for image in images.values()):
+        return None
+    truths = {image_id: load_annotations(project, image) for image_id, image in images.items()}
+    pairs = [(truths[image_id], detections[image_id]) for image_id in images]
+    n_classes = len(project.classes.names())
+    precision = precision_curves(pairs, n_classes)
+    wrong, cut = all_mistakes(truths, detections), _cropper(project)
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    return Errors(
+        confusion=Confusion.of(pairs, n_classes),
+        precision=precision,
+        changed=len(images) != evaluation.n_images or not _is_measured(evaluation, precision),
+        examples={
+            kind: [
+                ErrorExample(
+                    images[each.image_id].name, cut(images[each.image_id], each.mistake.boxes), each.mistake
+                )
+                for each in _varied(wrong, kind)
+            ]
+            for kind in kinds
+        },
+    )
+
+
+def _is_measured(evaluation: Evaluation, precision: NDArray[np.float64]) -> bool:
+    """Return whether the mean of each curve is the stored AP; a class younger than the model has none."""
+    stored = np.full(len(precision), np.nan)
+    stored[: len(evaluation.ap_50)] = np.array(evaluation.ap_50, np.float64)
+    return np.allclose(precision.mean(axis=1), stored, atol=_SAME_AP, equal_nan=True)
+
+
+def _varied(wrong: Iterable[ImageMistake], kind: Kind) -> list[ImageMistake]:
     """Return the first mistakes of a kind, few of the same classes; more of them only for want of others."""
-    first: list[tuple[Image, Mistake]] = []
-    rest: list[tuple[Image, Mistake]] = []
-    seen = Counter[tuple[int | None, int | None]]()
-    for image, each in wrong:
-        if each.kind == kind:
-            classes = each.annotated, each.predicted
-            seen[classes] += 1
-            (first if seen[classes] <= _OF_A_KIND else rest).append((image, each))
+    first: list[ImageMistake] = []
+    rest: list[ImageMistake] = []
+    so_far = Counter[tuple[int | None, int | None]]()
+    for each in wrong:
+        if each.mistake.kind == kind:
+            classes = each.mistake.annotated, each.mistake.predicted
+            so_far[classes] += 1
+            (first if so_far[classes] <= _OF_A_KIND else rest).append(each)
     return (first + rest)[:EXAMPLES]
 
 
-def _uncertain(project: Project, ranking: StoredRanking) -> list[Doubtful]:
-    look = _Looker(project)
-    found = []
-    for image_id, detection_id in project.summary.least_certain(ranking.id, EXAMPLES, _OF_A_KIND):
-        cells = {cell.detection_id: cell for cell in project.rankings.cells(ranking.id, image_id)}
-        image, cell = project.images.get(image_id), cells[detection_id]
-        found.append(Doubtful(image.name, crop(look.pixels(image), cell.box), cell))
-    return found
+def _pool(project: Project) -> PoolSummary:
+    ranking, cut = project.rankings.current(), _cropper(project)
+    uncertain = []
+    if ranking is not None:
+        for image_id, detection_id in project.summary.least_certain(ranking.id, EXAMPLES, _OF_A_KIND):
+            cells = {cell.detection_id: cell for cell in project.rankings.cells(ranking.id, image_id)}
+            image, cell = project.images.get(image_id), cells[detection_id]
+            uncertain.append(UncertainCell(image.name, cut(image, [cell.box]), cell))
+    return PoolSummary(ranking, project.rankings.flagged_in_pool(), uncertain)
 
 
-class _Looker:
-    """Cuts cells out of images; the last image stays decoded."""
+def _cropper(project: Project) -> Callable[[Image, Sequence[ArrayLike]], Crop]:
+    """Return what cuts cells out of images; the last image stays decoded."""
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
-        self._last: tuple[int, Pixels] | None = None
+    @lru_cache(maxsize=1)
+    def pixels(image: Image) -> Pixels:
+        return decode(project.images.content(image.id), image.layer)
 
-    def pixels(self, image: Image) -> Pixels:
-        if self._last is None or self._last[0] != image.id:
-            self._last = image.id, decode(self._project.images.content(image.id), image.layer)
-        return self._last[1]
-
-    def at(self, image: Image, mistake: Mistake) -> Wrong:
-        """Return a mistake with what is around both of its boxes."""
-        boxes = np.array([box for box in (mistake.box, mistake.found) if box is not None], np.float32)
-        hull = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
-        return Wrong(image.name, crop(self.pixels(image), hull), mistake)
+    return lambda image, boxes: crop(pixels(image), boxes)
 
 
 def _versions() -> dict[str, str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rbcal.evaluation.learning_curves import METRICS, Paired, on_common_grid, runs, summaries
+from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
 from rbcal.evaluation.metrics import Evaluation
-from rbcal.report.collect import Errors, ReportData
+from rbcal.evaluation.strategy_comparison import PairedDifference, summaries
+from rbcal.report.collect import AnnotationSummary, Errors, ReportData, SimulationResult, own_classes
 from rbcal.store.classes import CellClass
 from rbcal.store.models import Model
 from rbcal.store.rankings import StoredRanking
-from rbcal.store.summary import Round
-from rbcal.wording import duration
+from rbcal.wording import count, duration, listed, percent
 
 _BACKBONES = {"efficientnet_lite0": "EfficientNet-Lite0", "vgg16": "VGG-16"}
 _ORDERS = {
@@ -45,64 +45,56 @@ def methods(data: ReportData) -> list[str]:
     paragraphs = [" ".join(_annotation(data))]
     if data.model is not None:
         paragraphs.append(" ".join(_training(data.model)))
-    if data.ranking is not None:
-        paragraphs.append(_uncertainty(data.ranking))
+    if data.pool.ranking is not None:
+        paragraphs.append(_uncertainty(data.pool.ranking))
     if data.model is not None and data.evaluation is not None:
         paragraphs.append(" ".join(_evaluation(data.model, data.evaluation, data.errors)))
     if data.simulation is not None:
-        paragraphs.extend(_simulation(data))
+        paragraphs.extend(_simulation(data.simulation))
     return paragraphs
 
 
-def _annotation(g: ReportData) -> Iterator[str]:
-    counts = g.counts
+def _annotation(data: ReportData) -> Iterator[str]:
     yield (
-        f"Red blood cells were annotated with rbcal {g.versions['rbcal']}, an implementation of the "
+        f"Red blood cells were annotated with rbcal {data.versions['rbcal']}, an implementation of the "
         "active-learning method of Sadafi et al. (2019): a box and one of "
-        f"{count(len(own(g.classes)), 'class', 'classes')} for each cell."
+        f"{count(len(own_classes(data.classes)), 'class', 'classes')} for each cell."
     )
-    if g.synthetic:
+    if data.synthetic:
         yield "The images are synthetic: they were drawn by a program, and show no patient's cells."
-    n_imported = sum(each.n_imported for each in g.rounds)
-    came = f"; the annotations of {count(n_imported, 'image')} were imported" if n_imported else ""
-    yield (
-        f"For training, {count(counts.annotated_cells, 'cell')} on {count(counts.annotated_images, 'image')} "
-        "were annotated"
-        + (f" ({_per_class(g.classes, g.rounds)})" if counts.annotated_cells else "")
-        + f"{came}."
-    )
-    if rare := [each.name for each in g.classes if each.rare]:
-        yield f"Declared as rare: {_listed(rare)}."
-    trained = [each for each in g.rounds if each.model_id is not None]
-    if len(trained) > 1:
-        yield f"Annotation took {len(trained)} rounds, each followed by training."
-    if g.expert_seconds:
-        yield f"Reviewing took the expert {duration(g.expert_seconds)} in all, as timed by the program."
-    if g.test is not None:
+    yield _for_training(data.annotation, data.classes)
+    if rare := [each.name for each in data.classes if each.rare]:
+        yield f"Declared as rare: {listed(rare)}."
+    n_rounds = sum(each.model_id is not None for each in data.annotation.rounds)
+    if n_rounds > 1:
+        yield f"Annotation took {n_rounds} rounds, each followed by training."
+    if seconds := data.annotation.expert_seconds:
+        yield f"Reviewing took the expert {duration(seconds)} in all, as timed by the program."
+    if data.annotation.test is not None:
+        counts, n_groups = data.annotation.counts, data.annotation.n_groups
         yield (
             f"A test set of {count(counts.test_images, 'image')} with {count(counts.test_cells, 'cell')} was "
-            f"set apart by whole groups of images ({g.apart} of {g.result + g.apart} groups); no image of it "
-            "taught a model or picked one."
+            f"set apart by whole groups of images ({n_groups['test']} of {sum(n_groups.values())} groups); "
+            "no image of it taught a model or picked one."
         )
 
 
-def _per_class(classes: Sequence[CellClass], rounds: Sequence[Round]) -> str:
-    totals = class_totals(rounds)
-    return ", ".join(f"{each.name} {totals[each.label]:,}" for each in classes if totals.get(each.label))
-
-
-def own(classes: Sequence[CellClass]) -> list[CellClass]:
-    """Return the classes that cells can have: those that are not merged into another one."""
-    return [each for each in classes if each.merged_into is None]
-
-
-def class_totals(rounds: Sequence[Round]) -> dict[int, int]:
-    """Return the annotated cells of each label over some rounds."""
-    totals: dict[int, int] = {}
-    for each in rounds:
-        for label, n in each.cells.items():
-            totals[label] = totals.get(label, 0) + n
-    return totals
+def _for_training(annotation: AnnotationSummary, classes: Sequence[CellClass]) -> str:
+    total, counts = annotation.total, annotation.counts
+    per_class = ", ".join(
+        f"{each.name} {total.cells[each.label]:,}" for each in classes if total.cells.get(each.label)
+    )
+    return (
+        f"For training, {count(counts.annotated_cells, 'cell')} on {count(counts.annotated_images, 'image')} "
+        "were annotated"
+        + (f" ({per_class})" if counts.annotated_cells else "")
+        + (
+            f"; the annotations of {count(total.n_imported, 'image')} were imported"
+            if total.n_imported
+            else ""
+        )
+        + "."
+    )
 
 
 def _training(model: Model) -> Iterator[str]:
@@ -115,8 +107,8 @@ def _training(model: Model) -> Iterator[str]:
         start = "Its backbone was initialised with ImageNet weights"
     yield (
         f"The detector (model {model.id}) is Faster R-CNN (Ren et al. 2015) with "
-        f"{_backbone(config.backbone)} as backbone and dropout (0.5) after both fully connected layers of "
-        f"its head. {start}."
+        f"{_BACKBONES.get(config.backbone, config.backbone)} as backbone and dropout (0.5) after both fully "
+        f"connected layers of its head. {start}."
     )
     batch = config.batch_size * config.processes
     yield (
@@ -162,67 +154,39 @@ def _evaluation(model: Model, evaluation: Evaluation, errors: Errors | None) -> 
         "average precision as defined by COCO (Lin et al. 2014), without a limit of detections per image."
     )
     if errors is not None:
-        table = errors.confusion
-        n, n_found = int(table[:-1].sum()), int(table[:-1, :-1].sum())
-        n_right, n_false = int(table[:-1, :-1].trace()), int(table[-1].sum())
+        matrix = errors.confusion
+        n, n_detected = matrix.n_annotated, matrix.n_annotated - matrix.n_missed
         yield (
-            f"Of {count(n, 'annotated cell')}, {n_found:,} ({share(n_found, n)}) were found (IoU at least "
-            "0.5, more probably a cell than background), "
-            f"{n_right:,} of them ({share(n_right, n_found)}) with the annotated class; "
-            f"{count(n_false, 'detection')} had no annotated counterpart."
+            f"Of {count(n, 'annotated cell')}, {n_detected:,} ({percent(n_detected, n)}) were found (IoU at "
+            "least 0.5, more probably a cell than background), "
+            f"{matrix.n_correct:,} of them ({percent(matrix.n_correct, n_detected)}) with the annotated "
+            f"class; {count(matrix.n_false, 'detection')} had no annotated counterpart."
         )
 
 
-def _simulation(g: ReportData) -> Iterator[str]:
-    curves = on_common_grid(runs(g.points, METRICS["Precision_all"]))
-    if g.simulation is None or curves is None:
+def _simulation(result: SimulationResult) -> Iterator[str]:
+    curves = on_common_grid(arm_curves(result.points, METRICS["Precision_all"]))
+    if curves is None:
         return
-    config = g.simulation.config
-    found = [
+    config = result.simulation.config
+    gains = [
         f"{each.strategy} {_gain(each.difference, each.verdict.lower())}"
         for each in summaries(curves)
         if each.difference is not None
     ]
-    if not found:
-        return
-    yield (
-        "Orders of review were compared by simulation, with the stored annotations in the place of the "
-        f"expert: {config.seed_images} seed images, then {count(config.rounds, 'round')} of {config.query:,} "
-        f"{config.unit} each, {count(config.repeats, 'repeat')}, every strategy of a repeat from the same "
-        f"model (random seed {config.seed}). Mean Precision_all over the range of {curves.grid[-1]:,.0f} new "
-        f"cells, above random, with its 95 % bootstrap interval over the repeats: {'; '.join(found)}."
-    )
+    if gains:
+        yield (
+            "Orders of review were compared by simulation, with the stored annotations in the place of the "
+            f"expert: {config.seed_images} seed images, then {count(config.rounds, 'round')} of "
+            f"{config.query:,} {config.unit} each, {count(config.repeats, 'repeat')}, every strategy of a "
+            f"repeat from the same model (random seed {config.seed}). Mean Precision_all over the range of "
+            f"{curves.grid[-1]:,.0f} new cells, above random, with its 95 % bootstrap interval over the "
+            f"repeats: {'; '.join(gains)}."
+        )
 
 
-def _gain(difference: Paired, verdict: str) -> str:
+def _gain(difference: PairedDifference, verdict: str) -> str:
     mean = f"{difference.area.new - difference.area.old:+.3f}"
     if difference.n_repeats == 1:
         return f"{mean} ({verdict})"  # an interval of one repeat has no width
     return f"{mean} ({difference.area.low:+.3f} to {difference.area.high:+.3f}; {verdict})"
-
-
-def count(n: int, word: str, plural: str = "") -> str:
-    """Return a number and its noun.
-
-    >>> count(1, "image"), count(2441, "cell"), count(3, "class", "classes")
-    ('1 image', '2,441 cells', '3 classes')
-    """
-    return f"{n:,} {word if n == 1 else plural or word + 's'}"
-
-
-def share(part: int, whole: int) -> str:
-    """Return a part as per cent of the whole; a dash where there is nothing to be part of."""
-    return f"{part / whole:.0%}" if whole else "–"
-
-
-def _backbone(name: str) -> str:
-    return _BACKBONES.get(name, name)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return names as a sentence has them.
-
-    >>> _listed(["S.D"]), _listed(["S.D", "E.F"]), _listed(["a", "b", "c"])
-    ('S.D', 'S.D and E.F', 'a, b and c')
-    """
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

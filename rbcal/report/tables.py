@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from rbcal.charts.confusion import NOTHING
+from rbcal.evaluation.confusion import Confusion
 from rbcal.evaluation.metrics import Evaluation
-from rbcal.report.collect import Errors, ReportData
-from rbcal.report.methods import class_totals, own, share
+from rbcal.report.collect import AnnotationSummary, Errors, merged, own_classes
 from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.summary import Round
-from rbcal.wording import duration
+from rbcal.wording import duration, percent
 
 _MOST_ROUNDS = 7  # columns; more would not fit on paper
 FEW_CELLS = 20  # of a class in the test set; below, its AP says little
@@ -30,33 +28,29 @@ class Table:
     foot: Sequence[Sequence[str]] = field(default=())
 
 
-def round_table(data: ReportData) -> Table:
+def round_table(annotation: AnnotationSummary, classes: Sequence[CellClass]) -> Table:
     """Return annotated cells by class and round, with images and hours below; the test set stands apart."""
-    rounds = _few(data.rounds) if len(data.rounds) > 1 else []  # one is all there is
-    columns = [*(column for _, column in rounds), *([data.test] if data.test else [])]
-    totals = class_totals(data.rounds)
-    n_cells = sum(totals.values())
-    head = ["Class", "All training", "Share", *(name for name, _ in rounds)]
-    head += ["Test set"] if data.test else []
+    rounds, test, total = annotation.rounds, annotation.test, annotation.total
+    named = _few(rounds) if len(rounds) > 1 else []  # one is all there is
+    named += [("Test set", test)] if test else []
+    columns = [column for _, column in named]
     rows = [
         [
             f"{each.name} (rare)" if each.rare else each.name,
-            f"{totals.get(each.label, 0):,}",
-            share(totals.get(each.label, 0), n_cells),
+            f"{total.cells.get(each.label, 0):,}",
+            percent(total.cells.get(each.label, 0), total.n_cells),
             *(_number(column.cells.get(each.label, 0)) for column in columns),
         ]
-        for each in own(data.classes)
+        for each in own_classes(classes)
     ]
-    n_images = sum(each.n_images for each in data.rounds)
-    n_imported = sum(each.n_imported for each in data.rounds)
-    seconds = sum(each.expert_seconds for each in data.rounds)
-    foot = [
-        ["Cells", f"{n_cells:,}", "", *(f"{each.n_cells:,}" for each in columns)],
-        ["Images", f"{n_images:,}", "", *(f"{each.n_images:,}" for each in columns)],
-        ["… imported with boxes", _number(n_imported), "", *(_number(each.n_imported) for each in columns)],
-        ["Expert time", _time(seconds), "", *(_time(each.expert_seconds) for each in columns)],
-    ]
-    return Table(head, rows, foot)
+    sums: Mapping[str, Callable[[Round], str]] = {
+        "Cells": lambda column: f"{column.n_cells:,}",
+        "Images": lambda column: f"{column.n_images:,}",
+        "… imported with boxes": lambda column: _number(column.n_imported),
+        "Expert time": lambda column: duration(column.expert_seconds) if column.expert_seconds else "–",
+    }
+    foot = [[name, words(total), "", *map(words, columns)] for name, words in sums.items()]
+    return Table(["Class", "All training", "Share", *(name for name, _ in named)], rows, foot)
 
 
 def _few(rounds: Sequence[Round]) -> list[tuple[str, Round]]:
@@ -67,36 +61,21 @@ def _few(rounds: Sequence[Round]) -> list[tuple[str, Round]]:
     n_first = len(named) - _MOST_ROUNDS + 1
     if n_first < 2:
         return named
-    first = [each for _, each in named[:n_first]]
-    merged = Round(
-        first[-1].model_id,
-        sum(each.n_images for each in first),
-        sum(each.n_imported for each in first),
-        class_totals(first),
-        sum(each.expert_seconds for each in first),
-    )
-    return [(f"up to {named[n_first - 1][0].lower()}", merged), *named[n_first:]]
+    first = merged(rounds[:n_first])
+    return [(f"up to {named[n_first - 1][0].lower()}", first), *named[n_first:]]
 
 
 def model_table(curve: Sequence[CurvePoint], serving_id: int | None) -> Table:
     """Return one row for each model that was measured."""
+    rows = []
+    for point in curve:
+        name = f"{point.model_id}{' (serves)' if point.model_id == serving_id else ''}"
+        measured = point.evaluation
+        aps = (measured.precision_all, measured.map_50, measured.map_50_95, measured.rare_ap_50)
+        rows.append([name, f"{point.n_images:,}", f"{point.n_cells:,}", *map(ap_words, aps)])
     return Table(
-        ["Model", "Images", "Cells", "Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5"],
-        [
-            [
-                f"{point.model_id}{' (serves)' if point.model_id == serving_id else ''}",
-                f"{point.n_images:,}",
-                f"{point.n_cells:,}",
-                *_aps(point.evaluation),
-            ]
-            for point in curve
-        ],
+        ["Model", "Images", "Cells", "Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5"], rows
     )
-
-
-def _aps(evaluation: Evaluation) -> list[str]:
-    found = (evaluation.precision_all, evaluation.map_50, evaluation.map_50_95, evaluation.rare_ap_50)
-    return [ap_words(each) for each in found]
 
 
 @dataclass(frozen=True)
@@ -118,15 +97,13 @@ def class_rows(
     Recall and precision are those of the boxes that the expert is shown, by the confusion matrix.
     """
     rows = []
-    for each in own(classes):
-        known = each.label < len(evaluation.ap_50)  # else the class is younger than the model
-        ap = evaluation.ap_50[each.label] if known else None
-        n_test = evaluation.n_cells[each.label] if known else 0
+    for each in own_classes(classes):
+        is_older = each.label < len(evaluation.ap_50)  # else the class is younger than the model
+        ap, n_test = (evaluation.ap_50[each.label], evaluation.n_cells[each.label]) if is_older else (None, 0)
         words = [f"{n_test:,}", f"{trained.get(each.label, 0):,}"]
         if errors is not None:
-            table, k = errors.confusion, each.label
-            right = int(table[k, k])
-            words += [share(right, int(table[k].sum())), share(right, int(table[:, k].sum()))]
+            counts, k = errors.confusion.counts, each.label
+            words += [percent(counts[k, k], total) for total in (counts[k].sum(), counts[:, k].sum())]
         rows.append(ClassRow(each.name, each.rare, 0 < n_test < FEW_CELLS, ap, words))
     return rows
 
@@ -140,21 +117,16 @@ class Shaded:
     right: bool
 
 
-def confusion_rows(errors: Errors, classes: Sequence[CellClass]) -> list[tuple[str, list[Shaded]]]:
+def confusion_rows(confusion: Confusion, classes: Sequence[CellClass]) -> list[tuple[str, list[Shaded]]]:
     """Return the rows of the confusion matrix and of what is nothing; a dot is a zero."""
-    shown = own(classes)
-    nothing = len(shown)
-    places = [*(each.label for each in shown), len(classes)]
-    table = errors.confusion[np.ix_(places, places)]
-    rows = []
-    for k, name in enumerate([*(each.name for each in shown), NOTHING]):
-        n = max(1, int(table[k].sum()))
-        cells = [
-            Shaded(_number(value) if (j, k) != (nothing, nothing) else "", value / n, j == k)
-            for j, value in enumerate(table[k].tolist())
-        ]
-        rows.append((name, cells))
-    return rows
+    shown = own_classes(classes)
+    matrix = confusion.among([each.label for each in shown])
+    rows = [
+        [Shaded(_number(n), share, j == k) for j, (n, share) in enumerate(zip(*row, strict=True))]
+        for k, row in enumerate(zip(matrix.counts.tolist(), matrix.shares.tolist(), strict=True))
+    ]
+    rows[-1][-1] = Shaded("", 0.0, right=False)  # nothing annotated and nothing predicted: nobody counts that
+    return list(zip([*(each.name for each in shown), NOTHING], rows, strict=True))
 
 
 def settings_rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -177,7 +149,3 @@ def ap_words(ap: float | None) -> str:
 
 def _number(n: int) -> str:
     return f"{n:,}" if n else "·"
-
-
-def _time(seconds: float) -> str:
-    return duration(seconds) if seconds else "–"

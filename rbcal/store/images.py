@@ -105,7 +105,7 @@ class Images:
         layer : str
             Which picture of its file is meant, in the words of :class:`rbcal.formats.stacks.Layer`.
         likeness : bytes, optional
-            Its :func:`~rbcal.interchange.perceptual_hash.perceptual_hash`, where it is known.
+            Its :func:`~rbcal.interchange.near_duplicates.perceptual_hash`, where it is known.
 
         Raises
         ------

@@ -17,7 +17,7 @@ _APART = 37  # rows
 
 
 @dataclass(frozen=True)
-class Look:
+class ImagingConditions:
     """What all pictures of a slide have in common.
 
     Parameters
@@ -50,7 +50,7 @@ class Look:
     mottle: float
 
 
-def photograph(thickness: Floats, look: Look, rng: np.random.Generator) -> Pixels:
+def photograph(thickness: Floats, conditions: ImagingConditions, rng: np.random.Generator) -> Pixels:
     """Return the picture (H, W, 3) uint8 of a map of thickness (H, W), micrometres x density.
 
     Notes
@@ -63,16 +63,16 @@ def photograph(thickness: Floats, look: Look, rng: np.random.Generator) -> Pixel
     ----------
     Teague 1983, J. Opt. Soc. Am. 73, 1434.
     """
-    sigma = look.blur * look.scale
+    sigma = conditions.blur * conditions.scale
     sharp = gaussian_filter(thickness, sigma, truncate=3)
     halo = gaussian_filter(sharp, 2.0 * sigma, truncate=2.5)
     halo -= sharp
-    halo *= np.float32(look.defocus)
+    halo *= np.float32(conditions.defocus)
     halo += 1
-    halo *= _illumination(sharp.shape, look, rng)
-    grain = rng.standard_normal(sharp.shape, dtype=np.float32) * np.float32(look.noise)
+    halo *= _illumination(sharp.shape, conditions, rng)
+    grain = rng.standard_normal(sharp.shape, dtype=np.float32) * np.float32(conditions.noise)
     picture = np.empty((*sharp.shape, 3), np.uint8)
-    for channel, (light, absorbance) in enumerate(zip(look.light, look.absorbance, strict=True)):
+    for channel, (light, absorbance) in enumerate(zip(conditions.light, conditions.absorbance, strict=True)):
         plane = np.exp(sharp * np.float32(-absorbance))  # colour by colour: three times as fast as together
         plane *= halo
         plane *= np.float32(light)
@@ -83,12 +83,12 @@ def photograph(thickness: Floats, look: Look, rng: np.random.Generator) -> Pixel
     return picture
 
 
-def _illumination(shape: tuple[int, ...], look: Look, rng: np.random.Generator) -> Floats:
+def _illumination(shape: tuple[int, ...], conditions: ImagingConditions, rng: np.random.Generator) -> Floats:
     """Return the light on the field (H, W), near 1: smooth, so a coarse grid of it will do."""
     height, width = shape
     y, x = np.linspace(-1, 1, _COARSE[0])[:, None], np.linspace(-1, 1, _COARSE[1])
-    a, b, c, d, e = look.shading
-    light = 1 + a * x + b * y + c * x * x + d * y * y + e * x * y + rng.normal(0, look.mottle, _COARSE)
+    a, b, c, d, e = conditions.shading
+    light = 1 + a * x + b * y + c * x * x + d * y * y + e * x * y + rng.normal(0, conditions.mottle, _COARSE)
     grid = Image.fromarray(light.astype(np.float32))
     return np.asarray(grid.resize((width, height), Image.Resampling.BICUBIC))
 

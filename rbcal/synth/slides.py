@@ -1,4 +1,4 @@
-"""Slides: cells laid out in fields of view, each slide with its own look, all from a seed.
+"""Slides: cells laid out in fields of view, each slide imaged in its own way, all from a seed.
 
 Everything made from it is synthetic, and says so.
 """
@@ -15,7 +15,7 @@ from PIL import Image
 
 from rbcal.errors import FormatError
 from rbcal.formats.pictures import Pixels
-from rbcal.synth.optics import Look, photograph
+from rbcal.synth.optics import ImagingConditions, photograph
 from rbcal.synth.shapes import SUBTYPES, Cell, Reals, draw_cell
 from rbcal.types import Annotations, Floats
 
@@ -52,7 +52,7 @@ class Field:
 class Slide:
     """How the cells of one slide look and how often each subtype is among them."""
 
-    look: Look
+    conditions: ImagingConditions
     frequencies: tuple[float, ...]
     n_cells: float  # in a field, on average
     crowding: float  # how near two cells may come, as a share of their radii; below 1 they overlap
@@ -101,7 +101,7 @@ def draw_slide(rng: np.random.Generator, n_cells: float) -> Slide:
     tint = np.array([0.055, 0.20, 0.135]) if stained else np.array([0.075, 0.115, 0.165])
     white = np.array([0.86, 0.84, 0.86]) if stained else np.array([0.80, 0.82, 0.80])
     share = rng.dirichlet(60 * np.array(FREQUENCIES) + 0.4)
-    look = Look(
+    conditions = ImagingConditions(
         scale=rng.uniform(4.6, 5.8),
         light=_numbers(white * rng.uniform(0.62, 1.05) * rng.normal(1, 0.035, 3)),
         absorbance=_numbers(tint * rng.uniform(0.7, 1.25) * rng.normal(1, 0.12, 3)),
@@ -112,7 +112,7 @@ def draw_slide(rng: np.random.Generator, n_cells: float) -> Slide:
         mottle=rng.uniform(0.004, 0.014),
     )
     return Slide(
-        look, _numbers(share), n_cells * rng.uniform(0.7, 1.3), rng.uniform(0.7, 1.0), rng.uniform(1, 5)
+        conditions, _numbers(share), n_cells * rng.uniform(0.7, 1.3), rng.uniform(0.7, 1.0), rng.uniform(1, 5)
     )
 
 
@@ -120,7 +120,7 @@ def draw_field(
     slide: Slide, rng: np.random.Generator, *, width: int = WIDTH, height: int = HEIGHT
 ) -> tuple[Pixels, Annotations]:
     """Return a picture (H, W, 3) uint8 of a slide, and the exact boxes of its cells, in pixels."""
-    scale = slide.look.scale
+    scale = slide.conditions.scale
     size = np.array([width, height]) / scale
     thickness = np.zeros((height, width), np.float32)
     boxes, labels = [], []
@@ -130,7 +130,7 @@ def draw_field(
         if _add(thickness, cell, centre, outline, scale):
             boxes.append(np.concatenate([outline.min(axis=0), outline.max(axis=0)]))
             labels.append(label)
-    pixels = photograph(thickness, _refocused(slide.look, rng), rng)
+    pixels = photograph(thickness, _refocused(slide.conditions, rng), rng)
     for _ in range(rng.poisson(slide.dirt)):
         _soil(pixels, scale, rng)
     return pixels, _annotated(np.array(boxes).reshape(-1, 4), np.array(labels, np.int64), width, height)
@@ -192,10 +192,12 @@ def _annotated(boxes: Reals, labels: np.ndarray, width: int, height: int) -> Ann
     return Annotations(inside[kept].astype(np.float32), labels[kept])
 
 
-def _refocused(look: Look, rng: np.random.Generator) -> Look:
-    """Return the look of one field: the focus is set anew for each."""
+def _refocused(conditions: ImagingConditions, rng: np.random.Generator) -> ImagingConditions:
+    """Return the imaging conditions of one field: the focus is set anew for each."""
     return replace(
-        look, defocus=look.defocus * rng.uniform(0.6, 1.4), blur=look.blur * rng.uniform(0.9, 1.15)
+        conditions,
+        defocus=conditions.defocus * rng.uniform(0.6, 1.4),
+        blur=conditions.blur * rng.uniform(0.9, 1.15),
     )
 
 

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from rbcal.charts import simulation as view
+from rbcal.charts import chart_files
 from rbcal.charts.synthetic_mark import MARK, marked_chart, marked_table
 from rbcal.store.project import Project
 
@@ -36,11 +36,11 @@ def offer_files(
         title = f"{MARK}. {title}"
         tables = {label: (marked_table(each), name) for label, (each, name) in tables.items()}
     files = {
-        "PNG": (partial(view.as_picture, chart, "png", title), f"{stem}.png", "image/png"),
-        "SVG": (partial(view.as_picture, chart, "svg", title), f"{stem}.svg", "image/svg+xml"),
+        "PNG": (partial(chart_files.as_picture, chart, "png", title), f"{stem}.png", "image/png"),
+        "SVG": (partial(chart_files.as_picture, chart, "svg", title), f"{stem}.svg", "image/svg+xml"),
     }
     files |= {
-        label: (partial(view.as_csv, each), f"{name}.csv", "text/csv")
+        label: (partial(chart_files.as_csv, each), f"{name}.csv", "text/csv")
         for label, (each, name) in tables.items()
     }
     for label, (content, name, kind) in files.items():

@@ -31,18 +31,18 @@ def reviewed(n_images, n_cells=20, *, seed=0, audit=()):
     )
 
 
-def test_the_first_reviews_only_teach():
-    assert view.foresee(Outcomes.none()) == view.Foreseen((), 0.0, 0, 0, None)
-    assert view.foresee(reviewed(10)).n_cells == 0  # 200 cells, and no image after them
-    found = view.foresee(reviewed(11))
-    assert (found.n_cells, found.n_read) == (20, 220)
+def test_the_first_reviews_are_trained_on_alone():
+    assert view.check_calibration(Outcomes.none()) == view.CalibrationCheck((), 0.0, 0, 0, None)
+    assert view.check_calibration(reviewed(10)).n_cells == 0  # 200 cells, and no image after them
+    check = view.check_calibration(reviewed(11))
+    assert (check.n_cells, check.n_read) == (20, 220)
 
 
 def test_what_was_predicted_comes_true_where_the_future_is_like_the_past():
-    found = view.foresee(reviewed(150))
-    assert found.n_cells == 2800
-    assert len(found.bins) == 10
-    assert found.error < 0.05
+    check = view.check_calibration(reviewed(150))
+    assert check.n_cells == 2800
+    assert len(check.bins) == 10
+    assert check.error < 0.05
 
 
 def test_a_cell_is_never_predicted_from_its_own_image_or_a_later_one():
@@ -50,34 +50,34 @@ def test_a_cell_is_never_predicted_from_its_own_image_or_a_later_one():
     turned = before.changed.copy()
     turned[-20:] = ~turned[-20:]  # the last image says the contrary
     now, then = (
-        view._ahead(view.uncertainty_of(before), changed, before.image)
+        view._predict_ahead(view.uncertainty_of(before), changed, before.image)
         for changed in (turned, before.changed)
     )
     np.testing.assert_array_equal(now[1], then[1])
 
 
-def test_cells_that_nobody_looked_at_are_left_out():
+def test_cells_that_nobody_read_are_left_out():
     outcomes = reviewed(30)
     read = np.arange(600) % 2 == 0
-    assert view.foresee(replace(outcomes, read=read)).n_read == 300
+    assert view.check_calibration(replace(outcomes, read=read)).n_read == 300
 
 
-def test_an_expert_who_never_changes_a_cell_teaches_nothing():
-    assert view.foresee(replace(reviewed(30), changed=np.zeros(600, bool))).n_cells == 0
+def test_without_a_changed_cell_nothing_is_predicted():
+    assert view.check_calibration(replace(reviewed(30), changed=np.zeros(600, bool))).n_cells == 0
 
 
 def test_images_drawn_at_random_stand_for_the_pool():
-    found = view.foresee(reviewed(30, audit=(3, 20, 25)))
-    assert found.audit.n_cells == 40  # image 3 only taught
-    assert "In images drawn at random" in view.reliability_words(found)
-    assert "images that were chosen" in view.reliability_words(view.foresee(reviewed(30)))
+    check = view.check_calibration(reviewed(30, audit=(3, 20, 25)))
+    assert check.audit.n_cells == 40  # image 3 was trained on alone
+    assert "In images drawn at random" in view.reliability_words(check)
+    assert "images that were chosen" in view.reliability_words(view.check_calibration(reviewed(30)))
 
 
-def test_the_words_say_how_honest_the_diagram_is_and_what_is_lacking():
+def test_the_words_say_what_the_diagram_rests_on_and_what_is_lacking():
     assert "earlier reviews only, never from its own image" in view.reliability_words(
-        view.foresee(reviewed(30))
+        view.check_calibration(reviewed(30))
     )
-    assert "120 so far" in view.reliability_words(view.foresee(reviewed(6)))
+    assert "120 so far" in view.reliability_words(view.check_calibration(reviewed(6)))
 
 
 def test_the_diagram_has_a_point_with_its_interval_for_each_bin():

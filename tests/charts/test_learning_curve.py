@@ -29,11 +29,11 @@ def rows(chart) -> list[dict]:
 
 
 def test_each_metric_has_a_point_for_each_model():
-    found = {
+    points = {
         (row["Metric"], row["Annotated cells"]): row["AP"]
         for row in rows(learning_curve.learning_curve(CURVE))
     }
-    assert found == {
+    assert points == {
         ("Precision_all", 100): 0.4,
         ("Precision_all", 150): 0.6,
         ("mAP@0.5", 100): 0.2,
@@ -44,8 +44,8 @@ def test_each_metric_has_a_point_for_each_model():
 
 
 def test_a_class_without_a_test_cell_has_no_point():
-    found = rows(learning_curve.class_curve(CURVE, CLASSES))
-    assert [(row["Class"], row["AP@0.5"]) for row in found] == [
+    points = rows(learning_curve.class_curve(CURVE, CLASSES))
+    assert [(row["Class"], row["AP@0.5"]) for row in points] == [
         ("disc", 0.4),
         ("a[b]: c", 0.1),
         ("disc", 0.6),
@@ -60,8 +60,8 @@ def test_a_field_with_brackets_or_dots_is_no_path():
 
 def test_the_flagged_cells_fall_as_the_pool_is_reviewed():
     history = [PoolState(1, 100, 9, 200.0, 150.0), PoolState(2, 150, 8, 180.0, 90.0)]
-    found = rows(learning_curve.flagged_curve(history))
-    assert [(row["Annotated cells"], row["Cells"]) for row in found] == [(100, 150.0), (150, 90.0)]
+    points = rows(learning_curve.flagged_curve(history))
+    assert [(row["Annotated cells"], row["Cells"]) for row in points] == [(100, 150.0), (150, 90.0)]
 
 
 def test_charts_of_one_model_and_one_step_are_charts():

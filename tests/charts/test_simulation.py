@@ -9,13 +9,14 @@ import struct
 import pandas as pd
 import pytest
 
-from rbcal.charts import simulation
+from rbcal.charts import chart_files, simulation, simulation_words
 from rbcal.config import SimulationConfig
-from rbcal.evaluation.learning_curves import METRICS, on_common_grid, runs, summaries
+from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
 from rbcal.evaluation.metrics import Evaluation
+from rbcal.evaluation.strategy_comparison import summaries
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.simulations import Simulation
-from tests.evaluation.test_learning_curves import many, run_of, two_by_two
+from tests.evaluation.test_learning_curves import arm_of, many, two_by_two
 
 PRECISION = METRICS["Precision_all"]
 CONFIG = SimulationConfig(strategies=("random", "balanced"), repeats=2, rounds=2)
@@ -23,8 +24,8 @@ HALF_DONE = Simulation(3, CONFIG, "ab" * 32, "0.1.0", "2026-11-23T12:00:00", fin
 
 
 def simulated(points=None):
-    found = runs(two_by_two() if points is None else points, PRECISION)
-    return found, on_common_grid(found, 3)
+    arms = arm_curves(two_by_two() if points is None else points, PRECISION)
+    return arms, on_common_grid(arms, 3)
 
 
 def rows(chart, *columns):
@@ -34,8 +35,8 @@ def rows(chart, *columns):
 
 
 def test_the_band_is_one_standard_deviation_on_either_side():
-    found, curves = simulated()
-    last = rows(simulation.curves_chart(curves, found, "cells", "Precision_all"), "Deviation")[-1]
+    arms, curves = simulated()
+    last = rows(simulation.curves_chart(curves, arms, "cells", "Precision_all"), "Deviation")[-1]
     assert last["Strategy"] == "balanced"
     assert (last["x"], last["Mean"]) == (200, pytest.approx(0.6))
     assert last["High"] - last["Mean"] == pytest.approx(0.02**0.5)
@@ -43,22 +44,22 @@ def test_the_band_is_one_standard_deviation_on_either_side():
 
 
 def test_a_single_repeat_has_a_line_and_no_band():
-    found, curves = simulated(run_of(0, "random", [0.2, 0.4]))
-    row = rows(simulation.curves_chart(curves, found, "cells", "AP"), "Deviation")[-1]
+    arms, curves = simulated(arm_of(0, "random", [0.2, 0.4]))
+    row = rows(simulation.curves_chart(curves, arms, "cells", "AP"), "Deviation")[-1]
     assert (row["Mean"], row["Low"]) == (0.4, None)
 
 
-def test_every_run_is_shown_on_demand_also_beyond_the_common_range():
-    found, curves = simulated([*two_by_two(), *run_of(2, "random", [0.1, 0.2])])
-    chart = simulation.curves_chart(curves, found, "cells", "AP", every_run=True)
+def test_every_arm_is_shown_on_demand_also_beyond_the_common_range():
+    arms, curves = simulated([*two_by_two(), *arm_of(2, "random", [0.1, 0.2])])
+    chart = simulation.curves_chart(curves, arms, "cells", "AP", every_arm=True)
     assert max(row["x"] for row in rows(chart, "Repeat")) == 200
     assert max(row["x"] for row in rows(chart, "Mean")) == 100
 
 
 def test_a_strategy_keeps_its_colour_where_others_are_hidden():
-    found, curves = simulated([*two_by_two(), *run_of(0, "bald", [0.1, 0.2, 0.3])])
-    whole = simulation.curves_chart(curves, found, "cells", "AP")
-    alone = simulation.curves_chart(curves, found, "cells", "AP", shown=["bald"])
+    arms, curves = simulated([*two_by_two(), *arm_of(0, "bald", [0.1, 0.2, 0.3])])
+    whole = simulation.curves_chart(curves, arms, "cells", "AP")
+    alone = simulation.curves_chart(curves, arms, "cells", "AP", shown=["bald"])
     scales = [chart.to_dict()["layer"][0]["encoding"]["color"]["scale"] for chart in (whole, alone)]
     colours = [dict(zip(scale["domain"], scale["range"], strict=True)) for scale in scales]
     assert colours[1] == {"bald": colours[0]["bald"]}
@@ -74,7 +75,7 @@ def test_the_difference_to_random_has_a_line_at_0_and_no_line_for_random():
 
 
 def test_without_random_there_is_no_difference():
-    _, curves = simulated(run_of(0, "balanced", [0.2, 0.4]))
+    _, curves = simulated(arm_of(0, "balanced", [0.2, 0.4]))
     assert simulation.difference_table(curves).empty
 
 
@@ -87,7 +88,7 @@ def test_the_projects_own_curve_lies_on_the_simulated_ones_by_all_of_its_cells()
     assert min(row["x"] for row in rows(chart, "Mean")) == 275  # seed images of the simulation
 
 
-def test_the_table_says_how_sure_each_figure_is():
+def test_the_table_gives_each_figure_its_interval():
     points = many([0.1, 0.12, 0.08, 0.11, 0.09])
     _, curves = simulated(points)
     table = simulation.summary_table(summaries(curves), "cells", "AP").set_index("Strategy")
@@ -105,21 +106,21 @@ def test_a_single_repeat_shows_no_interval():
 
 
 def test_repeats_count_when_every_strategy_has_them():
-    points = [*run_of(0, "random", [0.2, 0.4]), *run_of(0, "balanced", [0.2, 0.4])]
-    points += run_of(1, "random", [0.2, 0.4])
-    words = simulation.state_words(HALF_DONE, points, active=False)
+    points = [*arm_of(0, "random", [0.2, 0.4]), *arm_of(0, "balanced", [0.2, 0.4])]
+    points += arm_of(1, "random", [0.2, 0.4])
+    words = simulation_words.state_words(HALF_DONE, points, active=False)
     assert words == "stopped, 1 of 2 repeats done so far"
-    assert simulation.state_words(HALF_DONE, points, active=True).startswith("under way")
+    assert simulation_words.state_words(HALF_DONE, points, active=True).startswith("under way")
 
 
 def test_means_over_different_repeats_come_with_a_warning():
-    assert simulation.unequal_words(simulated()[1]) == ""
-    _, curves = simulated([*two_by_two(), *run_of(2, "random", [0.1, 0.2, 0.3])])
-    assert "different repeats so far (random 3, balanced 2)" in simulation.unequal_words(curves)
+    assert simulation_words.unequal_words(simulated()[1]) == ""
+    _, curves = simulated([*two_by_two(), *arm_of(2, "random", [0.1, 0.2, 0.3])])
+    assert "different repeats so far (random 3, balanced 2)" in simulation_words.unequal_words(curves)
 
 
 def test_the_settings_are_enough_to_do_it_again():
-    words = simulation.settings_words(HALF_DONE, two_by_two())
+    words = simulation_words.settings_words(HALF_DONE, two_by_two())
     for part in (
         "12 seed images",
         "2 rounds of 200 cells",
@@ -132,26 +133,26 @@ def test_the_settings_are_enough_to_do_it_again():
 
 
 def test_minutes_say_whether_anybody_was_timed():
-    assert "assumed" in simulation.cost_model_words(CONFIG)
+    assert "assumed" in simulation_words.cost_model_words(CONFIG)
     timed = SimulationConfig(cost_model=(9.0, 0.5, 3.0))
-    assert "this project's own reviews" in simulation.cost_model_words(timed)
-    assert "9.0 s for an image" in simulation.cost_model_words(timed)
+    assert "this project's own reviews" in simulation_words.cost_model_words(timed)
+    assert "9.0 s for an image" in simulation_words.cost_model_words(timed)
 
 
 def test_a_csv_holds_every_point_and_no_formula():
     table = simulation.points_table(two_by_two(), ["=cmd()", "disc"])
-    read = list(csv.DictReader(io.StringIO(simulation.as_csv(table).decode())))
+    read = list(csv.DictReader(io.StringIO(chart_files.as_csv(table).decode())))
     assert len(read) == 12
     assert read[-1]["New cells"] == "200"
     assert read[-1]["AP@0.5 of =cmd()"] == "0.7"
     hostile = pd.DataFrame({"+a": ["=cmd()", "disc"], "n": [1, -2]})
-    assert simulation.as_csv(hostile).decode().splitlines() == ["'+a,n", "'=cmd(),1", "disc,-2"]
+    assert chart_files.as_csv(hostile).decode().splitlines() == ["'+a,n", "'=cmd(),1", "disc,-2"]
 
 
 def test_a_chart_becomes_a_png_and_an_svg_file():
-    found, curves = simulated()
-    chart = simulation.curves_chart(curves, found, "cells", "AP")
-    png = simulation.as_picture(chart, "png")
+    arms, curves = simulated()
+    chart = simulation.curves_chart(curves, arms, "cells", "AP")
+    png = chart_files.as_picture(chart, "png")
     assert png.startswith(b"\x89PNG")
     assert struct.unpack(">I", png[16:20])[0] > 1900  # pixels wide
-    assert b"<svg" in simulation.as_picture(chart, "svg", "Slides <of> Monday")
+    assert b"<svg" in chart_files.as_picture(chart, "svg", "Slides <of> Monday")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from rbcal.charts.chart_files import as_csv
 from rbcal.charts.learning_curve import loss_curve
-from rbcal.charts.simulation import as_csv
 from rbcal.charts.synthetic_mark import MARK, marked_chart, marked_table
 
 CHART = loss_curve([(1, 2.0), (2, 1.5)])

@@ -139,7 +139,7 @@ def test_the_mean_of_a_precision_curve_is_the_average_precision() -> None:
     assert np.isnan(curves[2]).all()  # no such cell
 
 
-def test_a_curve_ends_where_the_cells_that_are_found_end() -> None:
+def test_a_curve_ends_at_the_recall_that_is_reached() -> None:
     pairs = [(truth((A, 0), (B, 0)), guess((A, 0, 0.9), (C, 0, 0.5)))]
     [curve] = precision_curves(pairs, 1)
     assert curve[:51].tolist() == [1.0] * 51  # one of two cells is found, and nothing false before it

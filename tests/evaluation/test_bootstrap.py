@@ -32,13 +32,13 @@ def guess(cells: Annotations, seed: int, *, noise: float, n_classes: int = 3) ->
 TRUTHS = [truth(seed) for seed in range(20)]
 
 
-def seen(noise: float, seed: int = 0) -> list[Detections]:
+def predicted(noise: float, seed: int = 0) -> list[Detections]:
     return [guess(cells, 1000 * seed + index, noise=noise) for index, cells in enumerate(TRUTHS)]
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.4, 0.9])
 def test_the_figures_are_those_of_the_evaluation(noise: float) -> None:
-    detections = seen(noise)
+    detections = predicted(noise)
     result = compare(TRUTHS, detections, detections, 3)
     expected = evaluate(zip(TRUTHS, detections, strict=True), 3, [])
     assert result.precision_all.new == pytest.approx(expected.precision_all, abs=1e-6)
@@ -46,45 +46,45 @@ def test_the_figures_are_those_of_the_evaluation(noise: float) -> None:
 
 
 def test_a_model_is_not_worse_than_itself() -> None:
-    result = compare(TRUTHS, seen(0.5), seen(0.5), 3)
+    result = compare(TRUTHS, predicted(0.5), predicted(0.5), 3)
     assert (result.precision_all.low, result.precision_all.high) == (0, 0)
     assert not result.worse
 
 
 def test_a_model_that_is_much_worse_is_called_worse_and_the_other_way_round_is_not() -> None:
-    good, bad = seen(0.2), seen(0.8)
+    good, bad = predicted(0.2), predicted(0.8)
     assert compare(TRUTHS, good, bad, 3).worse
     assert not compare(TRUTHS, bad, good, 3).worse
 
 
 def test_two_draws_of_the_same_noise_differ_by_noise_alone() -> None:
-    result = compare(TRUTHS, seen(0.5, seed=1), seen(0.5, seed=2), 3)
+    result = compare(TRUTHS, predicted(0.5, seed=1), predicted(0.5, seed=2), 3)
     assert result.precision_all.low < 0 < result.precision_all.high
 
 
-def test_a_few_images_cannot_tell_that_a_model_is_worse() -> None:
-    result = compare(TRUTHS[:4], seen(0.1)[:4], seen(0.9)[:4], 3)
+def test_a_few_images_never_call_a_model_worse() -> None:
+    result = compare(TRUTHS[:4], predicted(0.1)[:4], predicted(0.9)[:4], 3)
     assert (result.precision_all.low, result.precision_all.high) == (-1, 1)
     assert not result.worse
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
-    one, same, other = (compare(TRUTHS, seen(0.3), seen(0.5), 3, seed=seed) for seed in (0, 0, 1))
+    one, same, other = (compare(TRUTHS, predicted(0.3), predicted(0.5), 3, seed=seed) for seed in (0, 0, 1))
     assert one == same
     assert one.precision_all != other.precision_all
     assert one.precision_all.new == other.precision_all.new
 
 
 def test_a_class_that_the_test_set_or_the_old_model_lacks_is_defined() -> None:
-    newer = [Detections(d.boxes, np.hstack([d.probs, np.zeros((len(d), 1))])) for d in seen(0.3)]
-    result = compare(TRUTHS, seen(0.3), newer, 4)
+    newer = [Detections(d.boxes, np.hstack([d.probs, np.zeros((len(d), 1))])) for d in predicted(0.3)]
+    result = compare(TRUTHS, predicted(0.3), newer, 4)
     assert result.classes[3] is None
     cells = [Annotations(t.boxes, np.full(len(t), 3)) for t in TRUTHS]
-    assert compare(cells, seen(0.3), newer, 4).classes[3].old == 0
+    assert compare(cells, predicted(0.3), newer, 4).classes[3].old == 0
 
 
 def test_a_test_set_without_cells_or_of_another_length_is_refused() -> None:
     with pytest.raises(ShapeError, match="at least 1 annotated cell"):
-        compare([Annotations.empty()], seen(0)[:1], seen(0)[:1], 3)
+        compare([Annotations.empty()], predicted(0)[:1], predicted(0)[:1], 3)
     with pytest.raises(ShapeError, match="same images, but got 20, 20 and 1"):
-        compare(TRUTHS, seen(0), seen(0)[:1], 3)
+        compare(TRUTHS, predicted(0), predicted(0)[:1], 3)

@@ -7,18 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rbcal.evaluation.matching import confusion, match, mistakes
+from rbcal.evaluation.confusion import Confusion
+from rbcal.evaluation.matching import match, mistakes
 from rbcal.types import Annotations, Detections
 
 CELLS = Annotations([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]], [0, 1, 1])
 
 
-def detections(*found):
+def detections(*cells):
     """Return detections of (x, label, p of the label); the rest is background."""
-    probs = np.zeros((len(found), 3))
-    for row, (_, label, p) in zip(probs, found, strict=True):
+    probs = np.zeros((len(cells), 3))
+    for row, (_, label, p) in zip(probs, cells, strict=True):
         row[label + 1], row[0] = p, 1 - p
-    boxes = np.array([[x, 0, x + 10, 10] for x, *_ in found], np.float32).reshape(-1, 4)
+    boxes = np.array([[x, 0, x + 10, 10] for x, *_ in cells], np.float32).reshape(-1, 4)
     return Detections(boxes, probs.astype(np.float32))
 
 
@@ -46,22 +47,27 @@ def test_what_is_probably_background_takes_no_part():
 
 
 def test_confusions_are_counted_by_hand():
-    found = detections((0, 1, 0.9), (20, 1, 0.9), (70, 0, 0.9), (90, 0, 0.3))
+    predicted = detections((0, 1, 0.9), (20, 1, 0.9), (70, 0, 0.9), (90, 0, 0.3))
     # class 0 called 1; class 1 right once, missed once; one box of class 0 where nothing is
-    assert confusion([(CELLS, found)], 2).tolist() == [[0, 1, 0], [0, 1, 1], [1, 0, 0]]
+    matrix = Confusion.of([(CELLS, predicted)], 2)
+    assert matrix.counts.tolist() == [[0, 1, 0], [0, 1, 1], [1, 0, 0]]
+    sums = matrix.n_annotated, matrix.n_correct, matrix.n_confused, matrix.n_missed, matrix.n_false
+    assert sums == (3, 1, 1, 1, 1)
+    assert matrix.among([1]).counts.tolist() == [[1, 1], [0, 0]]
+    assert matrix.shares.tolist() == [[0, 1, 0], [0, 0.5, 0.5], [1, 0, 0]]
 
 
 def test_a_perfect_detector_is_on_the_diagonal():
-    found = detections((0, 0, 1.0), (20, 1, 1.0), (40, 1, 1.0))
-    assert confusion([(CELLS, found), (CELLS, found)], 2).tolist() == [[2, 0, 0], [0, 4, 0], [0, 0, 0]]
-    assert mistakes(CELLS, found) == []
+    perfect = detections((0, 0, 1.0), (20, 1, 1.0), (40, 1, 1.0))
+    assert Confusion.of([(CELLS, perfect)] * 2, 2).counts.tolist() == [[2, 0, 0], [0, 4, 0], [0, 0, 0]]
+    assert mistakes(CELLS, perfect) == []
 
 
 def test_a_class_that_the_detector_does_not_know_yet_is_counted():
     cells = Annotations([[0, 0, 10, 10]], [2])
-    assert confusion([(cells, detections((0, 1, 0.9)))], 3)[2, 1] == 1
+    assert Confusion.of([(cells, detections((0, 1, 0.9)))], 3).counts[2, 1] == 1
     [mistake] = mistakes(cells, detections((0, 1, 0.9)))
-    assert (mistake.kind, mistake.annotated, mistake.predicted, mistake.uncertainty) == (
+    assert (mistake.kind, mistake.annotated, mistake.predicted, mistake.contradiction) == (
         "confused",
         2,
         1,
@@ -69,25 +75,29 @@ def test_a_class_that_the_detector_does_not_know_yet_is_counted():
     )
 
 
-def test_mistakes_come_by_how_strongly_the_detector_contradicts():
+def test_mistakes_come_with_the_strongest_contradiction_first():
     probs = np.array([[0.1, 0.2, 0.7], [0.02, 0.98, 0.0], [0.6, 0.0, 0.4]], np.float32)
-    found = Detections([[0, 0, 10, 10], [70, 0, 80, 10], [20, 0, 30, 10]], probs)
-    first, second, third, fourth = mistakes(CELLS, found)
-    assert (first.kind, first.annotated, first.uncertainty) == ("missed", 1, 1.0)  # nothing at all at x = 40
-    assert (second.kind, second.predicted, second.found) == ("false", 0, (70, 0, 80, 10))
-    assert second.uncertainty == pytest.approx(0.98)
+    predicted = Detections([[0, 0, 10, 10], [70, 0, 80, 10], [20, 0, 30, 10]], probs)
+    first, second, third, fourth = mistakes(CELLS, predicted)
+    assert (first.kind, first.annotated, first.contradiction) == (
+        "missed",
+        1,
+        1.0,
+    )  # nothing at all at x = 40
+    assert (second.kind, second.predicted, second.predicted_box) == ("false", 0, (70, 0, 80, 10))
+    assert second.contradiction == pytest.approx(0.98)
     assert (third.kind, third.annotated, third.predicted) == ("confused", 0, 1)
-    assert third.uncertainty == pytest.approx(1 - 0.2 / 0.9)
-    assert (fourth.kind, fourth.box) == (
+    assert third.contradiction == pytest.approx(1 - 0.2 / 0.9)
+    assert (fourth.kind, fourth.annotated_box) == (
         "missed",
         (20, 0, 30, 10),
     )  # a faint box is there: less of a contradiction
-    assert fourth.uncertainty == pytest.approx(0.6)
+    assert fourth.contradiction == pytest.approx(0.6)
 
 
 def test_empty_images_are_defined():
     assert mistakes(Annotations.empty(), detections()) == []
-    assert confusion([], 2).sum() == 0
+    assert Confusion.of([], 2).counts.sum() == 0
     assert match(Annotations.empty(), detections((0, 0, 0.9))).false.tolist() == [0]
 
 
@@ -95,22 +105,22 @@ BOXES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(2
 
 
 @given(BOXES, BOXES)
-def test_every_cell_and_every_detection_is_counted_once(cells, found):
+def test_every_cell_and_every_detection_is_counted_once(cells, predicted):
     truth = Annotations(
         np.array([[x, y, x + s, y + s] for x, y, s in cells]).reshape(-1, 4), [0] * len(cells)
     )
-    probs = np.tile(np.float32([0.1, 0.9]), (len(found), 1))
-    guess = Detections(np.array([[x, y, x + s, y + s] for x, y, s in found]).reshape(-1, 4), probs)
+    probs = np.tile(np.float32([0.1, 0.9]), (len(predicted), 1))
+    guess = Detections(np.array([[x, y, x + s, y + s] for x, y, s in predicted]).reshape(-1, 4), probs)
     matched = match(truth, guess)
     pairs = [(n, m) for n, m in enumerate(matched.detection.tolist()) if m >= 0]
     assert all(matched.annotation[m] == n for n, m in pairs)
     assert len(pairs) == len(truth) - len(matched.missed) == len(guess) - len(matched.false)
-    counts = confusion([(truth, guess)], 1)
+    counts = Confusion.of([(truth, guess)], 1).counts
     assert counts[0].sum() == len(truth)
     assert counts[:, 0].sum() == len(guess)
 
 
-def test_an_image_in_which_a_detector_finds_nothing_is_all_missed():
+def test_an_image_without_a_detection_is_all_missed():
     nothing = Detections(np.empty((0, 4)), np.empty((0, 1)))  # as the store returns it
     assert [each.kind for each in mistakes(CELLS, nothing)] == ["missed"] * 3
-    assert confusion([(CELLS, nothing)], 2).tolist() == [[0, 0, 1], [0, 0, 2], [0, 0, 0]]
+    assert Confusion.of([(CELLS, nothing)], 2).counts.tolist() == [[0, 0, 1], [0, 0, 2], [0, 0, 0]]

@@ -26,8 +26,8 @@ def packed(*members, compression=zipfile.ZIP_DEFLATED):
 
 
 def test_names_in_an_archive_lead_nowhere():
-    found = files.archive(packed(("../../a.png", b"1"), ("/etc/b.png", b"2"), ("__MACOSX/._c.png", b"3")))
-    assert {name: read() for name, read in found.items()} == {"a.png": b"1", "etc/b.png": b"2"}
+    unpacked = files.archive(packed(("../../a.png", b"1"), ("/etc/b.png", b"2"), ("__MACOSX/._c.png", b"3")))
+    assert {name: read() for name, read in unpacked.items()} == {"a.png": b"1", "etc/b.png": b"2"}
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked():
@@ -45,7 +45,7 @@ def test_a_damaged_archive_is_a_sentence():
         read()
 
 
-def test_many_small_bombs_are_refused_together():
+def test_many_small_bombs_are_refused_as_a_whole():
     with pytest.raises(FormatError, match="would unpack to 150 MB of almost nothing"):
         files.archive(packed(*((f"{place}.png", bytes(10_000_000)) for place in range(15))))
 
@@ -68,8 +68,8 @@ def test_a_packing_that_knows_no_limit_is_refused(compression):
 
 
 def test_two_names_that_become_one_are_both_read():
-    found = files.archive(packed(("../a.png", b"1"), ("a.png", b"2")))
-    assert {name: read() for name, read in found.items()} == {"a.png": b"1", "2/a.png": b"2"}
+    unpacked = files.archive(packed(("../a.png", b"1"), ("a.png", b"2")))
+    assert {name: read() for name, read in unpacked.items()} == {"a.png": b"1", "2/a.png": b"2"}
 
 
 WHOLE = packed(("a.txt", b"hello world " * 50), ("b.txt", bytes(range(256)))).getvalue()

@@ -154,7 +154,7 @@ def test_pictures_of_one_name_in_two_folders_keep_their_own_boxes():
     assert (len(second.boxes), second.split, second.is_annotated) == (0, "test", True)
 
 
-def test_a_text_elsewhere_is_found_by_its_name_unless_two_have_it():
+def test_a_text_elsewhere_is_paired_by_its_name_unless_two_have_it():
     texts = {"classes.txt": b"disc", "labels/a.txt": b"0 0.5 0.5 0.1 0.2"}
     [image] = yolo.read(as_files(**texts), {"slides/images/a.png": lambda: b""}, size_of).images
     assert len(image.boxes) == 1
@@ -245,7 +245,7 @@ def test_a_region_that_cannot_be_used_is_named(bad, complaint):
         ({"image": "http://[x/a.png"}, "a.png"),
     ],
 )
-def test_the_picture_of_a_task_is_found_among_its_fields(fields, name):
+def test_the_picture_of_a_task_is_recognised_among_its_fields(fields, name):
     [image] = labelstudio.read(json.dumps([{"data": fields}]).encode()).images
     assert image.file_name == name
 
@@ -286,7 +286,7 @@ def test_an_image_that_lost_every_box_is_not_one_without_cells(name, content):
         ("data.yaml", b"names: [a]", "yolo"),
     ],
 )
-def test_a_format_is_known_by_its_looks(name, content, kind):
+def test_a_format_is_recognised(name, content, kind):
     assert labels.recognise(as_files(**{name: content})) == kind
 
 

@@ -86,7 +86,7 @@ def test_what_a_browser_shows_is_left_as_it_is():
     assert pictures.display(content) is content
 
 
-def test_what_a_browser_does_not_show_or_is_heavy_becomes_a_jpeg_that_looks_the_same(monkeypatch):
+def test_what_a_browser_does_not_show_or_is_heavy_becomes_a_jpeg_of_nearly_the_same_pixels(monkeypatch):
     pixels, _ = synth.draw(1)
     for kind in ("TIFF", "PNG"):
         monkeypatch.setattr(pictures, "_HEAVY", 1000)
@@ -291,7 +291,7 @@ def test_a_thumbnail_of_a_jpeg_is_upright():
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
-def test_a_page_of_a_stack_looks_as_the_same_picture_alone(mode):
+def test_a_page_of_a_stack_has_the_pixels_of_the_same_picture_alone(mode):
     picture = Image.fromarray(PIXELS).convert(mode)
     alone = pictures.decode(encode(picture, "PNG" if mode != "CMYK" else "JPEG", quality=100))
     stacked = encode(picture, "TIFF", save_all=True, append_images=[picture])

@@ -51,14 +51,14 @@ def there_and_back(project: Project, folder: Path, format_: str) -> Project:
 def content(project: Project) -> dict[str, tuple]:
     """Return what a project holds of each picture, by the digest of its bytes."""
     names = project.classes.names()
-    found = {}
+    by_digest = {}
     for image in project.images.all():
         review = project.reviews.current(image.id)
         cells = None
         if review is not None:
             cells = [(names[state.label], state.box) for state in project.log.boxes(image.id).values()]
-        found[project.images.digest(image.id)] = (image.split, cells)
-    return found
+        by_digest[project.images.digest(image.id)] = (image.split, cells)
+    return by_digest
 
 
 def cells_by_name(project: Project) -> dict[str, int]:
@@ -66,11 +66,11 @@ def cells_by_name(project: Project) -> dict[str, int]:
 
 
 def groups(project: Project) -> set[frozenset[str]]:
-    """Return which pictures stand together."""
-    together: dict[str, set[str]] = {}
+    """Return which pictures are of one group."""
+    by_group: dict[str, set[str]] = {}
     for image in project.images.all():
-        together.setdefault(image.group, set()).add(project.images.digest(image.id))
-    return {frozenset(each) for each in together.values()}
+        by_group.setdefault(image.group, set()).add(project.images.digest(image.id))
+    return {frozenset(each) for each in by_group.values()}
 
 
 @pytest.fixture
@@ -105,14 +105,14 @@ cells = st.lists(st.tuples(corner, corner, side, side, st.integers(0, 2)), max_s
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-@given(found=cells)
+@given(drawn=cells)
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_boxes_come_back_within_half_a_pixel(tmp_path_factory, format_, found):
+def test_boxes_come_back_within_half_a_pixel(tmp_path_factory, format_, drawn):
     folder = tmp_path_factory.mktemp("share")
     with Project.create(folder / "a.rbcal", classes=["disc", "slit", "spiky"]) as project:
         image_id, _ = add_image(project, 1)
-        boxes = [(x, y, min(x + w, 160), min(y + h, 120)) for x, y, w, h, _ in found]
-        annotations = Annotations(np.array(boxes, np.float32).reshape(-1, 4), [cell[4] for cell in found])
+        boxes = [(x, y, min(x + w, 160), min(y + h, 120)) for x, y, w, h, _ in drawn]
+        annotations = Annotations(np.array(boxes, np.float32).reshape(-1, 4), [cell[4] for cell in drawn])
         project.reviews.save(image_id, annotations, origin="expert", base_revision=0)
         with there_and_back(project, folder, format_) as other:
             [(_, before)], [(_, after)] = content(project).values(), content(other).values()
@@ -153,8 +153,8 @@ def test_whatever_things_are_called_they_come_back(tmp_path_factory, format_, pi
             assert {digest: split for digest, (split, _) in before.items()} == {
                 digest: split for digest, (split, _) in after.items()
             }
-            for digest, (_, found) in before.items():
-                assert (found and [name for name, _ in found]) == (
+            for digest, (_, exported) in before.items():
+                assert (exported and [name for name, _ in exported]) == (
                     after[digest][1] and [name for name, _ in after[digest][1]]
                 )
             assert groups(other) == groups(project)
@@ -192,10 +192,10 @@ def test_pycocotools_loads_the_annotations_and_the_results(tmp_path, capsys):
     ids = plant(tmp_path / "p.rbcal", 2, width=160, height=120, n_cells=12)
     with Project.open(tmp_path / "p.rbcal") as project:
         export_dataset.export(project, tmp_path / "out", "coco")
-        n = export_dataset.export(project, tmp_path / "found", "predictions-coco")
+        n = export_dataset.export(project, tmp_path / "predicted", "predictions-coco")
         cells = project.rankings.cells(project.rankings.current().id, ids[0])
     truth = COCO(tmp_path / "out" / "annotations.json")
-    results = truth.loadRes(str(tmp_path / "found" / "results.json"))
+    results = truth.loadRes(str(tmp_path / "predicted" / "results.json"))
     capsys.readouterr()
     assert n == 2
     rows = results.loadAnns(results.getAnnIds(imgIds=[ids[0]]))

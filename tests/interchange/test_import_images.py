@@ -78,7 +78,7 @@ def test_a_repeated_import_adds_nothing_twice(project, slides):
     before = project.images.counts()
     second = run(project, slides, seed_images=3, test_fraction=0.25)
     assert project.images.counts() == before
-    assert (first.known, second.known, second.added, second.cells) == (0, 8, 0, 0)
+    assert (first.existing, second.existing, second.added, second.cells) == (0, 8, 0, 0)
     assert ["test set was drawn at set-up" in line for line in second.complaints] == [True]
 
 
@@ -110,7 +110,7 @@ def test_boxes_reach_images_that_were_imported_without(project, slides):
     import_images(project, folder(slides.parent / "images"))
     assert project.images.counts().pool_images == 8
     report = run(project, slides)
-    assert (report.added, report.known, report.seed_images) == (0, 8, 8)
+    assert (report.added, report.existing, report.seed_images) == (0, 8, 8)
     assert project.images.counts().annotated_images == 8
 
 

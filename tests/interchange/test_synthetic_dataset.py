@@ -95,10 +95,10 @@ def test_the_mark_survives_an_export_and_an_import(demo, tmp_path, format_):
 
 
 def test_the_mark_survives_a_folder_of_the_pictures_alone(demo, project):
-    found = {
+    source = {
         f"batch/{each.name}": lambda each=each: demo.images.content(each.id) for each in demo.images.all()
     }
-    import_images.import_images(project, found, group="Ward 3")
+    import_images.import_images(project, source, group="Ward 3")
     assert project.is_synthetic
 
 

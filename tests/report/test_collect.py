@@ -1,4 +1,4 @@
-"""What a report gathers, from a project whose every box was put there by hand."""
+"""What a report collects, from a project whose every box was put there by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def guesses(*cells: tuple[list[int], int, float]) -> Detections:
     return Detections(np.array([box for box, _, _ in cells], np.float32).reshape(-1, 4), probs)
 
 
-FOUND = guesses((A, 0, 0.9), (B, 2, 0.8), (D, 1, 0.7))  # right, taken for another, nothing there; C is missed
+PREDICTED = guesses(
+    (A, 0, 0.9), (B, 2, 0.8), (D, 1, 0.7)
+)  # right, taken for another, nothing there; C is missed
 
 
 def add_test_image(project: Project, seed: int, truth: Annotations = TRUTH) -> int:
@@ -48,14 +50,14 @@ def add_work_image(project: Project, seed: int, *, annotated: bool = True) -> in
     return image_id
 
 
-def measured(project: Project, found: Detections = FOUND) -> Project:
-    """Give a project a model that found these cells in its only test image, and a ranking of two cells."""
+def measured(project: Project, predicted: Detections = PREDICTED) -> Project:
+    """Give a project a model that predicted these cells in its test image, and a ranking of two cells."""
     add_work_image(project, 1)
     test_id, pool_id = add_test_image(project, 2), add_work_image(project, 3, annotated=False)
     model_id = project.models.add(TrainConfig(steps=9), b"weights", {"train": project.images.annotated()}, 60)
     project.models.promote(model_id, "gate")
-    project.evaluations.save(model_id, evaluate([(TRUTH, found)], 3, project.classes.rare_labels()))
-    project.evaluations.save_detections(model_id, test_id, found)
+    project.evaluations.save(model_id, evaluate([(TRUTH, predicted)], 3, project.classes.rare_labels()))
+    project.evaluations.save_detections(model_id, test_id, predicted)
     ranking_id = project.rankings.begin(model_id, ScoringConfig())
     cells = [
         Cell(0, np.float32([10, 10, 30, 30]), 0.8, u_c, 0, np.float32([0.1, 0.4, 0.3, 0.2]))
@@ -68,12 +70,12 @@ def measured(project: Project, found: Detections = FOUND) -> Project:
 
 def test_errors_are_what_the_boxes_say(project):
     errors = collect(measured(project)).errors
-    assert errors.confusion.tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
+    assert errors.confusion.counts.tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
     [confused], [missed], [false] = (errors.examples[kind] for kind in ("confused", "missed", "false"))
     assert (confused.mistake.annotated, confused.mistake.predicted) == (1, 2)
-    assert (confused.mistake.box, confused.mistake.found) == (tuple(B), tuple(B))
-    assert (missed.mistake.annotated, missed.mistake.box) == (2, tuple(C))
-    assert (false.mistake.predicted, false.mistake.found) == (1, tuple(D))
+    assert (confused.mistake.annotated_box, confused.mistake.predicted_box) == (tuple(B), tuple(B))
+    assert (missed.mistake.annotated, missed.mistake.annotated_box) == (2, tuple(C))
+    assert (false.mistake.predicted, false.mistake.predicted_box) == (1, tuple(D))
     assert {each.image for each in (confused, missed, false)} == {"test 2.png"}
     assert not errors.changed
 
@@ -87,11 +89,11 @@ def test_a_crop_is_a_picture_of_where_its_box_is(project):
     [missed] = collect(measured(project)).errors.examples["missed"]
     x1, y1, x2, y2 = missed.crop.window
     assert (x1 <= C[0], y1 <= C[1], C[2] <= x2, C[3] <= y2) == (True,) * 4
-    assert decode(missed.crop.content).shape == (y2 - y1, x2 - x1, 3)
+    assert decode(missed.crop.jpeg()).shape == (y2 - y1, x2 - x1, 3)
 
 
 def test_the_least_certain_cell_of_the_pool_comes_first(project):
-    first, second = collect(measured(project)).uncertain
+    first, second = collect(measured(project)).pool.uncertain
     assert (first.cell.u_c, second.cell.u_c, first.image) == (0.25, 0.5, "work 3.png")
 
 
@@ -108,12 +110,12 @@ def test_annotating_the_test_set_anew_is_noticed(project):
 
 def test_many_errors_of_a_kind_give_way_to_others(project):
     boxes = np.float32([[10 * k, 10, 10 * k + 8, 20] for k in range(9)] + [[10, 40, 20, 50]])
-    found = guesses(*[(box.tolist(), 1, 0.9) for box in boxes[:9]], (boxes[9].tolist(), 2, 0.6))
+    predicted = guesses(*[(box.tolist(), 1, 0.9) for box in boxes[:9]], (boxes[9].tolist(), 2, 0.6))
     many = Annotations(boxes, np.array([0] * 9 + [1]))
     ids = [add_test_image(project, seed, many) for seed in (11, 12)]
     measured(project)
     for image_id in ids:
-        project.evaluations.save_detections(1, image_id, found)
+        project.evaluations.save_detections(1, image_id, predicted)
     confused = collect(project).errors.examples["confused"]
     assert len(confused) == EXAMPLES
     assert [(each.mistake.annotated, each.mistake.predicted) for each in confused[:4]] == [
@@ -122,18 +124,18 @@ def test_many_errors_of_a_kind_give_way_to_others(project):
         (1, 2),
         (1, 2),
     ]
-    uncertainty = [each.mistake.uncertainty for each in confused]
-    assert uncertainty[4:] == sorted(uncertainty[4:], reverse=True)
+    contradictions = [each.mistake.contradiction for each in confused]
+    assert contradictions[4:] == sorted(contradictions[4:], reverse=True)
 
 
 def test_merged_classes_count_as_their_targets(project):
     measured(project)
     project.classes.merge(2, 1)
     data = collect(project)
-    assert data.errors.confusion.tolist() == [[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0], [0, 1, 0, 0]]
+    assert data.errors.confusion.counts.tolist() == [[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0], [0, 1, 0, 0]]
     assert data.errors.changed  # the stored figures are those of three classes
-    assert data.test.cells == {0: 1, 1: 2}
-    assert sum(each.n_cells for each in data.rounds) == data.counts.annotated_cells
+    assert data.annotation.test.cells == {0: 1, 1: 2}
+    assert sum(each.n_cells for each in data.annotation.rounds) == data.annotation.counts.annotated_cells
 
 
 def test_a_model_whose_detections_were_not_kept_has_no_errors_to_show(project):
@@ -148,12 +150,13 @@ def test_a_class_that_is_younger_than_the_model_is_no_change(project):
     measured(project)
     project.classes.add(["burr"])
     errors = collect(project).errors
-    assert errors.confusion.shape == (5, 5)
+    assert errors.confusion.counts.shape == (5, 5)
     assert np.isnan(errors.precision[3]).all()
     assert not errors.changed
 
 
-def test_an_empty_project_has_nothing_to_tell(project):
+def test_an_empty_project_has_nothing_to_report(project):
     data = collect(project)
-    assert (data.model, data.evaluation, data.errors, data.ranking) == (None,) * 4
-    assert (data.rounds, data.test, data.uncertain, data.curve) == ([], None, [], [])
+    assert (data.model, data.evaluation, data.errors, data.pool.ranking) == (None,) * 4
+    assert (data.annotation.rounds, data.annotation.test) == ([], None)
+    assert (data.pool.uncertain, data.curve, data.simulation) == ([], [], None)

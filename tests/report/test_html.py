@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from rbcal.config import SimulationConfig, TrainConfig
+from rbcal.evaluation.confusion import Confusion
 from rbcal.evaluation.metrics import Evaluation
-from rbcal.report import tables as tables
+from rbcal.report import tables
 from rbcal.report.charts import precision_recall_charts
 from rbcal.report.collect import collect
 from rbcal.report.html import as_html
@@ -177,7 +178,7 @@ def test_synthetic_slides_are_named_in_the_heading_in_every_figure_and_in_the_me
     assert "The images are synthetic" in text
 
 
-def test_without_kept_detections_the_report_says_how_to_get_them(full):
+def test_without_kept_detections_the_report_names_the_command_that_gets_them(full):
     full._database.write("DELETE FROM model_detection")
     text = Reader(as_html(collect(full))).text
     assert "was not kept, so there is no confusion matrix" in text
@@ -186,10 +187,16 @@ def test_without_kept_detections_the_report_says_how_to_get_them(full):
 
 def test_the_rounds_have_their_columns_and_many_of_them_share_one(project):
     data = collect(measured(project))
-    [only] = data.rounds
-    assert tables.round_table(data).head == ["Class", "All training", "Share", "Test set"]
+    [only] = data.annotation.rounds
+    assert tables.round_table(data.annotation, data.classes).head == [
+        "Class",
+        "All training",
+        "Share",
+        "Test set",
+    ]
     many = [replace(only, model_id=k, cells={0: k}, expert_seconds=60) for k in range(1, 10)]
-    table = tables.round_table(replace(data, rounds=[*many, replace(only, model_id=None, cells={1: 5})]))
+    rounds = [*many, replace(only, model_id=None, cells={1: 5})]
+    table = tables.round_table(replace(data.annotation, rounds=rounds), data.classes)
     assert table.head[3:5] == ["up to model 4", "Model 5"]
     assert table.head[9:] == ["not yet trained", "Test set"]
     assert table.rows[0][1:] == ["45", "90%", "10", "5", "6", "7", "8", "9", "·", "1"]
@@ -199,7 +206,7 @@ def test_the_rounds_have_their_columns_and_many_of_them_share_one(project):
 def test_recall_and_precision_are_those_of_the_confusion_matrix(project):
     data = collect(measured(project))
     table = np.array([[3, 0, 0, 1], [1, 0, 0, 0], [0, 0, 1, 0], [2, 1, 0, 0]])
-    errors = replace(data.errors, confusion=table)
+    errors = replace(data.errors, confusion=Confusion(table))
     rows = tables.class_rows(data.classes, {0: 4}, data.evaluation, errors)
     assert [row.words for row in rows] == [
         ["1", "4", "75%", "50%"],
@@ -211,7 +218,7 @@ def test_recall_and_precision_are_those_of_the_confusion_matrix(project):
 
 
 def test_the_shade_of_a_confusion_is_its_part_of_the_row(project):
-    rows = tables.confusion_rows(collect(measured(project)).errors, project.classes.all())
+    rows = tables.confusion_rows(collect(measured(project)).errors.confusion, project.classes.all())
     assert [name for name, _ in rows] == ["disc", "slit", "spiky", "nothing there"]
     assert [(cell.words, cell.shade, cell.right) for cell in rows[1][1]] == [
         ("·", 0, False),
@@ -222,7 +229,7 @@ def test_the_shade_of_a_confusion_is_its_part_of_the_row(project):
     assert rows[3][1][3].words == ""  # nothing there, and nothing found: nobody counts that
 
 
-def test_a_precision_recall_curve_ends_where_no_more_cells_are_found():
+def test_a_precision_recall_curve_ends_at_the_recall_that_is_reached():
     precision = np.vstack([np.repeat([1.0, 0.0], [51, 50]), np.full(101, np.nan)])
     classes = [CellClass(0, "disc", False), CellClass(1, "slit", False)]
     [chart] = precision_recall_charts(precision, classes)
@@ -243,8 +250,11 @@ def test_the_curves_of_many_classes_fit_on_pages():
 def test_a_merged_class_has_no_row_of_its_own(project):
     measured(project).classes.merge(1, 0)
     data = collect(project)
-    assert [row[0] for row in tables.round_table(data).rows] == ["disc", "spiky (rare)"]
-    rows = tables.confusion_rows(data.errors, data.classes)
+    assert [row[0] for row in tables.round_table(data.annotation, data.classes).rows] == [
+        "disc",
+        "spiky (rare)",
+    ]
+    rows = tables.confusion_rows(data.errors.confusion, data.classes)
     assert [(name, len(cells)) for name, cells in rows] == [("disc", 3), ("spiky", 3), ("nothing there", 3)]
     assert [cell.words for cell in rows[2][1]] == ["1", "·", ""]
     table = tables.class_rows(data.classes, {}, data.evaluation, data.errors)

@@ -12,10 +12,14 @@ from tests.report.test_collect import measured
 from tests.report.test_html import simulated
 
 
+def with_ranking(data, ranking):
+    return replace(data, pool=replace(data.pool, ranking=ranking))
+
+
 def test_every_step_has_its_paragraph_and_its_numbers(project):
     data = collect(simulated(measured(project)))
     annotation, training, uncertainty, evaluation, simulation = methods(data)
-    n = data.counts.annotated_cells
+    n = data.annotation.counts.annotated_cells
     assert f"{n} cells on 1 image were annotated" in annotation
     assert "Declared as rare: spiky." in annotation
     assert "(1 of 2 groups)" in annotation
@@ -36,18 +40,18 @@ def test_what_a_project_has_not_is_left_out(project):
     assert "Reviewing" not in only
 
 
-def test_imported_images_expert_time_and_rounds_are_told(project):
+def test_imported_images_expert_time_and_rounds_are_said(project):
     data = collect(measured(project))
-    [first] = data.rounds
+    [first] = data.annotation.rounds
     later = replace(first, model_id=2, n_imported=0, expert_seconds=90.0)
-    given = replace(data, rounds=[first, later], expert_seconds=90.0)
-    paragraph = methods(given)[0]
+    annotation = replace(data.annotation, rounds=[first, later], expert_seconds=90.0)
+    paragraph = methods(replace(data, annotation=annotation))[0]
     assert "the annotations of 1 image were imported" in paragraph
     assert "Annotation took 2 rounds" in paragraph
     assert "Reviewing took the expert 1 min 30 s in all" in paragraph
 
 
-def test_the_beginning_of_the_weights_is_told(project):
+def test_the_beginning_of_the_weights_is_said(project):
     data = collect(measured(project))
     model = data.model
     continued = replace(data, model=replace(model, id=4, parent_id=3))
@@ -58,19 +62,19 @@ def test_the_beginning_of_the_weights_is_told(project):
     assert "The weights of step 7 were kept" in methods(kept)[1]
 
 
-def test_the_order_of_review_is_told_with_its_random_part(project):
+def test_the_order_of_review_is_said_with_its_random_part(project):
     data = collect(measured(project))
     ranked = StoredRanking(1, 1, ScoringConfig(), "2026-01-01", False, "balanced", {"seed": 0})
-    assert "one in ten was drawn at random" in methods(replace(data, ranking=ranked))[2]
+    assert "one in ten was drawn at random" in methods(with_ranking(data, ranked))[2]
     at_random = replace(ranked, strategy="random")
-    assert methods(replace(data, ranking=at_random))[2].endswith("offered for review at random.")
+    assert methods(with_ranking(data, at_random))[2].endswith("offered for review at random.")
 
 
 def test_every_strategy_and_backbone_that_can_be_chosen_has_its_words(project):
     data = collect(measured(project))
     for strategy in STRATEGIES:
         ranked = StoredRanking(1, 1, ScoringConfig(), "2026-01-01", False, strategy)
-        assert "in the order of the strategy" not in methods(replace(data, ranking=ranked))[2]
+        assert "in the order of the strategy" not in methods(with_ranking(data, ranked))[2]
     for backbone in BACKBONES:
         model = replace(data.model, config=TrainConfig(steps=9, backbone=backbone))
         assert f"with {backbone} as backbone" not in methods(replace(data, model=model))[1]

@@ -134,7 +134,7 @@ def test_on_the_way_to_the_echinocyte_cells_shrink_grow_denser_and_get_more_and_
     assert max(np.ptp(each.radii) / each.radii.mean() for each in stages[0]) < 0.2  # a discocyte has none
 
 
-def test_a_slide_has_its_own_look():
+def test_a_slide_has_its_own_imaging_conditions():
     fields = list(draw_fields(4 * PER_SLIDE, seed=5, n_cells=5))
     colours = np.array([np.median(each.pixels, axis=(0, 1)) for each in fields]).reshape(4, PER_SLIDE, 3)
     assert colours.std(axis=1).mean() < 0.5 * colours.mean(axis=1).std(axis=0).mean()
@@ -142,8 +142,8 @@ def test_a_slide_has_its_own_look():
 
 
 def test_empty_glass_is_bright_but_not_even():
-    look = draw_slide(rng(1), 10.0).look
-    glass = photograph(np.zeros((120, 160), np.float32), look, rng(2))
+    conditions = draw_slide(rng(1), 10.0).conditions
+    glass = photograph(np.zeros((120, 160), np.float32), conditions, rng(2))
     assert glass.min() > 0.6 * glass.max()
     assert glass.std() > 0
 

@@ -11,7 +11,7 @@ from rbcal.store.project import Project
 from rbcal.ui.downloads import offer_files, show_chart
 
 if TYPE_CHECKING:
-    from rbcal.charts.calibration import Foreseen
+    from rbcal.charts.calibration import CalibrationCheck
 
 
 def show_calibration(project: Project) -> None:
@@ -38,9 +38,9 @@ def show_calibration(project: Project) -> None:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _foreseen(path: Path, state: object) -> Foreseen:
+def _foreseen(path: Path, state: object) -> CalibrationCheck:
     """Return how well reviews were foreseen; kept by their state, for many thousands take seconds."""
-    from rbcal.charts.calibration import foresee
+    from rbcal.charts.calibration import check_calibration
 
     with Project.open(path) as project:
-        return foresee(project.reviews.outcomes())
+        return check_calibration(project.reviews.outcomes())

@@ -8,8 +8,10 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from rbcal.charts import confusion
+from rbcal.charts.confusion import confusion_chart, confusion_table
+from rbcal.charts.error_gallery import ImageMistake, all_mistakes, caption, framed_crop, of_cell
 from rbcal.charts.synthetic_mark import marked_chart
+from rbcal.evaluation.confusion import Confusion
 from rbcal.evaluation.matching import Mistake
 from rbcal.formats import pictures
 from rbcal.review.explanations import literal
@@ -74,27 +76,28 @@ def _disagreements(
     n_images: int,
     reviews: Mapping[int, int],
     classes: Sequence[CellClass],
-) -> tuple[pd.DataFrame, list[confusion.Shown]]:
+) -> tuple[pd.DataFrame, list[ImageMistake]]:
     """Return the confusion matrix and every mistake.
 
     Anew when a review or what a model found is saved, or a class renamed or merged.
     """
     with Project.open(path) as project:
-        found = project.evaluations.detections(model.id, split)
+        detections = project.evaluations.detections(model.id, split)
         truths = {
             image_id: project.reviews.annotations(review_id)
             for image_id, review_id in reviews.items()
-            if image_id in found
+            if image_id in detections
         }
     names = [each.name for each in classes]
-    return confusion.confusion_table(truths, found, names), confusion.all_mistakes(truths, found)
+    matrix = Confusion.of(((truths[image_id], detections[image_id]) for image_id in truths), len(names))
+    return confusion_table(matrix, names), all_mistakes(truths, detections)
 
 
 def _chosen_in_matrix(
-    project: Project, table: pd.DataFrame, names: Sequence[str], wrong: list[confusion.Shown]
-) -> tuple[list[confusion.Shown], str]:
+    project: Project, table: pd.DataFrame, names: Sequence[str], wrong: list[ImageMistake]
+) -> tuple[list[ImageMistake], str]:
     """Show the confusion matrix; return the mistakes of the cell that was clicked, and its name, else all."""
-    chart = confusion.confusion_chart(table, names)
+    chart = confusion_chart(table, names)
     if project.is_synthetic:
         chart = marked_chart(chart)
     event = st.altair_chart(chart, width="stretch", on_select="rerun", key="confusions")
@@ -106,10 +109,10 @@ def _chosen_in_matrix(
     st.markdown(f"**Annotated: {literal(annotated)}. The model: {literal(called)}.**")
     if annotated == called:
         st.caption("Here the model agrees with the annotations. Click a number beside the diagonal.")
-    return confusion.of_cell(wrong, annotated, called, names), f"{annotated} {called}"
+    return of_cell(wrong, annotated, called, names), f"{annotated} {called}"
 
 
-def _of_one_kind(wrong: list[confusion.Shown], split: Split) -> list[confusion.Shown]:
+def _of_one_kind(wrong: list[ImageMistake], split: Split) -> list[ImageMistake]:
     """Let the expert choose a kind of mistake, and return those."""
     of_kind = {name: [each for each in wrong if each.mistake.kind == kind] for name, kind in _KINDS.items()}
     name = st.segmented_control(
@@ -126,7 +129,7 @@ def _of_one_kind(wrong: list[confusion.Shown], split: Split) -> list[confusion.S
 def _show_crops(
     project: Project,
     images: Mapping[int, Image],
-    shown: Sequence[confusion.Shown],
+    shown: Sequence[ImageMistake],
     names: Sequence[str],
     where: str,
 ) -> None:
@@ -147,17 +150,17 @@ def _show_crops(
             image = images[each.image_id]
             sha256 = project.images.digest(image.id)
             column.image(_crop(project.path, image.id, sha256, image.layer, each.mistake), width="stretch")
-            column.caption(literal(confusion.caption(each.mistake, names)))
+            column.caption(literal(caption(each.mistake, names)))
             if column.button(
                 image.name,
                 key=f"error_{where}_{place}",
                 help="Open this cell on the Review page",
                 width="stretch",
             ):
-                open_image(project.path, image.id, each.mistake.box or each.mistake.found)
+                open_image(project.path, image.id, each.mistake.boxes[0])
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
 def _crop(path: Path, image_id: int, sha256: str, layer: str, mistake: Mistake) -> bytes:
     with Project.open(path) as project:
-        return confusion.crop(pictures.decode(project.images.content(image_id), layer), mistake)
+        return framed_crop(pictures.decode(project.images.content(image_id), layer), mistake)

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from rbcal.charts import simulation as view
+from rbcal.charts import simulation_words as words
 from rbcal.charts.learning_curve import learning_curve
 from rbcal.config import STRATEGIES, SimulationConfig
 from rbcal.errors import JobError
@@ -16,11 +17,11 @@ from rbcal.evaluation.learning_curves import (
     METRICS,
     Axis,
     Metric,
+    arm_curves,
     class_metric,
     on_common_grid,
-    runs,
-    summaries,
 )
+from rbcal.evaluation.strategy_comparison import summaries
 from rbcal.jobs import launcher
 from rbcal.review.explanations import literal
 from rbcal.store.classes import CellClass
@@ -56,7 +57,7 @@ def show_curve(project: Project, curve: Sequence[CurvePoint]) -> None:
     metrics = _metrics(project.classes.own())
     name = st.selectbox("Metric", metrics, key="live_metric")
     simulation = _chosen(simulations)
-    grid = on_common_grid(runs(project.simulations.points(simulation.id), metrics[name]))
+    grid = on_common_grid(arm_curves(project.simulations.points(simulation.id), metrics[name]))
     if grid is None:
         st.info(f"Simulation {simulation.id} has no curve of this metric yet.")
         return
@@ -87,7 +88,7 @@ def show_experiments(project: Project) -> None:
     shown = simulations[-1].id
     if len(simulations) > 1:
         label = {
-            each.id: view.label(each, project.simulations.points(each.id), active=each.id == active_id)
+            each.id: words.label(each, project.simulations.points(each.id), active=each.id == active_id)
             for each in simulations
         }
         shown = st.selectbox("Simulation", by_id, format_func=label.__getitem__, key="simulation")
@@ -98,9 +99,9 @@ def show_experiments(project: Project) -> None:
 def show_simulation(project: Project, simulation: Simulation, *, active: bool) -> None:
     """Show one simulation."""
     points, classes = project.simulations.points(simulation.id), project.classes.all()
-    state = view.state_words(simulation, points, active=active)
+    state = words.state_words(simulation, points, active=active)
     st.markdown(f"**Simulation {simulation.id}: {state}.**")
-    st.caption(literal(view.settings_words(simulation, points)))
+    st.caption(literal(words.settings_words(simulation, points)))
     if not simulation.finished and not active:
         _offer_to_go_on(project, simulation)
     metrics = _metrics(project.classes.own())
@@ -120,12 +121,12 @@ def show_simulation(project: Project, simulation: Simulation, *, active: bool) -
         key="curve_target",
         help="How many cells (minutes) does each strategy need to come to it?",
     )
-    found = runs(points, metrics[name], axis)
-    grid = on_common_grid(found)
+    arms = arm_curves(points, metrics[name], axis)
+    grid = on_common_grid(arms)
     if grid is None:
         st.info(
             "The test set has no such cell, so there is no curve."
-            if points and not found
+            if points and not arms
             else "A curve appears when the first strategy has come through all of its rounds.",
             icon=":material/hourglass_empty:",
         )
@@ -136,10 +137,10 @@ def show_simulation(project: Project, simulation: Simulation, *, active: bool) -
         or names  # none chosen: all
     )
     every_run = st.toggle("Every single run", key="every_run")
-    chart = view.curves_chart(grid, found, axis, name, every_run=every_run, shown=shown)
+    chart = view.curves_chart(grid, arms, axis, name, every_arm=every_run, shown=shown)
     show_chart(project, chart)
-    minutes = view.cost_model_words(simulation.config) if axis == "minutes" else ""
-    st.caption(f"{_READING} {view.unequal_words(grid)} {minutes}")
+    minutes = words.cost_model_words(simulation.config) if axis == "minutes" else ""
+    st.caption(f"{_READING} {words.unequal_words(grid)} {minutes}")
     stem = f"simulation-{simulation.id}-{axis}"
     every = view.points_table(points, _names(classes))
     offer_files(project, chart, view.curve_table(grid), stem, name, points=every)
@@ -154,7 +155,7 @@ def show_simulation(project: Project, simulation: Simulation, *, active: bool) -
     st.caption(
         f"± is one standard deviation over the repeats. Target: "
         f"{'what random had in the end, in the same repeats' if target is None else f'{target:.2f}'}; "
-        f"× random below 1 means fewer {axis} than random. Computing took {view.computing_words(points)}."
+        f"× random below 1 means fewer {axis} than random. Computing took {words.computing_words(points)}."
     )
 
 

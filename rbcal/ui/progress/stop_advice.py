@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from rbcal.charts.stop_advice import all_reached, flagged_words, standings, verdict_words
 from rbcal.evaluation.metrics import Evaluation
-from rbcal.report.stop_advice import all_reached, flagged_words, standings, verdict_words
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.project import Project
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from rbcal.interchange.near_duplicates import hash_some
-from rbcal.interchange.perceptual_hash import N_BYTES, near_pairs
-from rbcal.report import dataset_health
+from rbcal.charts import dataset_health
+from rbcal.interchange.near_duplicates import N_BYTES, hash_missing, near_pairs
 from rbcal.review.explanations import literal
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Group, Split
@@ -51,7 +50,7 @@ def show_health(project: Project) -> None:
         _show_details(project, classes, cells, groups, pairs)
 
 
-def _offer_to_skip(project: Project, pairs: Sequence[dataset_health.Twins]) -> None:
+def _offer_to_skip(project: Project, pairs: Sequence[dataset_health.NearDuplicates]) -> None:
     """Offer to put off the images that would leak once they are annotated."""
     images = [image for pair in pairs if pair.leak for image in (pair.first, pair.second)]
     skipped = {image_id for image_id, is_skipped in project.rankings.order() if is_skipped}
@@ -63,10 +62,14 @@ def _offer_to_skip(project: Project, pairs: Sequence[dataset_health.Twins]) -> N
         st.rerun()
 
 
-def _twins(project: Project) -> list[dataset_health.Twins]:
+def _twins(project: Project) -> list[dataset_health.NearDuplicates]:
     hashes = project.images.likenesses()
     ids, near = list(hashes), _near(b"".join(hashes.values()))
-    return dataset_health.twins(project.images.all(), [(ids[a], ids[b]) for a, b in near]) if near else []
+    return (
+        dataset_health.near_duplicates(project.images.all(), [(ids[a], ids[b]) for a, b in near])
+        if near
+        else []
+    )
 
 
 @st.cache_data(max_entries=4, show_spinner=False)  # of 10,000 images it takes a third of a second
@@ -79,7 +82,7 @@ def _show_details(
     classes: Sequence[CellClass],
     cells: Mapping[Split, Mapping[int, int]],
     groups: Sequence[Group],
-    pairs: Sequence[dataset_health.Twins],
+    pairs: Sequence[dataset_health.NearDuplicates],
 ) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -94,14 +97,14 @@ def _show_details(
         )
     if pairs:
         st.markdown("**Images that show the same field**")
-        st.dataframe(dataset_health.twin_table(pairs), hide_index=True)
+        st.dataframe(dataset_health.near_duplicate_table(pairs), hide_index=True)
 
 
 @st.fragment(run_every=0.1)
 def _compare_images(path: Path) -> None:
     """Make the hashes that an older rbcal did not keep, a few at a time; the page stays usable."""
     with Project.open(path) as project:
-        left, n = hash_some(project, _TICK), project.images.counts().images
+        left, n = hash_missing(project, _TICK), project.images.counts().images
     st.progress(1 - left / n, f"Looking for near-duplicate images: {left} of {n} still to compare")
     if not left:
         st.rerun()

@@ -165,9 +165,9 @@ def show_report(path: Path) -> None:
     if report is None or reported != path:
         return
     st.success(
-        f"{report.added} images added, {report.pool_images} of them to the pool; {report.known} were there "
-        f"already. Boxes for {report.seed_images} images to train on and {report.test_images} test images: "
-        f"{report.cells} cells."
+        f"{report.added} images added, {report.pool_images} of them to the pool; {report.existing} were "
+        f"there already. Boxes for {report.seed_images} images to train on and {report.test_images} test "
+        f"images: {report.cells} cells."
     )
     if report.new_classes:
         st.info("New classes: " + literal(", ".join(report.new_classes)))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from rbcal.report.model_tables import PRUNING_RULE, comparison_table, models_table
+from rbcal.charts.model_tables import PRUNING_RULE, comparison_table, models_table
 from rbcal.store.models import Question
 from rbcal.store.project import Project
 

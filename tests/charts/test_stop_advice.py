@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rbcal.charts import stop_advice
 from rbcal.evaluation.metrics import Evaluation
-from rbcal.report import stop_advice
 from rbcal.store.evaluations import CurvePoint
 
 
@@ -45,18 +45,18 @@ def test_a_forecast_beyond_what_was_measured_is_called_a_guess():
 
 def test_a_target_is_reached_by_the_model_that_serves():
     last = CURVE[-1].evaluation
-    found = stop_advice.standings(CURVE, last, {"precision_all": 0.5})
-    assert stop_advice.all_reached(found)
-    assert "0.500, at least the wanted 0.50 (on 30 test images)" in stop_advice.verdict_words(found, 30)
+    standings = stop_advice.standings(CURVE, last, {"precision_all": 0.5})
+    assert stop_advice.all_reached(standings)
+    assert "0.500, at least the wanted 0.50 (on 30 test images)" in stop_advice.verdict_words(standings, 30)
     assert not stop_advice.all_reached(stop_advice.standings(CURVE, last, {"precision_all": 0.51}))
     assert not stop_advice.all_reached(stop_advice.standings(CURVE, last, {}))
 
 
 def test_a_target_that_cannot_be_measured_is_not_reached():
     targets = {"precision_all": 0.1, "rare_ap_50": 0.1}
-    found = stop_advice.standings(CURVE, CURVE[-1].evaluation, targets)
-    assert not stop_advice.all_reached(found)
-    assert "Rare-class AP@0.5 cannot be measured" in stop_advice.verdict_words(found, 30)
+    standings = stop_advice.standings(CURVE, CURVE[-1].evaluation, targets)
+    assert not stop_advice.all_reached(standings)
+    assert "Rare-class AP@0.5 cannot be measured" in stop_advice.verdict_words(standings, 30)
 
 
 def test_flagged_cells_are_counted_in_words():

@@ -57,13 +57,13 @@ def comparison_table(
     comparison: Comparison, classes: Sequence[CellClass], old_id: int, new_id: int
 ) -> pd.DataFrame:
     """Return AP@0.5 of both models for each class of the test set, the greatest loss first."""
-    known = [
+    tested = [
         (each.name, difference)
         for each, difference in zip(classes, comparison.classes, strict=False)
         if difference is not None
     ]
-    known.sort(key=lambda pair: pair[1].new - pair[1].old)
-    rows = [("Precision_all", comparison.precision_all), *known]
+    tested.sort(key=lambda pair: pair[1].new - pair[1].old)
+    rows = [("Precision_all", comparison.precision_all), *tested]
     return pd.DataFrame(
         [
             (name, each.old, each.new, each.new - each.old, interval(each), verdict(each))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from rbcal.report.dataset_health import (
-    Twins,
+from rbcal.charts.dataset_health import (
+    NearDuplicates,
     balance,
     balance_chart,
     findings,
     group_table,
+    near_duplicate_table,
+    near_duplicates,
     summary,
-    twin_table,
-    twins,
 )
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Group, Image
@@ -26,25 +26,25 @@ def image(number, split="work"):
     return Image(number, f"{number}.png", 160, 120, "", "slide", split, None, 0, 0)
 
 
-def said(classes=CLASSES, cells=CELLS, groups=GROUPS, pairs=(), closed=False):
+def findings_of(classes=CLASSES, cells=CELLS, groups=GROUPS, pairs=(), closed=False):
     return findings(classes, cells, groups, pairs, test_is_closed=closed)
 
 
 def test_a_healthy_project_has_no_finding():
-    assert said() == []
+    assert findings_of() == []
 
 
 def test_an_empty_project_has_no_finding():
-    assert said(cells={"work": {}, "test": {}}, groups=()) == []
+    assert findings_of(cells={"work": {}, "test": {}}, groups=()) == []
 
 
 def test_images_without_a_box_are_no_fault():
-    assert said(cells={"work": {}, "test": {}}, groups=GROUPS[:2]) == []
+    assert findings_of(cells={"work": {}, "test": {}}, groups=GROUPS[:2]) == []
 
 
 def test_a_field_on_both_sides_is_an_error_with_both_names_and_comes_first():
-    pairs = [Twins(image(7), image(3, "test")), Twins(image(1), image(2))]
-    first, *others = said(pairs=pairs, cells={**CELLS, "test": {0: 5}})
+    pairs = [NearDuplicates(image(7), image(3, "test")), NearDuplicates(image(1), image(2))]
+    first, *others = findings_of(pairs=pairs, cells={**CELLS, "test": {0: 5}})
     assert first.level == "error"
     assert "3.png (test set) and 7.png" in first.what
     assert "1 pair of images across the test boundary shows the same field" in first.what
@@ -52,7 +52,7 @@ def test_a_field_on_both_sides_is_an_error_with_both_names_and_comes_first():
 
 
 def test_many_leaks_are_counted():
-    [leak] = said(pairs=[Twins(image(k), image(100 + k, "test")) for k in range(5)])
+    [leak] = findings_of(pairs=[NearDuplicates(image(k), image(100 + k, "test")) for k in range(5)])
     assert "5 pairs" in leak.what
     assert "and 2 more" in leak.what
 
@@ -61,43 +61,43 @@ def test_many_leaks_are_counted():
     ("closed", "advice"), [(False, "before the first training"), (True, "no more images")]
 )
 def test_a_class_that_the_test_set_cannot_measure_is_named(closed, advice):
-    [found] = said(cells={**CELLS, "test": {0: 200, 2: 30}}, closed=closed)
-    assert (found.level, "cannot measure slit" in found.what) == ("warning", True)
-    assert advice in found.advice
+    [finding] = findings_of(cells={**CELLS, "test": {0: 200, 2: 30}}, closed=closed)
+    assert (finding.level, "cannot measure slit" in finding.what) == ("warning", True)
+    assert advice in finding.advice
 
 
 def test_a_class_with_few_test_cells_is_a_note():
-    [found] = said(cells={**CELLS, "test": {0: 200, 1: 9, 2: 30}})
-    assert (found.level, "slit (9)" in found.what) == ("note", True)
+    [finding] = findings_of(cells={**CELLS, "test": {0: 200, 1: 9, 2: 30}})
+    assert (finding.level, "slit (9)" in finding.what) == ("note", True)
 
 
-def test_a_project_without_a_test_set_is_told_what_it_misses():
-    [found] = said(cells={"work": CELLS["work"], "test": {}}, groups=GROUPS[:2])
-    assert "no test set" in found.what
+def test_a_project_without_a_test_set_reads_what_it_misses():
+    [finding] = findings_of(cells={"work": CELLS["work"], "test": {}}, groups=GROUPS[:2])
+    assert "no test set" in finding.what
 
 
-def test_a_test_set_of_one_slide_is_told():
-    [found] = said(groups=GROUPS[:3])
-    assert "of one group, s3" in found.what
+def test_a_test_set_of_one_slide_is_named():
+    [finding] = findings_of(groups=GROUPS[:3])
+    assert "of one group, s3" in finding.what
 
 
 def test_images_that_all_stand_alone_are_asked_for_their_slide():
-    [found] = said(groups=[Group(str(k), "test" if k < 2 else "work", 1) for k in range(6)])
-    assert "Every image is a group of its own" in found.what
+    [finding] = findings_of(groups=[Group(str(k), "test" if k < 2 else "work", 1) for k in range(6)])
+    assert "Every image is a group of its own" in finding.what
 
 
 def test_a_class_without_an_annotated_cell_is_named_and_a_scarce_one_noted_unless_it_is_rare():
-    none, few = said(cells={**CELLS, "work": {0: 500, 1: 9}})
+    none, few = findings_of(cells={**CELLS, "work": {0: 500, 1: 9}})
     assert "No annotated cell of spiky" in none.what
     assert "slit (9)" in few.what
-    assert said(cells={**CELLS, "work": {0: 500, 1: 60, 2: 9}}) == []
+    assert findings_of(cells={**CELLS, "work": {0: 500, 1: 60, 2: 9}}) == []
 
 
-def test_twins_across_the_test_boundary_come_first():
+def test_near_duplicates_across_the_test_boundary_come_first():
     images = [image(1), image(2), image(3, "test"), image(4)]
-    found = twins(images, [(1, 4), (2, 3)])
-    assert [(pair.first.id, pair.second.id, pair.leak) for pair in found] == [(2, 3, True), (1, 4, False)]
-    assert twin_table(found)["Its side"].tolist() == ["Test set", "To train on"]
+    pairs = near_duplicates(images, [(1, 4), (2, 3)])
+    assert [(pair.first.id, pair.second.id, pair.leak) for pair in pairs] == [(2, 3, True), (1, 4, False)]
+    assert near_duplicate_table(pairs)["Its side"].tolist() == ["Test set", "To train on"]
 
 
 def test_the_balance_shows_every_class_on_both_sides_also_where_there_is_no_cell():

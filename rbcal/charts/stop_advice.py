@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rbcal.evaluation.learning_curves import FEWEST_TRAININGS, METRICS, forecast
+from rbcal.evaluation.forecast import FEWEST_TRAININGS, forecast
+from rbcal.evaluation.learning_curves import METRICS
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.targets import TARGETS
@@ -50,27 +51,27 @@ def standings(
 
 def outlook_words(curve: Sequence[CurvePoint], name: str) -> str:
     """Return in words what the next cells are expected to bring, and how sure that is."""
-    known = [
-        (point.n_cells, value) for point in curve if (value := METRICS[name](point.evaluation)) is not None
-    ]
-    if len(known) < FEWEST_TRAININGS:
+    measured = [(point.n_cells, METRICS[name](point.evaluation)) for point in curve]
+    pairs = [(n, value) for n, value in measured if value is not None]
+    if len(pairs) < FEWEST_TRAININGS:
         return (
-            f"Too few trainings to say what the next {MORE} cells bring: {len(known)} of at least "
+            f"Too few trainings to say what the next {MORE} cells bring: {len(pairs)} of at least "
             f"{FEWEST_TRAININGS}."
         )
-    n_cells, values = zip(*known, strict=True)
-    found = forecast(n_cells, values, MORE)
-    if found is None:
+    n_cells, values = zip(*pairs, strict=True)
+    outlook = forecast(n_cells, values, MORE)
+    if outlook is None:
         return f"All trainings had {n_cells[-1]:,} cells, so nothing says what {MORE} more would bring."
     words = (
-        f"The next {MORE} cells are expected to bring {found.gain:+.3f} (95 % interval {found.low:+.3f} to "
-        f"{found.high:+.3f}), if the curve goes on as in the last {found.n_points} trainings."
+        f"The next {MORE} cells are expected to bring {outlook.gain:+.3f} (95 % interval {outlook.low:+.3f} "
+        f"to {outlook.high:+.3f}), if the curve goes on as in the last {outlook.n_points} trainings."
     )
-    if max(n_cells[-found.n_points :]) - min(n_cells[-found.n_points :]) < MORE:
+    last = n_cells[-outlook.n_points :]
+    if max(last) - min(last) < MORE:
         words += f" They have seen less than {MORE} cells of it, so this is a guess beyond what was measured."
-    if found.low > 0:
+    if outlook.low > 0:
         return words
-    if found.high - found.low > 0.2:
+    if outlook.high - outlook.low > 0.2:
         return f"{words} That is too uncertain to decide by."
     return f"{words} It may as well be nothing."
 
@@ -89,9 +90,9 @@ def flagged_words(n_flagged: int | None) -> str:
     return f"{n_flagged:,} flagged {cells} left in the pool."
 
 
-def verdict_words(found: Mapping[str, Standing], n_images: int) -> str:
+def verdict_words(standings: Mapping[str, Standing], n_images: int) -> str:
     """Return in words which targets are reached and which are not; empty where none is set."""
-    parts = [_compared(each, each.target) for each in found.values() if each.target is not None]
+    parts = [_compared(each, each.target) for each in standings.values() if each.target is not None]
     return f"{'; '.join(parts)} (on {n_images} test images)." if parts else ""
 
 
@@ -102,7 +103,7 @@ def _compared(standing: Standing, target: float) -> str:
     return f"{standing.name} is {standing.value:.3f}, {side} the wanted {target:.2f}"
 
 
-def all_reached(found: Mapping[str, Standing]) -> bool:
+def all_reached(standings: Mapping[str, Standing]) -> bool:
     """Return whether there is a target, and every target is reached."""
-    wanted = [each for each in found.values() if each.target is not None]
+    wanted = [each for each in standings.values() if each.target is not None]
     return bool(wanted) and all(each.reached for each in wanted)

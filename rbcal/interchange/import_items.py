@@ -1,0 +1,108 @@
+"""What is on its way into a project: the picture of each annotated image, and its group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from rbcal.errors import FormatError
+from rbcal.formats import pictures
+from rbcal.formats.dataset import Dataset, LabelledImage
+from rbcal.formats.files import Files
+from rbcal.store.images import Image, digest
+from rbcal.store.project import Project
+
+LONGEST_NAME, _LONGEST_GROUP = 300, 400  # characters
+# Folders that name no slide, but a part of a format's layout.
+_LAYOUT = ("images", "JPEGImages", "NotAnnotated", "train", "val", "valid", "test")
+Track = Callable[[Sequence[LabelledImage]], Iterable[LabelledImage]]
+
+
+@dataclass(frozen=True)
+class ImportItem:
+    """An image on its way in: what the annotation file says, its bytes by digest, and its group.
+
+    `existing` is the image of the project that has the same bytes.
+    """
+
+    image: LabelledImage
+    read: Callable[[], bytes]
+    sha256: str
+    existing: Image | None
+    group: str
+
+
+def import_items(
+    project: Project,
+    source: Files,
+    annotations: Dataset | None,
+    group: str | None,
+    complaints: list[str],
+    track: Track,
+) -> list[ImportItem]:
+    """Pair what the annotation file names with the pictures that are there; each picture once."""
+    located = _located(source, annotations, complaints)
+    if not located:
+        raise FormatError(f"There is no picture to import. rbcal reads {', '.join(pictures.SUFFIXES)} files.")
+    names = {id(image): name for name, image in located.items()}
+    digests = _digests(track(list(located.values())), lambda image: source[names[id(image)]], complaints)
+    items = []
+    for image, sha256 in digests:
+        name, existing = names[id(image)], project.images.find(sha256)
+        own_group = existing.group if existing else _group_of(name, image, group, sha256)
+        items.append(ImportItem(image, source[name], sha256, existing, own_group))
+    return items
+
+
+def _located(source: Files, annotations: Dataset | None, complaints: list[str]) -> dict[str, LabelledImage]:
+    """Return the image of each picture by its name: those of the annotation file first."""
+    tails = Counter(map(_tail, source))
+    by_tail = {_tail(name): name for name in source if tails[_tail(name)] == 1}
+    located: dict[str, LabelledImage] = {}
+    for image in annotations.images if annotations else ():
+        name = image.file_name if image.file_name in source else by_tail.get(_tail(image.file_name))
+        if name is None:
+            complaints.append(f"{image.file_name}: the picture was not found")
+        elif name in located:
+            complaints.append(f"{image.file_name}: the annotation file names this picture twice")
+        else:
+            located[name] = image
+    return located | {name: LabelledImage(name) for name in source if name not in located}
+
+
+def _digests(
+    images: Iterable[LabelledImage],
+    reader: Callable[[LabelledImage], Callable[[], bytes]],
+    complaints: list[str],
+) -> Iterator[tuple[LabelledImage, str]]:
+    """Yield the images that can be read with the SHA-256 of their files, each file once."""
+    first_with: dict[str, str] = {}
+    for image in images:
+        try:
+            sha256 = digest(reader(image)())
+        except OSError as err:
+            complaints.append(f"{image.file_name}: it cannot be read ({err.strerror})")
+        except FormatError as err:
+            complaints.append(str(err))
+        else:
+            twin = first_with.setdefault(sha256, image.file_name)
+            if twin == image.file_name:
+                yield image, sha256
+            else:
+                complaints.append(f"{image.file_name}: it is the same picture as {twin}; it was skipped")
+
+
+def _tail(name: str) -> str:
+    return PurePosixPath(name).name
+
+
+def _group_of(name: str, image: LabelledImage, fallback: str | None, sha256: str) -> str:
+    """Return slide or patient: the file's word, the user's, the subfolder, or the image alone."""
+    parent = "/".join(part for part in PurePosixPath(name).parts[:-1] if part not in _LAYOUT)
+    alone = f"{_tail(name)[-LONGEST_NAME:]} ({sha256[:8]})"
+    group = image.group or fallback or parent or alone
+    if len(group) <= _LONGEST_GROUP:
+        return group
+    return f"{group[: _LONGEST_GROUP - 20]} ({digest(group.encode())[:8]})"  # two that begin alike stay two
