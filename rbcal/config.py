@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
-from rbcal.errors import ProjectError, ScoringError, TrainingError
+from rbcal.errors import ScoringError, TrainingError
+from rbcal.json_values import JsonValue
 
 Backbone = Literal["efficientnet_lite0", "vgg16"]
 Initialisation = Literal["auto", "serving", "imagenet", "random"]
@@ -40,24 +41,8 @@ def check_strategy(name: str) -> None:
         raise ScoringError(f"There is no strategy {name!r}. Choose one of: {known}.")
 
 
-class _Config:
-    """JSON in, JSON out; unknown keys are an error, since a typing slip must not train something else."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the settings as JSON-serialisable values."""
-        return asdict(self)  # type: ignore[call-overload]
-
-    @classmethod
-    def from_json(cls, settings: dict[str, Any]) -> Self:
-        """Return the settings that :meth:`to_json` wrote."""
-        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-        if unknown := settings.keys() - known:
-            raise ProjectError(f"{cls.__name__} has no setting {sorted(unknown)[0]!r}.")
-        return cls(**settings)
-
-
 @dataclass(frozen=True)
-class TrainConfig(_Config):
+class TrainConfig(JsonValue):
     """How a detector is built and trained."""
 
     backbone: Backbone = "efficientnet_lite0"  # ImageNet weights come with the installation
@@ -108,7 +93,7 @@ def suggested_steps(n_images: int, init: Initialisation) -> int:
 
 
 @dataclass(frozen=True)
-class ScoringConfig(_Config):
+class ScoringConfig(JsonValue):
     """How the cells of an image are scored; the thresholds of equations (7) and (8)."""
 
     passes: int = 20  # N; (6) is noisy with fewer: sd 0.14 at N = 10 for a true top probability of 0.7
@@ -128,7 +113,7 @@ Unit = Literal["cells", "images"]
 
 
 @dataclass(frozen=True)
-class SimulationConfig(_Config):
+class SimulationConfig(JsonValue):
     """An experiment: strategies x repeats x rounds on images whose annotations play the expert."""
 
     strategies: tuple[str, ...] = ("random", "relevance", "relevance_per_cell", "balanced")

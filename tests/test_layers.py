@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = (  # the lowest first; packages of one row do not know one another
     ("errors",),
-    ("types", "config", "wording"),
+    ("types", "json_values", "wording"),
+    ("config",),
     ("class_merges", "formats"),
     ("evaluation", "acquisition", "synth"),
     ("store", "detector"),

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from rbcal import __version__, synth
-from rbcal.benchmarks.memory import used_mib
 from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, TrainConfig
 from rbcal.formats import pictures
 from rbcal.formats.dataset import Box, Dataset, LabelledImage
@@ -36,7 +36,7 @@ _PASSES = 20
 _ROUND = 200  # images that are opened and saved
 _COMPARED = 300  # images that go through the bare script
 _EMBEDDED_IMAGES = 64  # annotated images, whose cells the strategies compare those of the pool with
-_STRIP = 12  # images whose thumbnails the Review page shows
+_FILMSTRIP = 12  # images whose thumbnails the Review page shows
 
 
 def bench_store(folder: Path, *, n_images: int, n_boxes: int, say: Callable[[str], object]) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class _Drawing:
 # ---- the life of a project -----------------------------------------------------------------------------
 
 
-def _import(project: Project, drawing: _Drawing) -> dict[str, float | None]:
+def _import(project: Project, drawing: _Drawing) -> dict[str, float]:
     names = [f"{number:06}.jpg" for number in range(drawing.n_images)]
     images = tuple(
         LabelledImage(
@@ -136,12 +136,12 @@ def _import(project: Project, drawing: _Drawing) -> dict[str, float | None]:
         )
         for number, name in enumerate(names[: drawing.n_images // 2])
     )
-    memory: list[float | None] = []
+    memory: list[float] = []
 
     def track(on_their_way: Sequence[LabelledImage]) -> Iterator[LabelledImage]:
         for place, image in enumerate(on_their_way):
             if place % (drawing.n_images // 2) == drawing.n_images // 4:
-                memory.append(used_mib())
+                memory.append(_used_mib())
             yield image
 
     begun = time.perf_counter()
@@ -182,11 +182,11 @@ def _review(path: Path) -> dict[str, Any]:
         reordering = _seconds(lambda: rank.rerank(project, DEFAULT_STRATEGY))
         queue = max(_seconds(lambda: _queue(project)) for _ in range(5))
         order = [image_id for image_id, _ in project.rankings.order()]
-        opened, saved, memory = [], [], [used_mib()]
+        opened, saved, memory = [], [], [_used_mib()]
         for place, image_id in enumerate(order[:_ROUND]):
-            opened.append(_seconds(lambda: _look(project, image_id, order[place : place + _STRIP])))  # noqa: B023
+            opened.append(_seconds(lambda: _open_image(project, image_id, order[place : place + _FILMSTRIP])))  # noqa: B023
             saved.append(_seconds(lambda: _save(project, image_id)))  # noqa: B023
-        memory.append(used_mib())
+        memory.append(_used_mib())
     return {
         "open_s": opening,
         "reorder_s": reordering,
@@ -210,10 +210,10 @@ def _open(path: Path) -> None:
 
 def _queue(project: Project) -> None:
     """Read the order of the pool, and what the strip shows of its first images."""
-    project.rankings.entries([image_id for image_id, _ in project.rankings.order()][:_STRIP])
+    project.rankings.entries([image_id for image_id, _ in project.rankings.order()][:_FILMSTRIP])
 
 
-def _look(project: Project, image_id: int, strip: Sequence[int]) -> None:
+def _open_image(project: Project, image_id: int, filmstrip: Sequence[int]) -> None:
     """Read and make what the Review page shows of an image, without Streamlit's own share."""
     image, work, ranking = (
         project.images.get(image_id),
@@ -224,9 +224,9 @@ def _look(project: Project, image_id: int, strip: Sequence[int]) -> None:
         raise RuntimeError("The images of the pool are ranked, and nobody has worked on them.")
     project.rankings.cells(ranking.id, image_id)
     project.rankings.order()
-    project.rankings.entries(strip)
+    project.rankings.entries(filmstrip)
     pictures.display(project.images.content(image_id), image.layer)
-    for each in strip:
+    for each in filmstrip:
         if project.images.thumbnail(each) is None:
             project.images.keep_thumbnail(each, pictures.thumbnail(project.images.content(each)))
 
@@ -346,6 +346,10 @@ def _ratio(things: Sequence[Any], ours: Callable[[Any], object], theirs: Callabl
         for _ in range(5)
     ]
     return min(time_ for time_, _ in times) / min(time_ for _, time_ in times)
+
+
+def _used_mib() -> float:
+    return float(psutil.Process().memory_info().rss / 2**20)
 
 
 def _seconds(act: Callable[[], object]) -> float:

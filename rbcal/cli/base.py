@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from rbcal import __version__
 from rbcal.errors import RbcalError
 from rbcal.jobs import launcher, worker
-from rbcal.store.jobs import Kind
+from rbcal.store.job_requests import JobRequest
 from rbcal.store.project import Project, project_path
 
 
@@ -61,11 +61,11 @@ def _version(
         raise typer.Exit
 
 
-def run(path: Path, kind: Kind, config: Mapping[str, Any]) -> None:
+def run(path: Path, request: JobRequest) -> None:
     """Do a job in this process, with a progress bar; the app shows it as it would its own."""
     with Project.open(path) as project:
         launcher.watch(project)
-        job_id = project.jobs.add(kind, config)
+        job_id = project.jobs.add(request)
     with redirect_stdout(sys.stderr):  # libraries that talk while they fetch weights
         worker.run(path, job_id, show=True)
 

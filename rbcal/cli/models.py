@@ -19,6 +19,7 @@ from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json, run
 from rbcal.config import BACKBONES, Backbone, Initialisation, ScoringConfig, TrainConfig
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.jobs import distributed_train
+from rbcal.store.job_requests import EvaluateJob, ResumeJob, TrainJob
 from rbcal.store.project import Project
 
 
@@ -71,7 +72,7 @@ def train(
     with distributed_train.leading(device) as leads:
         if not leads:
             return
-        run(project, "train", {"resume": True} if resume else {"train": config.to_json()})
+        run(project, ResumeJob() if resume else TrainJob(config))
     with Project.open(project) as opened:
         model, serving, question = opened.models.all()[-1], opened.models.serving(), opened.models.question()
         figures = opened.evaluations.of(model.id)
@@ -159,7 +160,7 @@ def serve(
 @app.command()
 def evaluate(project: ProjectArgument, as_json: JsonOption = False) -> None:
     """Measure the serving model on the frozen test set."""
-    run(project, "evaluate", {})
+    run(project, EvaluateJob())
     with Project.open(project) as opened:
         serving = opened.models.serving()
         point = next(each for each in opened.evaluations.curve() if serving and each.model_id == serving.id)

@@ -10,6 +10,7 @@ import typer
 from rbcal.cli.base import JsonOption, ProjectArgument, RayOption, app, print_json, run
 from rbcal.config import DEFAULT_STRATEGY, LADDER, STRATEGIES, ScoringConfig, check_strategy
 from rbcal.review.image_explanations import BATCH, batch_words, why
+from rbcal.store.job_requests import RankJob, ScoreJob
 from rbcal.store.project import Project
 
 StrategyOption = Annotated[str, typer.Option(help="How the pool is ordered; see rbcal strategies.")]
@@ -26,7 +27,7 @@ def score(
     """Find and score the cells of every image in the pool with the serving model, and rank the images."""
     check_strategy(strategy)
     config = replace(ScoringConfig(), passes=passes)
-    run(project, "score", {"score": config.to_json(), "strategy": strategy, "ray": ray})
+    run(project, ScoreJob(config, strategy, ray))
     with Project.open(project) as opened:
         ranking, flagged = opened.rankings.current(), opened.rankings.flagged_in_pool()
         entries = opened.rankings.queue()
@@ -42,7 +43,7 @@ def score(
 def rank(project: ProjectArgument, strategy: StrategyOption = DEFAULT_STRATEGY) -> None:
     """Order the ranked pool by another strategy, in seconds: no image is looked at."""
     check_strategy(strategy)
-    run(project, "rank", {"strategy": strategy})
+    run(project, RankJob(strategy))
     with Project.open(project) as opened:
         coming = opened.rankings.queue(BATCH)
         names, rare = opened.classes.names(), opened.classes.rare_labels()

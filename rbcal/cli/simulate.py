@@ -21,6 +21,7 @@ from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
 from rbcal.evaluation.strategy_comparison import summaries
 from rbcal.formats import coco, files
 from rbcal.interchange import import_images
+from rbcal.store.job_requests import SimulateJob
 from rbcal.store.project import Project, project_path, projects_folder
 from rbcal.wording import duration
 
@@ -107,7 +108,7 @@ def simulate(
     if plan:
         _print_plan(path, config, processes or os.cpu_count() or 1, as_json=as_json)
         return
-    run(path, "simulate", {"simulate": config.to_json(), "processes": processes, "ray": ray})
+    run(path, SimulateJob(config, processes, ray))
     from rbcal.simulation.runner import timed  # late: it loads torch, which takes seconds
 
     with Project.open(path) as opened:

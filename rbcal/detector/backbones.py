@@ -21,37 +21,11 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import VGG16_Weights, vgg16
 
+from rbcal.detector.box_head import BoxHead
 from rbcal.errors import DetectorError
 
 State = dict[str, Tensor]
 Levels = tuple[Tensor, ...]  # feature maps, the finest first
-
-
-class BoxHead(nn.Module):
-    """Two fully connected layers, each followed by dropout: features of a cell, pooled, in; (R, W) out.
-
-    :meth:`first` is what a stochastic pass shares with every other pass; the rest runs once per pass.
-    """
-
-    dropout = 0.5  # section 2.1, as in VGG-16
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.fc6 = nn.Linear(channels * 7 * 7, width)
-        self.fc7 = nn.Linear(width, width)
-
-    def first(self, pooled: Tensor) -> Tensor:
-        """Return the features (R, W) up to the first dropout."""
-        return F.relu(self.fc6(pooled.flatten(1)))
-
-    def second(self, dropped: Tensor) -> Tensor:
-        """Return the features (R, W) between the first dropout and the second."""
-        return F.relu(self.fc7(dropped))
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        """Return the features (R, W) after both dropouts, which act in training alone."""
-        dropped = F.dropout(self.first(pooled), self.dropout, self.training)
-        return F.dropout(self.second(dropped), self.dropout, self.training)
 
 
 class Backbone(nn.Module):

@@ -26,7 +26,7 @@ _LOST = (
 
 
 class ProcessGroup:
-    """One process among `size`; a team of one is the usual case, and waits for nobody.
+    """One process among `size`; one alone is the usual case, and waits for nobody.
 
     Parameters
     ----------
@@ -46,21 +46,21 @@ class ProcessGroup:
         return self.rank > 0
 
     def broadcast(self, message: Any) -> None:
-        """Say something to all who follow; each of them must :meth:`hear` it.
+        """Send something to all who follow; each of them must :meth:`receive` it.
 
         After an error of this process alone, in the middle of a step, nothing can be said any more: the
         others wait for its gradient, and end when it ends.
         """
         if self.size > 1 and not self._amid_step:
-            with _together():
+            with _all_alive():
                 dist.broadcast_object_list([message], src=0)
 
     def receive(self) -> Any:
         """Wait for what the leading process says, and return it."""
-        heard = [None]
-        with _together():
-            dist.broadcast_object_list(heard, src=0)
-        return heard[0]
+        received = [None]
+        with _all_alive():
+            dist.broadcast_object_list(received, src=0)
+        return received[0]
 
     def begin_step(self) -> None:
         """Let all who follow do the next step with this process, up to :meth:`average`."""
@@ -73,7 +73,7 @@ class ProcessGroup:
         if self.size == 1:
             return here
         answer = torch.tensor(int(here))
-        with _together():
+        with _all_alive():
             dist.all_reduce(answer, dist.ReduceOp.MAX)
         self._amid_step = not answer
         return bool(answer)
@@ -84,7 +84,7 @@ class ProcessGroup:
         All travel as one: many small messages would cost more than the bytes.
         """
         flat = torch.cat([tensor.flatten() for tensor in tensors])
-        with _together():
+        with _all_alive():
             dist.all_reduce(flat)
         self._amid_step = False
         flat /= self.size
@@ -97,7 +97,7 @@ ALONE = ProcessGroup()
 
 
 def current() -> ProcessGroup:
-    """Return the team of this process: that which it has joined, else itself alone."""
+    """Return the group that this process has joined, else itself alone."""
     there = dist.is_available() and dist.is_initialized()  # some builds of torch come without
     return ProcessGroup(dist.get_rank(), dist.get_world_size()) if there else ALONE
 
@@ -112,7 +112,7 @@ def joined(device: str) -> Iterator[ProcessGroup]:
         If this machine has fewer GPUs than torchrun started processes on it, or another process ended.
     """
     gpus = _take_gpu(device)
-    with _together():
+    with _all_alive():
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=_LONGEST_WAIT)
     try:
         yield current()
@@ -148,7 +148,7 @@ def _take_gpu(device: str) -> bool:
 
 
 @contextmanager
-def _together() -> Iterator[None]:
+def _all_alive() -> Iterator[None]:
     """Do what needs every process; the death of one of them is an error here, never a wait without end."""
     try:
         yield

@@ -28,7 +28,8 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image
 
 from rbcal.config import TrainConfig
-from rbcal.detector.backbones import BACKBONES, BoxHead, Levels
+from rbcal.detector.backbones import BACKBONES, Levels
+from rbcal.detector.box_head import BoxHead
 from rbcal.detector.devices import inference_precision, resolve_device
 from rbcal.detector.tiling import Tile, tiles
 from rbcal.errors import TrainingError

@@ -16,7 +16,7 @@ from torch import Tensor
 from rbcal.config import TrainConfig
 from rbcal.detector.augmentation import window
 from rbcal.detector.faster_rcnn import BackboneFeatures, Detector
-from rbcal.detector.trainer import Training, show
+from rbcal.detector.trainer import Training, example
 from rbcal.formats.pictures import Pixels
 from rbcal.types import Annotations
 
@@ -37,7 +37,7 @@ class FrozenTraining(Training):
         turned = [view for view in sample if (view.features.size[0] >= view.features.size[1]) == upright]
         return (turned or sample)[int(rng.integers(len(turned or sample)))]
 
-    def _show(self, view: FeatureView) -> tuple[BackboneFeatures, dict[str, Tensor]]:
+    def _example(self, view: FeatureView) -> tuple[BackboneFeatures, dict[str, Tensor]]:
         return view.features, view.target
 
 
@@ -68,6 +68,6 @@ def views(
     seen = []
     for number in range(n):
         view = window(image, truth, detector.blueprint.scale, config, rng, upright=number % 2 == 0)
-        working, target = show(detector, view)
+        working, target = example(detector, view)
         seen.append(FeatureView(detector.backbone_features(working), target))
     return seen

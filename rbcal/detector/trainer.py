@@ -17,18 +17,19 @@ import torch
 from torch import Tensor, nn
 
 from rbcal.config import TrainConfig
-from rbcal.detector.augmentation import Window, recolour, repeat_factors, window
+from rbcal.detector.augmentation import Window, recolour, window
 from rbcal.detector.checkpoint import load, save
 from rbcal.detector.devices import is_out_of_memory, training_precision
 from rbcal.detector.distributed import ALONE, ProcessGroup, gradients
 from rbcal.detector.faster_rcnn import BackboneFeatures, Detector
+from rbcal.detector.optimizer import make_optimizer, rate_share
+from rbcal.detector.sample_order import generator, nth_sample, one_epoch
 from rbcal.errors import DivergedError, TrainingError
 from rbcal.formats.pictures import Pixels
 from rbcal.types import Annotations, Ints
 
 Sample = tuple[Pixels, Annotations]
 
-_PRETRAINED_SHARE = 0.1  # of the learning rate: ImageNet's features are adapted, not learned anew
 _MAX_GRADIENT = 10.0  # norm; one odd batch must not undo the others
 _VALIDATIONS = 6  # per training
 _PATIENCE = 3  # validations without a better one, then training stops
@@ -67,7 +68,7 @@ class Training:
     validate : callable, optional
         Returns how good the detector is on annotated images that it is not trained on; higher is better.
         It is called a few times, the best weights are kept, and no progress for long ends the training.
-    team : Team, optional
+    process_group : ProcessGroup, optional
         Processes that train together. Each sees `config.batch_size` windows of a step, the shares of one
         batch; the gradient is the mean of theirs, so the weights stay the same everywhere. The process
         that leads validates and says which step is next; the others :meth:`follow`.
@@ -92,11 +93,9 @@ class Training:
         self._validate = validate
         self._best_weights: dict[str, Tensor] = {}
         self._since_best = 0
-        self._optimizer = torch.optim.AdamW(
-            _parameter_groups(detector, config), weight_decay=config.weight_decay, fused=True
-        )
+        self._optimizer = make_optimizer(detector, config)
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
-        self._epoch = _one_epoch(len(samples), labels, config)
+        self._epoch = one_epoch(len(samples), labels, config)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="rbcal-images")
         self._ahead: tuple[int, Future[list[Window]]] | None = None
 
@@ -212,13 +211,13 @@ class Training:
         """Compute losses and gradients of a step, and return the losses and the norm of the gradient."""
         detector, device = self.detector, self.detector.device
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate * _rate(step - 1, self._config)
+            group["lr"] = rate * rate_share(step - 1, self._config)
         precision = training_precision(device)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(int(self._own_generator(step, "torch").integers(2**63)))
             detector.train()
             with self._all_have_memory():
-                images, targets = zip(*(self._show(each) for each in windows), strict=True)
+                images, targets = zip(*(self._example(each) for each in windows), strict=True)
                 with torch.autocast(device.type, precision, enabled=precision != torch.float32):
                     losses = detector(images, list(targets))
                 parts = torch.stack([loss.float() for loss in losses.values()])
@@ -232,7 +231,7 @@ class Training:
 
     @contextmanager
     def _all_have_memory(self) -> Iterator[None]:
-        """Raise in every process of the team when one has too little memory: all begin again, with less."""
+        """Raise in every process of the group when one has too little memory: all begin again, with less."""
         lacking: BaseException | None = None
         try:
             yield
@@ -246,7 +245,7 @@ class Training:
     def _own_generator(self, step: int, purpose: str) -> np.random.Generator:
         """Return the generator of this process for a step; who leads draws what one alone would draw."""
         rank = self.process_group.rank
-        return _generator(self._config, step, f"{purpose} of {rank}" if rank else purpose)
+        return generator(self._config, step, f"{purpose} of {rank}" if rank else purpose)
 
     def _windows_ahead(self, step: int) -> list[Window]:
         """Return the windows of a step, and have those of the next one made in the meantime."""
@@ -263,7 +262,7 @@ class Training:
         rng = self._own_generator(step, "windows")
         upright = bool(rng.integers(2))  # or all lying: portrait and landscape would need more padding
         first = ((step - 1) * self.process_group.size + self.process_group.rank) * config.batch_size
-        chosen = [_nth(self._epoch, first + i, config) for i in range(config.batch_size)]
+        chosen = [nth_sample(self._epoch, first + i, config) for i in range(config.batch_size)]
         return [self._draw(self._samples[index], rng, upright) for index in chosen]
 
     def _draw(self, sample: Any, rng: np.random.Generator, upright: bool) -> Any:
@@ -271,9 +270,9 @@ class Training:
         pixels, truth = sample
         return window(pixels, truth, self.detector.blueprint.scale, self._config, rng, upright)
 
-    def _show(self, view: Any) -> tuple[Tensor | BackboneFeatures, dict[str, Tensor]]:
-        """Return what the detector is shown, and its targets."""
-        return show(self.detector, view)
+    def _example(self, view: Any) -> tuple[Tensor | BackboneFeatures, dict[str, Tensor]]:
+        """Return what the detector gets, and its targets."""
+        return example(self.detector, view)
 
     def _judge(self, figure: float) -> None:
         """Keep the weights if they are the best so far; of equals, those trained for longer."""
@@ -304,53 +303,7 @@ def train(
             report(training.advance())
 
 
-def _parameter_groups(detector: Detector, config: TrainConfig) -> list[dict[str, object]]:
-    """Return new layers at the full rate, pretrained ones at a part of it, early ones not at all."""
-    pretrained: set[nn.Parameter] = set()
-    if config.init != "random":
-        for layer in detector.backbone.early_layers():
-            layer.requires_grad_(False)
-        layers = detector.backbone.pretrained_layers(detector.roi_heads.box_head)
-        pretrained = {parameter for layer in layers for parameter in layer.parameters()}
-    learning = [parameter for parameter in detector.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in learning if p not in pretrained], "lr": config.learning_rate},
-        {"params": [p for p in learning if p in pretrained], "lr": config.learning_rate * _PRETRAINED_SHARE},
-    ]
-
-
-def _rate(step: int, config: TrainConfig) -> float:
-    """Return the share of the learning rate at a step: a linear rise, then half a cosine down to 0."""
-    warmup = max(1, round(config.warmup * config.steps))
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, config.steps - warmup)))
-
-
-def _generator(config: TrainConfig, number: int, purpose: str) -> np.random.Generator:
-    """Return a generator that the seed, a number and a purpose determine."""
-    return np.random.default_rng([config.seed, number, *purpose.encode()])
-
-
-def _one_epoch(n_samples: int, labels: Sequence[Ints] | None, config: TrainConfig) -> Ints:
-    """Return the indices of the samples, those with rare classes several times if the config wants it."""
-    if not n_samples:
-        raise TrainingError(
-            "Training needs at least 1 annotated image; this project has 0. "
-            "Import annotations or review an image first."
-        )
-    factors = np.ones(n_samples) if labels is None else repeat_factors(list(labels), config.rare_repeat)
-    chance = _generator(config, 0, "repeats").uniform(size=n_samples)
-    return np.repeat(np.arange(n_samples), np.floor(factors + chance).astype(int))
-
-
-def _nth(epoch: Ints, n: int, config: TrainConfig) -> int:
-    """Return the n-th sample of the training, n from 0; every one comes once before any comes again."""
-    number, place = divmod(n, len(epoch))
-    return int(_generator(config, number, "order").permutation(epoch)[place])
-
-
-def show(detector: Detector, view: Window) -> tuple[Tensor, dict[str, Tensor]]:
+def example(detector: Detector, view: Window) -> tuple[Tensor, dict[str, Tensor]]:
     """Return a window (3, h, w) at working scale, recoloured, and its targets."""
     working = detector.rescale(view.pixels, view.scale)
     (height, width), (working_height, working_width) = view.pixels.shape[:2], working.shape[1:]

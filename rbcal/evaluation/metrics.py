@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
-from typing import Any, Self
+
+from rbcal.json_values import JsonValue
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(JsonValue):
     """Average precision of one model on one test set, each in [0, 1]; higher is better.
 
     Parameters
@@ -37,12 +37,6 @@ class Evaluation:
     n_cells: tuple[int, ...]
     n_images: int
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Return the evaluation that ``dataclasses.asdict`` turned into JSON values."""
-        sequences = {name: tuple(document[name]) for name in ("ap_50", "n_cells")}
-        return cls(**{**document, **sequences})
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -60,7 +54,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(JsonValue):
     """A new model beside an old one on the same test images.
 
     Parameters
@@ -81,15 +75,6 @@ class Comparison:
     def worse(self) -> bool:
         """Whether the new model is worse beyond noise by Precision_all."""
         return self.precision_all.worse
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Return the comparison that ``dataclasses.asdict`` turned into JSON values."""
-        return cls(
-            precision_all=Difference(**document["precision_all"]),
-            classes=tuple(each and Difference(**each) for each in document["classes"]),
-            n_images=document["n_images"],
-        )
 
 
 def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:

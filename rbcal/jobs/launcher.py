@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from rbcal.errors import JobError
-from rbcal.store.jobs import Job, Kind
+from rbcal.store.job_requests import JobRequest
+from rbcal.store.jobs import Job
 from rbcal.store.project import Project
 
 _STARTING_SECONDS = 60  # a slow disk may take that long to load torch before the worker holds the lock
@@ -34,7 +34,7 @@ def log_path(project_path: Path) -> Path:
     return project_path.with_name(project_path.name + "-worker.log")
 
 
-def start(project_path: Path, kind: Kind, config: Mapping[str, Any]) -> int:
+def start(project_path: Path, request: JobRequest) -> int:
     """Queue a job, start its worker process, and return the job's id. The worker outlives its starter.
 
     Raises
@@ -44,7 +44,7 @@ def start(project_path: Path, kind: Kind, config: Mapping[str, Any]) -> int:
     """
     with Project.open(project_path) as project:
         watch(project)  # a job whose worker died must not stand in the way
-        job_id = project.jobs.add(kind, config)
+        job_id = project.jobs.add(request)
     command = [sys.executable, "-m", "rbcal.jobs.worker", str(project_path.resolve()), str(job_id)]
     detached: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":

@@ -14,10 +14,17 @@ from typing import Never, Self
 from filelock import Timeout
 from tqdm import tqdm
 
-from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, SimulationConfig, TrainConfig
 from rbcal.errors import JobCancelledError, JobError, RbcalError
 from rbcal.jobs.launcher import worker_lock
 from rbcal.jobs.progress import WRITING
+from rbcal.store.job_requests import (
+    EvaluateJob,
+    RankJob,
+    ResumeJob,
+    ScoreJob,
+    SimulateJob,
+    TrainJob,
+)
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project
 
@@ -132,38 +139,40 @@ def _dispatch(project: Project, job: Job, progress: ProgressReporter) -> None:
     from rbcal.jobs import evaluate, rank, train  # late: they load torch, which takes seconds
     from rbcal.simulation import runner
 
-    if job.kind == "train":
-        if job.config.get("resume"):
+    match job.request:
+        case TrainJob(config, score):
+            train.train(project, config, progress)
+            _score_if_one_serves(project, score, progress)
+        case ResumeJob(score):
             snapshot = project.snapshots.current()
             if snapshot is not None and snapshot.job_id is not None:
                 project.jobs.inherit_losses(job.id, snapshot.job_id, snapshot.step)
             train.resume(project, progress)
-        else:
-            train.train(project, TrainConfig.from_json(job.config["train"]), progress)
-        if not job.config.get("score"):
-            return
-        if project.models.question() is not None and project.rankings.current() is not None:
-            progress.log("The pool keeps its ranking until you have said which model serves")
-            return
-        _score(project, job, progress)
-    elif job.kind == "score":
-        _score(project, job, progress)
-    elif job.kind == "rank":
-        rank.rank(project, job.config["strategy"], progress)
-    elif job.kind == "simulate":
-        config = SimulationConfig.from_json(job.config["simulate"])
-        processes, ray = job.config.get("processes", 0), job.config.get("ray")
-        runner.simulate(project, config, progress, processes, ray)
-    else:
-        evaluate.evaluate(project, progress)
+            _score_if_one_serves(project, score, progress)
+        case ScoreJob() as request:
+            _score(project, request, progress)
+        case RankJob(strategy):
+            rank.rank(project, strategy, progress)
+        case SimulateJob(config, processes, ray):
+            runner.simulate(project, config, progress, processes, ray)
+        case EvaluateJob():
+            evaluate.evaluate(project, progress)
 
 
-def _score(project: Project, job: Job, progress: ProgressReporter) -> None:
+def _score_if_one_serves(project: Project, request: ScoreJob | None, progress: ProgressReporter) -> None:
+    """Score the pool after a training, unless the expert has yet to say which model serves."""
+    if request is None:
+        return
+    if project.models.question() is not None and project.rankings.current() is not None:
+        progress.log("The pool keeps its ranking until you have said which model serves")
+        return
+    _score(project, request, progress)
+
+
+def _score(project: Project, request: ScoreJob, progress: ProgressReporter) -> None:
     from rbcal.jobs import score
 
-    strategy = job.config.get("strategy", DEFAULT_STRATEGY)
-    config = ScoringConfig.from_json(job.config["score"])
-    score.score(project, config, progress, strategy, job.config.get("ray"))
+    score.score(project, request.config, progress, request.strategy, request.ray)
 
 
 def _leave_when_cancelled(path: Path, job_id: int, over: threading.Event) -> None:

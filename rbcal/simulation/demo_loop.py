@@ -6,18 +6,18 @@ afterwards as if somebody had sat there. The reviews are signed by the simulated
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from rbcal import synth
 from rbcal.acquisition.cost_model import CostModel
-from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, TrainConfig
+from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ProjectError
 from rbcal.simulation import oracle
-from rbcal.store.jobs import Kind
+from rbcal.store.job_requests import JobRequest, ScoreJob, TrainJob
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.store.rankings import StoredRanking
@@ -35,7 +35,7 @@ SCORING = ScoringConfig()
 class Job(Protocol):
     """Does a job of the project to its end."""
 
-    def __call__(self, kind: Kind, config: Mapping[str, Any]) -> None: ...
+    def __call__(self, request: JobRequest) -> None: ...
 
 
 def rehearse(
@@ -71,18 +71,18 @@ def rehearse(
         )
     if project.models.serving() is None:
         say("Round 0: train on the images that are annotated")
-        do("train", {"train": training.to_json()})
+        do(TrainJob(training))
     for round_ in range(1, rounds + 1):
         say(f"Round {round_} of {rounds}: rank the pool")
-        do("score", {"score": SCORING.to_json(), "strategy": DEFAULT_STRATEGY})
+        do(ScoreJob(SCORING))
         n_images, n_cells = _review_the_first(project, cells, truth)
         if not n_images:
             say("Every image is reviewed")
             return
         say(f"Round {round_} of {rounds}: {n_cells} cells on {n_images} images reviewed; train")
-        do("train", {"train": replace(training, seed=training.seed + round_).to_json()})
+        do(TrainJob(replace(training, seed=training.seed + round_)))
     say("Rank the pool for whoever goes on")
-    do("score", {"score": SCORING.to_json(), "strategy": DEFAULT_STRATEGY})
+    do(ScoreJob(SCORING))
 
 
 def _review_the_first(project: Project, cells: int, truth: Callable[[str], Annotations]) -> tuple[int, int]:

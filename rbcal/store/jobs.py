@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from rbcal.errors import JobError
 from rbcal.store.database import Database, Row, now
+from rbcal.store.job_requests import JobRequest, Kind, dumps, loads
 
-Kind = Literal["train", "score", "evaluate", "rank", "simulate"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ACTIVE = ("queued", "running")
 
@@ -25,8 +23,7 @@ class Job:
     """
 
     id: int
-    kind: Kind
-    config: Mapping[str, Any]
+    request: JobRequest
     state: State
     stage: str
     step: int
@@ -38,6 +35,11 @@ class Job:
     started_at: datetime | None
     stage_started_at: datetime | None
     finished_at: datetime | None
+
+    @property
+    def kind(self) -> Kind:
+        """What it is asked to do, in a word."""
+        return self.request.kind
 
     @property
     def active(self) -> bool:
@@ -58,12 +60,12 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def add(self, kind: Kind, config: Mapping[str, Any]) -> int:
+    def add(self, request: JobRequest) -> int:
         """Queue a job and return its id; the database holds that at most one waits or runs."""
         try:
             return self._db.write(
                 "INSERT INTO job (kind, config, state, created_at) VALUES (?, ?, 'queued', ?)",
-                (kind, json.dumps(config), now()),
+                (request.kind, dumps(request), now()),
             )
         except sqlite3.IntegrityError as err:
             raise JobError(
@@ -144,7 +146,8 @@ class Jobs:
 
 
 def _job(row: Row) -> Job:
-    fields = {**row, "config": json.loads(row["config"]), "cancel_requested": bool(row["cancel_requested"])}
+    fields = {**row, "request": loads(row["config"]), "cancel_requested": bool(row["cancel_requested"])}
+    del fields["kind"], fields["config"]
     for key in ("created_at", "started_at", "stage_started_at", "finished_at"):
         fields[key] = None if row[key] is None else datetime.fromisoformat(row[key])
     return Job(**fields)

@@ -4,18 +4,18 @@ import json
 
 import pytest
 
-from rbcal.benchmarks import detector_speed as bench_module
+from rbcal.benchmarks import detector_speed, drawn, training_speed
 from rbcal.benchmarks.detector_speed import bench
 from rbcal.benchmarks.tables import bench_table
 
 
 @pytest.mark.parametrize("seconds", [0, 0.1])
 def test_the_document_has_its_ratios_and_a_table(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    monkeypatch.setattr(bench_module, "_WARM_UP_STEPS", 1)
-    monkeypatch.setattr(bench_module, "_TIMED_STEPS", 1)
-    monkeypatch.setattr(bench_module, "_POOLS", (1, 2))
-    monkeypatch.setattr(bench_module, "_WIDTH", 128)
-    monkeypatch.setattr(bench_module, "_HEIGHT", 96)
+    monkeypatch.setattr(detector_speed, "_WARM_UP_STEPS", 1)
+    monkeypatch.setattr(training_speed, "_TIMED_STEPS", 1)
+    monkeypatch.setattr(detector_speed, "_POOLS", (1, 2))
+    monkeypatch.setattr(drawn, "WIDTH", 128)
+    monkeypatch.setattr(drawn, "HEIGHT", 96)
     said: list[str] = []
     document = bench(
         backbones=["efficientnet_lite0"],

@@ -8,7 +8,9 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
+from rbcal.config import TrainConfig
 from rbcal.evaluation.metrics import Evaluation
+from rbcal.store.job_requests import TrainJob
 from rbcal.store.project import Project
 from tests.browser.driver import Canvas, Walk, plant
 
@@ -36,7 +38,7 @@ def hostile(projects: Path) -> str:
             project._database.write("UPDATE image SET name = ? WHERE id = ?", (name, image.id))
         n = len(NAMES)
         project.evaluations.save(1, Evaluation(0.5, 0.4, 0.3, 0.2, (0.5,) * n, (3,) * n, 1))
-        project.jobs.end(project.jobs.add("train", {}), "failed", SCRIPT)
+        project.jobs.end(project.jobs.add(TrainJob(TrainConfig())), "failed", SCRIPT)
     return quote(PROJECT)
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from rbcal.config import TrainConfig
 from rbcal.errors import ProjectError, RbcalError
 from rbcal.store.database import reading
+from rbcal.store.job_requests import TrainJob
 from rbcal.store.log import read_acts
 from rbcal.store.project import Project
 from rbcal.store.verification import Verification, verify
@@ -40,7 +42,7 @@ def plant_real(path: Path) -> None:
                 project.log.record(image_id, "edit" if version else "begin", boxes, version=version)
                 if act in (5, 11 - image_id % 2 * 3):
                     project.reviews.save_boxes(image_id, boxes, origin="expert", version=version + 1)
-        project.jobs.end(project.jobs.add("train", {}), "done")
+        project.jobs.end(project.jobs.add(TrainJob(TrainConfig())), "done")
 
 
 def contents(path: Path) -> Content:

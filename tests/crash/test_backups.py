@@ -15,11 +15,13 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from rbcal.cli import app
+from rbcal.config import ScoringConfig
 from rbcal.errors import JobError, ProjectError
 from rbcal.jobs import launcher
 from rbcal.jobs.restore import restore
 from rbcal.store import backups
 from rbcal.store.backups import ASKED, Backup, superfluous
+from rbcal.store.job_requests import ScoreJob
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
 from rbcal.types import Annotations
@@ -187,7 +189,7 @@ def test_a_worker_that_is_done_leaves_one_file_and_nothing_of_it_elsewhere(tmp_p
     path = tmp_path / "p.rbcal"
     with Project.create(path, classes=["a"]) as project:
         add_image(project, 1)
-    launcher.start(path, "score", {"score": {}})  # there is no model, so it ends at once
+    launcher.start(path, ScoreJob(ScoringConfig()))  # there is no model, so it ends at once
     launcher._workers[path.resolve()].wait()
     moved = tmp_path / "moved.rbcal"
     shutil.copy(path, moved)  # the file alone

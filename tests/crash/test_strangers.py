@@ -14,6 +14,7 @@ import pytest
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import DetectorError, ProjectError, RbcalError, TrainingError
 from rbcal.jobs import worker
+from rbcal.store.job_requests import ResumeJob, ScoreJob, TrainJob
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
@@ -51,9 +52,9 @@ def annotated(project):
     return project
 
 
-def refused(project, kind, config, error, match):
+def refused(project, request, error, match):
     with pytest.raises(error, match=match):
-        worker.run(project.path, project.jobs.add(kind, config))
+        worker.run(project.path, project.jobs.add(request))
     assert project.jobs.last().state == "failed"
 
 
@@ -61,7 +62,7 @@ def test_a_pickle_as_the_checkpoint_of_a_model_is_refused_and_does_not_run(annot
     content, target = trap
     model_id = annotated.models.add(TrainConfig(), content, {"train": annotated.images.annotated()}, 1.0)
     annotated.models.promote(model_id, "expert")
-    refused(annotated, "score", {"score": ScoringConfig().to_json()}, DetectorError, "damaged, or is not a")
+    refused(annotated, ScoreJob(ScoringConfig()), DetectorError, "damaged, or is not a")
     assert not target.exists()
     assert any("weights of model 1 do not open" in line for line in verify(annotated.path).lost)
     assert not target.exists()
@@ -73,7 +74,7 @@ def test_a_pickle_as_a_file_of_weights_is_refused_and_does_not_run(annotated, tr
     file = target.with_suffix(suffix)
     file.write_bytes(content)
     config = TrainConfig(steps=1, init="imagenet", backbone="vgg16", weights=str(file), device="cpu")
-    refused(annotated, "train", {"train": config.to_json()}, DetectorError, "is no weights file")
+    refused(annotated, TrainJob(config), DetectorError, "is no weights file")
     assert not target.exists()
 
 
@@ -82,7 +83,7 @@ def test_a_pickle_as_the_state_of_a_training_is_refused_and_does_not_run(annotat
     images = {"train": annotated.images.annotated()}
     some = {"config": TrainConfig(device="cpu"), "n_classes": 3, "step": 1, "seconds": 1.0}
     annotated.snapshots.save(content, images=images, parent_id=None, **some)
-    refused(annotated, "train", {"resume": True}, TrainingError, "Start a new training")
+    refused(annotated, ResumeJob(), TrainingError, "Start a new training")
     assert not target.exists()
 
 
@@ -207,7 +208,7 @@ def test_an_absurd_length_in_a_row_is_harmless(annotated):
     model_id = annotated.models.add(TrainConfig(), content, {"train": annotated.images.annotated()}, 1.0)
     annotated.models.promote(model_id, "expert")
     assert any("do not open" in line for line in verify(annotated.path).lost)
-    refused(annotated, "score", {"score": ScoringConfig().to_json()}, DetectorError, "damaged")
+    refused(annotated, ScoreJob(ScoringConfig()), DetectorError, "damaged")
 
 
 def test_connections_trust_nothing_in_the_file(annotated):

@@ -6,12 +6,14 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.jobs import launcher
+from rbcal.store.job_requests import ResumeJob, ScoreJob, TrainJob
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project
 from tests.conftest import CLASSES, add_image
@@ -19,8 +21,8 @@ from tests.crash.editor import changed, plain
 from tests.crash.kill import LostError, Program, Tally, expect_sound
 from tests.crash.scenes import expect, expect_acts
 
-TRAIN = {"train": TrainConfig(steps=10, init="random", device="cpu").to_json()}
-SCORE = {"score": ScoringConfig(passes=3).to_json()}
+TRAIN = TrainJob(TrainConfig(steps=10, init="random", device="cpu"))
+SCORE = ScoreJob(ScoringConfig(passes=3))
 _EACH = 2  # kills of which one is followed by a job that is let come to its end
 
 
@@ -112,7 +114,7 @@ class Training(_Working):
 
     def start(self, path: Path) -> Any:
         with Project.open(path) as project:
-            job_id = project.jobs.add("train", TRAIN)
+            job_id = project.jobs.add(TRAIN)
         program = Program("trainer", path, job_id)
         launcher._workers[path.resolve()] = program.process
         program.ready()
@@ -136,7 +138,7 @@ class Training(_Working):
         with Project.open(path) as project:
             resumed = project.snapshots.current() is not None
             made = len(project.models.all())
-        launcher.start(path, "train", {"resume": True} if resumed else TRAIN)
+        launcher.start(path, ResumeJob() if resumed else TRAIN)
         job = wait_until_over(path)
         assert job.state == "done", job.reason
         with Project.open(path) as project:
@@ -153,7 +155,7 @@ class Scoring(_Working):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        launcher.start(self.template, "train", {**TRAIN, **SCORE})
+        launcher.start(self.template, replace(TRAIN, score=SCORE))
         assert wait_until_over(self.template).state == "done"
         with Project.open(self.template) as project:
             self.ranking_id = project.rankings.current().id
@@ -165,7 +167,7 @@ class Scoring(_Working):
         self.span = time.monotonic() - began
 
     def start(self, path: Path) -> Any:
-        launcher.start(path, "score", SCORE)
+        launcher.start(path, SCORE)
         return launcher._workers[path.resolve()]
 
     def look(self, path: Path, job: Job) -> None:
@@ -179,7 +181,7 @@ class Scoring(_Working):
             expect(project.rankings.order() == self.order, "the queue is not that of before")
 
     def go_on(self, path: Path) -> None:
-        launcher.start(path, "score", SCORE)
+        launcher.start(path, SCORE)
         job = wait_until_over(path)
         assert job.state == "done", job.reason
         with Project.open(path) as project:

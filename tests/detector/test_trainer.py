@@ -13,7 +13,8 @@ from rbcal.config import TrainConfig
 from rbcal.detector.checkpoint import save
 from rbcal.detector.faster_rcnn import Detector, build
 from rbcal.detector.mc_dropout import detect
-from rbcal.detector.trainer import Sample, StepLosses, Training, _rate, train
+from rbcal.detector.optimizer import rate_share
+from rbcal.detector.trainer import Sample, StepLosses, Training, train
 from rbcal.errors import DivergedError, TrainingError
 from rbcal.evaluation.average_precision import evaluate
 from tests.detector.conftest import RANDOM, SIDES, picture
@@ -194,8 +195,8 @@ def test_a_loss_that_is_not_finite_ends_the_training() -> None:
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
-    rates = [_rate(step, TrainConfig(steps=100)) for step in range(100)]
+    rates = [rate_share(step, TrainConfig(steps=100)) for step in range(100)]
     assert max(rates) == 1
     assert rates[0] < 0.2
     assert rates[-1] < 0.01
-    assert [_rate(0, TrainConfig(steps=1))] == [1]
+    assert [rate_share(0, TrainConfig(steps=1))] == [1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,12 +15,13 @@ from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.detector import trainer
 from rbcal.errors import JobCancelledError, JobError
 from rbcal.jobs import launcher, worker
+from rbcal.store.job_requests import ScoreJob, TrainJob, dumps
 from rbcal.store.project import Project
 from tests.conftest import add_image
 
-TINY = TrainConfig(steps=3, init="random").to_json()
-LONG = TrainConfig(steps=100_000, init="random").to_json()
-PASSES = ScoringConfig(passes=3).to_json()
+TINY = TrainConfig(steps=3, init="random")
+LONG = TrainConfig(steps=100_000, init="random")
+PASSES = ScoringConfig(passes=3)
 
 
 def wait_until(project, condition, seconds=120):
@@ -47,7 +47,7 @@ def slides(project):
 @pytest.fixture
 def long_job(slides):
     """A training that is under way and would last for hours."""
-    launcher.start(slides.path, "train", {"train": LONG})
+    launcher.start(slides.path, TrainJob(LONG))
     wait_until(slides, lambda job: job.stage == "Training" and job.step > 0)
     yield slides
     launcher.cancel(slides)
@@ -56,9 +56,10 @@ def long_job(slides):
 
 
 def test_a_worker_outlives_its_starter_and_trains_measures_and_ranks(slides):
-    program = "import sys, json, pathlib; from rbcal.jobs import launcher; "
-    program += "launcher.start(pathlib.Path(sys.argv[1]), 'train', json.loads(sys.argv[2]))"
-    config = json.dumps({"train": TINY, "score": PASSES})
+    program = "import sys, pathlib; from rbcal.jobs import launcher; "
+    program += "from rbcal.store.job_requests import loads; "
+    program += "launcher.start(pathlib.Path(sys.argv[1]), loads(sys.argv[2]))"
+    config = dumps(TrainJob(TINY, ScoreJob(PASSES)))
     subprocess.run([sys.executable, "-W", "ignore", "-c", program, slides.path, config], check=True)
     job = wait_until(slides, lambda job: not job.active)
     assert (job.state, job.reason) == ("done", None)
@@ -71,7 +72,7 @@ def test_a_worker_outlives_its_starter_and_trains_measures_and_ranks(slides):
 
 def test_a_job_under_way_bars_others_but_not_the_expert(long_job):
     with pytest.raises(JobError, match="under way"):
-        launcher.start(long_job.path, "score", {"score": PASSES})
+        launcher.start(long_job.path, ScoreJob(PASSES))
     with Project.open(long_job.path) as second:
         add_image(second, 77)
         assert second.images.counts().images == 6
@@ -91,7 +92,7 @@ def test_a_killed_worker_is_shown_as_failed_with_the_reason(long_job):
 
 
 def test_a_running_job_whose_lock_nobody_holds_has_died(slides):
-    slides.jobs.start(slides.jobs.add("train", {}))
+    slides.jobs.start(slides.jobs.add(TrainJob(TrainConfig())))
     launcher.log_path(slides.path).write_text("first line\nout of paper\n")
     job = launcher.watch(slides)
     assert job.state == "failed"
@@ -102,14 +103,14 @@ def test_a_running_job_whose_lock_nobody_holds_has_died(slides):
 
 
 def test_a_queued_job_may_take_its_time_to_start_but_not_for_ever(slides, monkeypatch):
-    slides.jobs.add("train", {})
+    slides.jobs.add(TrainJob(TrainConfig()))
     assert launcher.watch(slides).state == "queued"
     monkeypatch.setattr(launcher, "_STARTING_SECONDS", 0)
     assert launcher.watch(slides).state == "failed"
 
 
 def test_a_job_that_was_cancelled_before_it_began_does_nothing(slides):
-    job_id = slides.jobs.add("train", {"train": TINY})
+    job_id = slides.jobs.add(TrainJob(TINY))
     launcher.cancel(slides)
     with pytest.raises(JobCancelledError):
         worker.run(slides.path, job_id)
@@ -121,7 +122,7 @@ def test_an_unforeseen_error_fails_the_job_and_leaves_its_trace_in_the_log(slide
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(worker, "_dispatch", stumble)
-    job_id = slides.jobs.add("train", {})
+    job_id = slides.jobs.add(TrainJob(TrainConfig()))
     with pytest.raises(ZeroDivisionError):
         worker.run(slides.path, job_id)
     assert slides.jobs.get(job_id).reason == "ZeroDivisionError: a bug"
@@ -130,7 +131,7 @@ def test_an_unforeseen_error_fails_the_job_and_leaves_its_trace_in_the_log(slide
 
 def test_two_workers_do_not_work_on_one_project(slides, monkeypatch):
     monkeypatch.setattr(worker, "_STARTING_SECONDS", 0)
-    job_id = slides.jobs.add("train", {"train": TINY})
+    job_id = slides.jobs.add(TrainJob(TINY))
     with launcher.worker_lock(slides.path), pytest.raises(JobError, match="Another worker"):
         worker.run(slides.path, job_id)
     assert slides.jobs.get(job_id).state == "failed"
@@ -138,8 +139,8 @@ def test_two_workers_do_not_work_on_one_project(slides, monkeypatch):
 
 def test_a_step_that_takes_long_does_not_keep_a_cancel_waiting(slides):
     """The paper's detector on a CPU: its first step takes many seconds."""
-    slow = TrainConfig(backbone="vgg16", init="random", steps=9, device="cpu", batch_size=4).to_json()
-    launcher.start(slides.path, "train", {"train": slow})
+    slow = TrainConfig(backbone="vgg16", init="random", steps=9, device="cpu", batch_size=4)
+    launcher.start(slides.path, TrainJob(slow))
     wait_until(slides, lambda job: job.stage == "Training")
     launcher.cancel(slides)
     job = wait_until(slides, lambda job: not job.active, seconds=20)
@@ -148,18 +149,18 @@ def test_a_step_that_takes_long_does_not_keep_a_cancel_waiting(slides):
 
 
 def test_a_worker_that_left_because_it_was_told_to_is_not_called_dead(slides):
-    job_id = slides.jobs.add("train", {})
+    job_id = slides.jobs.add(TrainJob(TrainConfig()))
     slides.jobs.start(job_id)
     slides.jobs.request_cancel(job_id)
     assert launcher.watch(slides).state == "cancelled"
 
 
 def test_after_a_question_the_pool_keeps_its_ranking(slides, monkeypatch):
-    job_id = slides.jobs.add("train", {"train": TINY, "score": PASSES})
+    job_id = slides.jobs.add(TrainJob(TINY, ScoreJob(PASSES)))
     worker.run(slides.path, job_id)
     ranking = slides.rankings.current().id
     monkeypatch.setattr("rbcal.evaluation.metrics.Comparison.worse", True)
-    again = slides.jobs.add("train", {"train": TINY, "score": PASSES})
+    again = slides.jobs.add(TrainJob(TINY, ScoreJob(PASSES)))
     worker.run(slides.path, again)
     assert slides.models.question().model.id == 2
     assert slides.rankings.current().id == ranking
@@ -176,7 +177,7 @@ def test_a_training_that_begins_again_for_want_of_memory_keeps_one_loss_a_step(s
         return learn(self, step, windows)
 
     monkeypatch.setattr(trainer.Training, "_learn", small)
-    job_id = slides.jobs.add("train", {"train": TINY})
+    job_id = slides.jobs.add(TrainJob(TINY))
     worker.run(slides.path, job_id)
     assert attempts == [3]
     assert [step for step, _ in slides.jobs.losses(job_id)] == [1, 2, 3]

@@ -81,7 +81,7 @@ def test_the_command_ranks_on_a_cluster_what_it_ranks_here(slides, workers):
     assert done.exit_code == 0, done.output
     assert ranked(slides) == here
     job = slides.jobs.last()
-    assert (job.kind, job.state, job.config["ray"]) == ("score", "done", "local")
+    assert (job.kind, job.state, job.request.ray) == ("score", "done", "local")
 
 
 def test_a_worker_that_is_lost_is_made_up_for(slides, workers, monkeypatch, tmp_path):

@@ -61,7 +61,7 @@ def test_the_first_image_of_the_queue_is_reviewed_as_the_page_would(ranked):
     ranked.sign("Ann")
     first = ranked.rankings.queue()[0]
     jobs = []
-    demo_loop.rehearse(ranked, lambda kind, config: jobs.append(kind), rounds=1, cells=1)
+    demo_loop.rehearse(ranked, lambda request: jobs.append(request.kind), rounds=1, cells=1)
     assert jobs == ["score", "train", "score"]
     truth = synth.redraw(first.name).annotations
     review = ranked.reviews.current(first.image_id)
@@ -81,14 +81,14 @@ def test_the_first_image_of_the_queue_is_reviewed_as_the_page_would(ranked):
 def test_an_image_that_somebody_began_with_is_left_to_them(ranked):
     first, second = ranked.rankings.queue()
     ranked.log.record(first.image_id, "begin", {}, version=0, ranking_id=1)
-    demo_loop.rehearse(ranked, lambda kind, config: None, rounds=1, cells=1)
+    demo_loop.rehearse(ranked, lambda request: None, rounds=1, cells=1)
     assert ranked.reviews.current(first.image_id) is None
     assert ranked.reviews.current(second.image_id) is not None
 
 
 def test_when_every_image_is_reviewed_the_loop_ends(ranked):
     said = []
-    demo_loop.rehearse(ranked, lambda kind, config: None, rounds=9, cells=10_000, say=said.append)
+    demo_loop.rehearse(ranked, lambda request: None, rounds=9, cells=10_000, say=said.append)
     assert not ranked.images.pool()
     assert "Every image is reviewed" in said
     assert len([line for line in said if "cells on" in line]) == 1
@@ -97,4 +97,4 @@ def test_when_every_image_is_reviewed_the_loop_ends(ranked):
 def test_photographs_are_refused(project):
     add_image(project, 1, annotated=True)
     with pytest.raises(ProjectError, match="not a demo"):
-        demo_loop.rehearse(project, lambda kind, config: None)
+        demo_loop.rehearse(project, lambda request: None)

@@ -17,6 +17,7 @@ from rbcal.errors import ConflictError, JobError, ProjectError
 from rbcal.evaluation.metrics import Comparison, Difference, Evaluation
 from rbcal.store import database
 from rbcal.store.images import Group
+from rbcal.store.job_requests import ScoreJob, TrainJob
 from rbcal.store.log import BoxState
 from rbcal.store.rankings import Cell, Score
 from rbcal.types import Annotations, Detections
@@ -467,15 +468,15 @@ def test_a_new_ranking_keeps_the_cells_that_a_review_started_from(ranked):
 
 
 def test_at_most_one_job_is_under_way(project):
-    first = project.jobs.add("train", {})
+    first = project.jobs.add(TrainJob(TrainConfig()))
     with pytest.raises(JobError, match="under way"):
-        project.jobs.add("score", {})
+        project.jobs.add(ScoreJob(ScoringConfig()))
     project.jobs.end(first, "done")
-    assert project.jobs.add("score", {}) > first
+    assert project.jobs.add(ScoreJob(ScoringConfig())) > first
 
 
 def test_a_job_that_ended_does_not_end_again(project):
-    job_id = project.jobs.add("train", {})
+    job_id = project.jobs.add(TrainJob(TrainConfig()))
     project.jobs.end(job_id, "done")
     project.jobs.end(job_id, "failed", "too late")
     job = project.jobs.get(job_id)
@@ -483,7 +484,7 @@ def test_a_job_that_ended_does_not_end_again(project):
 
 
 def test_the_time_left_follows_from_the_steps_done(project):
-    job_id = project.jobs.add("train", {})
+    job_id = project.jobs.add(TrainJob(TrainConfig()))
     project.jobs.begin_stage(job_id, "Training", 100)
     project.jobs.advance(job_id, 25, 1.5)
     job = project.jobs.get(job_id)
@@ -493,7 +494,7 @@ def test_the_time_left_follows_from_the_steps_done(project):
 
 
 def test_the_worker_hears_of_a_cancel_at_its_next_step(project):
-    job_id = project.jobs.add("train", {})
+    job_id = project.jobs.add(TrainJob(TrainConfig()))
     assert not project.jobs.advance(job_id, 1)
     project.jobs.request_cancel(job_id)
     assert project.jobs.advance(job_id, 2)

@@ -16,6 +16,7 @@ from rbcal import synth
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.evaluation.metrics import Comparison, Difference, Evaluation
 from rbcal.interchange import export_dataset
+from rbcal.store.job_requests import ResumeJob, ScoreJob, TrainJob
 from rbcal.store.project import Project
 from rbcal.store.rankings import Score
 from tests.conftest import add_image, write_coco
@@ -174,7 +175,7 @@ def test_training_can_start_once_cells_are_annotated(app, project):
 
 def test_a_job_under_way_takes_the_place_of_the_form(app, project):
     add_image(project, 1, annotated=True)
-    job_id = project.jobs.add("train", {})
+    job_id = project.jobs.add(TrainJob(TrainConfig()))
     at = app("train")
     assert [each.label for each in at.button] == ["Cancel"]
     button(at, "Cancel").click().run()
@@ -182,7 +183,7 @@ def test_a_job_under_way_takes_the_place_of_the_form(app, project):
 
 
 def test_a_failed_job_says_why(app, project):
-    job_id = project.jobs.add("train", {})
+    job_id = project.jobs.add(TrainJob(TrainConfig()))
     project.jobs.end(job_id, "failed", "Out of paper.")
     assert "Training failed. Out of paper." in words(app("train"))
 
@@ -270,7 +271,7 @@ def test_the_expert_may_let_the_worse_model_serve_and_go_back_with_one_click(app
 def test_a_stopped_training_can_be_resumed_or_forgotten(app, measured, monkeypatch):
     started = []
     monkeypatch.setattr("rbcal.jobs.launcher.start", lambda *arguments: started.append(arguments[1:]))
-    job_id = measured.jobs.add("train", {"train": {}, "score": {"passes": 7}})
+    job_id = measured.jobs.add(TrainJob(TrainConfig(), ScoreJob(ScoringConfig(passes=7))))
     measured.jobs.start(job_id)
     measured.snapshots.save(
         b"state",
@@ -288,7 +289,7 @@ def test_a_stopped_training_can_be_resumed_or_forgotten(app, measured, monkeypat
     assert "kept as of step 120 of 300" in words(at)
     assert "It can be resumed" in words(at)
     button(at, "Resume").click().run()
-    assert started == [("train", {"resume": True, "score": {"passes": 7}})]
+    assert started == [(ResumeJob(ScoreJob(ScoringConfig(passes=7))),)]
     button(at, "Forget it").click().run()
     assert measured.snapshots.current() is None
     assert "Resume" not in [each.label for each in at.button]

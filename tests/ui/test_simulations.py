@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from rbcal.config import SimulationConfig
+from rbcal.config import SimulationConfig, TrainConfig
 from rbcal.evaluation.metrics import Evaluation
+from rbcal.store.job_requests import SimulateJob, TrainJob
 from tests.conftest import add_image
 from tests.evaluation.test_learning_curves import many, two_by_two
 from tests.ui import test_pages
@@ -36,9 +37,9 @@ def ready(project):
 
 @pytest.fixture
 def started(monkeypatch):
-    found = []
-    monkeypatch.setattr("rbcal.jobs.launcher.start", lambda *arguments: found.append(arguments[1:]))
-    return found
+    requests = []
+    monkeypatch.setattr("rbcal.jobs.launcher.start", lambda *arguments: requests.append(arguments[1:]))
+    return requests
 
 
 def test_without_a_simulation_the_page_says_what_one_is_and_starts_it(app, project, started):
@@ -47,9 +48,8 @@ def test_without_a_simulation_the_page_says_what_one_is_and_starts_it(app, proje
     assert "What would another order of review have brought?" in words(at)
     next(each for each in at.number_input if each.label == "Repeats").set_value(7)
     button(at, "Simulate").click().run()
-    [(kind, config)] = started
-    assert kind == "simulate"
-    asked = SimulationConfig.from_json(config["simulate"])
+    [(request,)] = started
+    asked = request.config
     assert (asked.repeats, asked.seed_images, asked.query) == (7, 2, 200)
     assert asked.strategies == SimulationConfig.strategies
     assert not at.exception
@@ -67,7 +67,7 @@ def test_a_simulation_waits_for_annotated_images_and_a_test_set(app, project):
 
 
 def test_another_job_goes_first(app, project):
-    ready(project).jobs.add("train", {})
+    ready(project).jobs.add(TrainJob(TrainConfig()))
     assert button(app("progress"), "Simulate").disabled
 
 
@@ -111,13 +111,13 @@ def test_a_stopped_simulation_goes_on_with_what_it_has(app, project, started):
     at = app("progress")
     assert "stopped, 1 of 3 repeats done so far" in words(at)
     button(at, "Go on with it").click().run()
-    assert SimulationConfig.from_json(started[0][1]["simulate"]).repeats == 3
+    assert started[0][0].config.repeats == 3
 
 
 def test_a_simulation_under_way_shows_how_far_it_is_and_can_be_cancelled(app, project):
     timed = replace(CONFIG, cost_model=(9.0, 0.5, 3.0), repeats=3)  # as the worker widened it
     plant(ready(project), many([0.1]), timed, finished=False)
-    job_id = project.jobs.add("simulate", {"simulate": CONFIG.to_json()})
+    job_id = project.jobs.add(SimulateJob(CONFIG))
     at = app("progress")
     assert "under way, 1 of 3 repeats done so far" in words(at)
     button(at, "Cancel").click().run()
@@ -125,7 +125,7 @@ def test_a_simulation_under_way_shows_how_far_it_is_and_can_be_cancelled(app, pr
 
 
 def test_a_simulation_that_failed_says_why(app, project):
-    job_id = ready(project).jobs.add("simulate", {"simulate": CONFIG.to_json()})
+    job_id = ready(project).jobs.add(SimulateJob(CONFIG))
     project.jobs.end(job_id, "failed", "Out of paper.")
     at = app("progress")
     assert "The simulation failed. Out of paper." in words(at)

@@ -26,6 +26,7 @@ from rbcal.jobs import launcher
 from rbcal.review.explanations import literal
 from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
+from rbcal.store.job_requests import SimulateJob
 from rbcal.store.project import Project
 from rbcal.store.simulations import Simulation
 from rbcal.ui.downloads import offer_files, show_chart
@@ -237,7 +238,7 @@ def _lacking(project: Project) -> str:
 
 def _start(project: Project, config: SimulationConfig) -> None:
     try:
-        launcher.start(project.path, "simulate", {"simulate": config.to_json()})
+        launcher.start(project.path, SimulateJob(config))
     except JobError as err:  # another tab was faster
         st.warning(str(err))
     else:
@@ -288,9 +289,9 @@ def _n_points(project: Project) -> int:
 def _active_id(project: Project) -> int | None:
     """Return the simulation that a job is at work on; 0 while it has not begun one, None without a job."""
     job = launcher.watch(project)
-    if job is None or not job.active or job.kind != "simulate":
+    if job is None or not job.active or not isinstance(job.request, SimulateJob):
         return None
-    wanted = SimulationConfig.from_json(job.config["simulate"])
+    wanted = job.request.config
 
     def is_wanted(each: Simulation) -> bool:
         """Whether it differs in nothing but what the worker adds: earlier arms, and the times of reviews."""

@@ -1,79 +1,22 @@
-"""What must never be lost: exports, backups, and a way back when a project is damaged."""
+"""Backups of the project, the way back to one, and the check that the file is whole."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import streamlit as st
 
 from rbcal.errors import RbcalError
-from rbcal.interchange import export_dataset
 from rbcal.jobs import restore
 from rbcal.review.explanations import literal, signed
 from rbcal.store import backups
-from rbcal.store.images import Image
-from rbcal.store.project import Project
 from rbcal.store.verification import verify
 
-_FORMATS = {
-    "coco": "Annotations, COCO",
-    "voc": "Annotations, Pascal VOC",
-    "yolo": "Annotations, YOLO",
-    "predictions-csv": "Predictions with their uncertainty, tables (CSV)",
-    "predictions-coco": "Predictions with their uncertainty, COCO results",
-}
 _WHYS = {
     backups.ASKED: "made by hand",
     "before-training": "before a training",
     "before-restore": "before a restore",
 }
-
-
-def show_export(project: Project) -> None:
-    """Ask for a format and a folder, and write what other programs read."""
-    format_ = st.selectbox("What", get_args(export_dataset.Format), format_func=_FORMATS.__getitem__)
-    if format_.startswith("predictions") and project.rankings.current() is None:
-        st.info("There are no predictions yet: train a model, then let it rank the pool.")
-        return
-    annotations = not format_.startswith("predictions")
-    with_images = annotations and st.toggle("With the pictures", value=True)
-    default = project.path.parent / "exports" / f"{project.path.stem}-{format_}"
-    folder = st.text_input("Into a new folder on this PC", value=str(default), key=f"export_{format_}")
-    with st.container(horizontal=True):
-        is_wanted = st.button("Export", type="primary", disabled=not folder.strip())
-        st.download_button(
-            "Download as zip",
-            data=partial(_zipped, project.path, format_, with_images),
-            file_name=f"{project.path.stem}-{format_}.zip",
-            mime="application/zip",
-            on_click="ignore",
-            help="Made when you click. For many images, a folder on this PC is quicker.",
-        )
-    if not is_wanted:
-        return
-    bar = st.progress(0.0, "Exporting")
-
-    def track(images: list[Image]) -> Iterator[Image]:
-        for done, image in enumerate(images):
-            bar.progress(done / len(images), f"Exporting {done} of {len(images)}")
-            yield image
-
-    target = Path(folder.strip().strip('"'))
-    n = export_dataset.export(project, target, format_, with_images=with_images, track=track)
-    bar.empty()
-    st.success(f"{n} image{'s' * (n != 1)} written to {literal(str(target))}")
-
-
-def _zipped(path: Path, format_: export_dataset.Format, with_images: bool) -> bytes:
-    with tempfile.TemporaryDirectory() as folder, Project.open(path) as project:
-        written = Path(folder) / "export"
-        export_dataset.export(project, written, format_, with_images=with_images)
-        return Path(shutil.make_archive(str(Path(folder) / "packed"), "zip", written)).read_bytes()
 
 
 def show_backups(path: Path, *, damaged: bool = False) -> None:

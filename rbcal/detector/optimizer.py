@@ -1,0 +1,42 @@
+"""AdamW as trainings use it: which weights learn how fast, and how the rate rises and falls."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from rbcal.config import TrainConfig
+from rbcal.detector.faster_rcnn import Detector
+
+_PRETRAINED_SHARE = 0.1  # of the learning rate: ImageNet's features are adapted, not learned anew
+
+
+def make_optimizer(detector: Detector, config: TrainConfig) -> torch.optim.AdamW:
+    """Return the optimiser of a training; its groups have the rates at their peak."""
+    groups = _parameter_groups(detector, config)
+    return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
+
+
+def _parameter_groups(detector: Detector, config: TrainConfig) -> list[dict[str, object]]:
+    """Return new layers at the full rate, pretrained ones at a part of it, early ones not at all."""
+    pretrained: set[nn.Parameter] = set()
+    if config.init != "random":
+        for layer in detector.backbone.early_layers():
+            layer.requires_grad_(False)
+        layers = detector.backbone.pretrained_layers(detector.roi_heads.box_head)
+        pretrained = {parameter for layer in layers for parameter in layer.parameters()}
+    learning = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in learning if p not in pretrained], "lr": config.learning_rate},
+        {"params": [p for p in learning if p in pretrained], "lr": config.learning_rate * _PRETRAINED_SHARE},
+    ]
+
+
+def rate_share(step: int, config: TrainConfig) -> float:
+    """Return the share of the learning rate at a step: a linear rise, then half a cosine down to 0."""
+    warmup = max(1, round(config.warmup * config.steps))
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, config.steps - warmup)))

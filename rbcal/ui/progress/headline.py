@@ -1,0 +1,75 @@
+"""The figures at the top of the Progress page, and the tables at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from rbcal.charts.learning_curve import class_table, metrics_table
+from rbcal.store.evaluations import CurvePoint
+from rbcal.store.images import Counts
+from rbcal.store.project import Project
+from rbcal.wording import duration
+
+_FORMAT = st.column_config.NumberColumn(format="%.3f")
+
+
+def show_no_curve(counts: Counts) -> None:
+    """Say how the first point of the curve comes about."""
+    st.info(
+        "After each training the model is measured on the frozen test set, and a point appears here. "
+        + (
+            "Train the first model."
+            if counts.test_images
+            else "This project has no test set yet: import images with boxes, and let a part of their "
+            "groups become the test set."
+        ),
+        icon=":material/show_chart:",
+    )
+    st.page_link("pages/train.py" if counts.test_images else "pages/project.py", label="Go there")
+
+
+def show_headline(project: Project, curve: Sequence[CurvePoint], flagged: int | None) -> CurvePoint:
+    """Show the figures of the serving model, else of the newest, and return its point of the curve."""
+    serving = project.models.serving()
+    places = [place for place, point in enumerate(curve) if serving and point.model_id == serving.id]
+    place = places[0] if places else len(curve) - 1
+    shown, before = curve[place], curve[place - 1] if place else None
+    st.caption(f"Model {shown.model_id}, which serves" if places else f"Model {shown.model_id}")
+    columns = st.columns(5)
+    names = {"Precision_all": "precision_all", "mAP@0.5": "map_50", "Rare-class AP@0.5": "rare_ap_50"}
+    for column, (name, field) in zip(columns, names.items(), strict=False):
+        now, then = getattr(shown.evaluation, field), before and getattr(before.evaluation, field)
+        is_gain = before is not None and now is not None and then is not None
+        delta = f"{now - then:+.3f} since model {before.model_id}" if before and is_gain else None
+        column.metric(name, "none in test" if now is None else f"{now:.3f}", delta)
+    columns[3].metric("Annotated cells", f"{project.images.counts().annotated_cells:,}")
+    columns[4].metric(
+        "Flagged in the pool",
+        "–" if flagged is None else f"{flagged:,}",
+        help="Cells that the current ranking is unsure about, or that may be rare, in images not reviewed. "
+        "–: the pool is not ranked yet.",
+    )
+    return shown
+
+
+def show_what_was_measured(project: Project, shown: CurvePoint) -> None:
+    """Say what the figures of a model rest on."""
+    st.caption(
+        f"Average precision on {shown.evaluation.n_images} test images with "
+        f"{sum(shown.evaluation.n_cells):,} cells, never trained on. "
+        "Precision_all weights AP@0.5 of each class by its number of cells in the test set; mAP is the plain "
+        "mean over the classes. "
+        f"Expert time so far: {duration(project.reviews.expert_seconds())}."
+    )
+
+
+def show_figures(project: Project, curve: Sequence[CurvePoint], shown: CurvePoint) -> None:
+    """Show the figures of all models, and those of each class of one, as tables."""
+    st.subheader("Figures")
+    metrics = metrics_table(curve)
+    st.dataframe(metrics, hide_index=True, column_config=dict.fromkeys(metrics.columns[3:], _FORMAT))
+    per_class = class_table([shown], project.classes.all())
+    st.caption(f"AP@0.5 of each class, model {shown.model_id}")
+    st.dataframe(per_class, hide_index=True, column_config={"AP@0.5": _FORMAT})

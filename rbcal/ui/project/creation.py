@@ -1,0 +1,43 @@
+"""A new project: its name, and where its classes come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from rbcal.store.classes import RBC7, RBC7_RARE
+from rbcal.store.project import SUFFIX, Project, projects_folder
+
+OWN_CLASSES, PAPER_CLASSES, FILE_CLASSES = "My own", "The paper's seven", "From the first import"
+
+
+def show_creation(expanded: bool) -> None:
+    """Ask for the name and the classes of a new project."""
+    with st.expander("New project", icon=":material/add:", expanded=expanded):
+        name = st.text_input("Name", max_chars=80, placeholder="for example: anaemia-2026", key="new_name")
+        source = st.segmented_control(
+            "Classes",
+            [FILE_CLASSES, PAPER_CLASSES, OWN_CLASSES],
+            default=FILE_CLASSES,
+            required=True,
+            help="Subtypes of red blood cells. Rare ones are looked for with more effort. "
+            "More classes can join later.",
+        )
+        classes: Sequence[str] = ()
+        rare: Sequence[str] = ()
+        if source == PAPER_CLASSES:
+            classes, rare = RBC7, RBC7_RARE
+            st.caption(f"{', '.join(RBC7)}; rare: {', '.join(RBC7_RARE)}")
+        elif source == OWN_CLASSES:
+            typed = st.text_area("One class a line", placeholder="discocyte\nstomatocyte\nechinocyte")
+            classes = [line.strip() for line in typed.splitlines() if line.strip()]
+            rare = st.multiselect("Rare among them", classes)
+        if st.button("Create project", type="primary", disabled=not name.strip(), key="create"):
+            path = projects_folder() / f"{name.strip()}{SUFFIX}"
+            if path.parent != projects_folder():
+                st.error("A project name holds no slash or backslash.")
+                return
+            Project.create(path, classes=classes, rare=rare).close()
+            st.session_state["wanted_project"] = name.strip()
+            st.rerun()
