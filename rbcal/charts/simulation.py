@@ -12,10 +12,19 @@ import pandas as pd
 
 from rbcal.charts.learning_curve import COLOURS
 from rbcal.config import SimulationConfig
-from rbcal.evaluation.learning_curves import BASELINE, Axis, Curves, Metric, Run, Summary, paired
+from rbcal.evaluation.learning_curves import (
+    BASELINE,
+    Axis,
+    Curves,
+    Metric,
+    Run,
+    SimulationPoint,
+    Summary,
+    paired,
+)
 from rbcal.formats.names import cell_text
 from rbcal.store.evaluations import CurvePoint
-from rbcal.store.simulations import Simulation, SimulationPoint
+from rbcal.store.simulations import Simulation
 from rbcal.wording import duration
 
 AXES: dict[Axis, str] = {"cells": "Newly annotated cells", "minutes": "Expert minutes, expected"}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rbcal import __version__
 from rbcal.evaluation.average_precision import precision_curves
+from rbcal.evaluation.learning_curves import SimulationPoint
 from rbcal.evaluation.matching import Kind, Mistake, confusion, mistakes
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.formats.crops import Crop, crop
@@ -26,7 +27,7 @@ from rbcal.store.images import Counts, Image
 from rbcal.store.models import Model
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, StoredRanking
-from rbcal.store.simulations import Simulation, SimulationPoint
+from rbcal.store.simulations import Simulation
 from rbcal.store.summary import Round
 from rbcal.types import Ints
 

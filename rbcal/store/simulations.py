@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 from rbcal import __version__
 from rbcal.config import SimulationConfig
+from rbcal.evaluation.learning_curves import SimulationPoint
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.store.database import Database, Row, now
 
@@ -22,27 +23,6 @@ class Simulation:
     code_version: str
     created_at: str
     finished: bool
-
-
-@dataclass(frozen=True)
-class SimulationPoint:
-    """What one strategy had come to after one round of one repeat.
-
-    `n_cells` are annotated by then, `cells_by_class` of each class; `expert_seconds` is the expected time of
-    the expert since round 0; `query` are the ids of the images of this round, in the order of their review.
-    """
-
-    repeat: int
-    strategy: str
-    round: int
-    n_images: int
-    n_cells: int
-    cells_by_class: tuple[int, ...]
-    expert_seconds: float
-    evaluation: Evaluation
-    weights_sha256: str
-    query: tuple[int, ...]
-    seconds: float
 
 
 class Simulations:

@@ -10,9 +10,16 @@ import pytest
 
 from rbcal.errors import ScoringError
 from rbcal.evaluation import learning_curves
-from rbcal.evaluation.learning_curves import METRICS, class_metric, on_common_grid, paired, runs, summaries
+from rbcal.evaluation.learning_curves import (
+    METRICS,
+    SimulationPoint,
+    class_metric,
+    on_common_grid,
+    paired,
+    runs,
+    summaries,
+)
 from rbcal.evaluation.metrics import Evaluation
-from rbcal.store.simulations import SimulationPoint
 
 PRECISION = METRICS["Precision_all"]
 
