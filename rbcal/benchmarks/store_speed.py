@@ -228,7 +228,7 @@ def _look(project: Project, image_id: int, strip: Sequence[int]) -> None:
     pictures.display(project.images.content(image_id), image.layer)
     for each in strip:
         if project.images.thumbnail(each) is None:
-            project.images.keep_thumbnail(each, pictures.thumbnail(project.images.content(each)))
+            project.images.save_thumbnail(each, pictures.thumbnail(project.images.content(each)))
 
 
 def _save(project: Project, image_id: int) -> None:
@@ -268,8 +268,8 @@ def _compare(folder: Path, large: Path, drawing: _Drawing) -> dict[str, float]:
             reviews,
             lambda review_id: project.reviews.annotations(review_id),
             lambda review_id: bare.execute(
-                "SELECT x1, y1, x2, y2, class_id, detection_id, how FROM annotation WHERE review_id = ?"
-                " ORDER BY id",
+                "SELECT x1, y1, x2, y2, class_id, detection_id, review_status FROM annotation"
+                " WHERE review_id = ? ORDER BY id",
                 (review_id,),
             ).fetchall(),
         )
@@ -316,7 +316,8 @@ def _insert_bare(bare: sqlite3.Connection, drawing: _Drawing, numbers: Iterable[
         bare.execute("BEGIN IMMEDIATE")
         bare.execute("INSERT OR IGNORE INTO image_group VALUES (?, ?, 'work')", (group, f"slide {group}"))
         bare.execute(
-            "INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, 'work', ?, '')",
+            "INSERT INTO image (id, sha256, name, width, height, group_id, split, added_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'work', ?)",
             (image, hashlib.sha256(content).hexdigest(), f"{number}.jpg", _WIDTH, _HEIGHT, group, at),
         )
         bare.execute("INSERT INTO image_content VALUES (?, ?)", (image, content))

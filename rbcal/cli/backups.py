@@ -31,7 +31,7 @@ def backup(
 ) -> None:
     """Copy a project, whole and consistent, even while it is being worked on."""
     if dest is None:
-        target = backups.keep(project, backups.ASKED)
+        target = backups.create(project, backups.ASKED)
     else:
         target = dest / project.name if dest.is_dir() else dest
         backups.copy(project, target)

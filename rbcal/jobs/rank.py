@@ -58,7 +58,7 @@ def rank_stored(project: Project, stored: StoredRanking, strategy: str, seed: in
             "calibration_cells": context.calibration.n_cells,
             "calibrated": context.calibration.learnt,
             "timed_reviews": context.cost_model.n_reviews,
-            "effort": [context.cost_model.image, context.cost_model.cell, context.cost_model.change],
+            "cost_model": [context.cost_model.image, context.cost_model.cell, context.cost_model.change],
         },
     )
 

@@ -53,7 +53,7 @@ def listing(project: Path) -> list[Backup]:
     return sorted(found, key=lambda each: each.made_at, reverse=True)
 
 
-def keep(project: Path, why: str) -> Path:
+def create(project: Path, why: str) -> Path:
     """Copy a project into its folder of backups, thin the copies there, and return the new one.
 
     Raises
@@ -65,12 +65,12 @@ def keep(project: Path, why: str) -> Path:
     target = folder(project) / name
     _clear(folder(project))
     copy(project, target)
-    for backup in superfluous(listing(project), datetime.now(UTC)):
+    for backup in expired(listing(project), datetime.now(UTC)):
         backup.path.unlink(missing_ok=True)
     return target
 
 
-def superfluous(found: Iterable[Backup], now: datetime) -> list[Backup]:
+def expired(found: Iterable[Backup], now: datetime) -> list[Backup]:
     """Return the backups that age has made superfluous.
 
     The last three stay, the newest of each of the last 7 days and of each of the last 8 weeks, the one
@@ -116,7 +116,7 @@ def copy(source: Path, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def put_back(backup: Path, project: Path) -> None:
+def overwrite(backup: Path, project: Path) -> None:
     """Overwrite the content of a project file with that of a backup, all of it or nothing."""
     _copy_into(backup, project)
 

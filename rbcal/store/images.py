@@ -104,8 +104,8 @@ class Images:
             Of the picture as shown, in pixels.
         layer : str
             Which picture of its file is meant, in the words of :class:`rbcal.formats.stacks.Layer`.
-        likeness : bytes, optional
-            Its :func:`~rbcal.interchange.perceptual_hash.perceptual_hash`, where it is known.
+        perceptual_hash : bytes, optional
+            As :func:`~rbcal.interchange.perceptual_hash.perceptual_hash` returns it.
 
         Raises
         ------
@@ -156,25 +156,25 @@ class Images:
         """Return the small copy of an image, or None while it has none."""
         return self._db.value("SELECT content FROM thumbnail WHERE image_id = ?", (image_id,))
 
-    def keep_thumbnail(self, image_id: int, content: bytes) -> None:
+    def save_thumbnail(self, image_id: int, content: bytes) -> None:
         """Store a small copy of an image."""
         self._db.write("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", (image_id, content))
 
     def save_hash(self, image_id: int, perceptual_hash: bytes) -> None:
         """Store the perceptual hash of an image; an empty one says that its picture cannot be read."""
-        self._db.write("INSERT OR REPLACE INTO likeness VALUES (?, ?)", (image_id, perceptual_hash))
+        self._db.write("INSERT OR REPLACE INTO perceptual_hash VALUES (?, ?)", (image_id, perceptual_hash))
 
-    def likenesses(self) -> dict[int, bytes]:
-        """Return the perceptual hashes that are known, by image."""
+    def perceptual_hashes(self) -> dict[int, bytes]:
+        """Return the perceptual hashes that are stored, by image."""
         return dict(
-            self._db.tuples("SELECT image_id, hash FROM likeness WHERE hash <> x'' ORDER BY image_id")
+            self._db.tuples("SELECT image_id, hash FROM perceptual_hash WHERE hash <> x'' ORDER BY image_id")
         )
 
     def without_hash(self) -> list[int]:
-        """Return the images whose perceptual hash is not known yet, in the order of import."""
+        """Return the images without a stored perceptual hash, in the order of import."""
         rows = self._db.tuples(
             "SELECT id FROM image"
-            " WHERE NOT EXISTS (SELECT 1 FROM likeness WHERE image_id = image.id) ORDER BY id"
+            " WHERE NOT EXISTS (SELECT 1 FROM perceptual_hash WHERE image_id = image.id) ORDER BY id"
         )
         return [image_id for (image_id,) in rows]
 

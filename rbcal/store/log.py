@@ -21,14 +21,14 @@ ReviewStatus = Literal["open", "kept", "accepted_in_bulk", "changed", "drawn"]
 
 _ORIGINS = ("import", "begin", "save")  # acts that the expert goes on from, and undo does not go beyond
 _NO_END = 2**62  # later than any version
-_STATE = ("x1", "y1", "x2", "y2", "class", "how", "detection")
+_STATE = ("x1", "y1", "x2", "y2", "class", "review_status", "detection")
 _BEFORE, _AFTER = (", ".join(f"{name}_{when}" for name in _STATE) for when in ("before", "after"))
 
 
 class BoxState(NamedTuple):  # a dataclass would cost more than the row that it comes from
     """A box at one moment: ``x1, y1, x2, y2`` in image pixels, its label, and where it came from.
 
-    `how` is None for a box that was imported, or reviewed before this was kept; `detection_id` is None for
+    `review_status` is None for a box that was imported; `detection_id` is None for
     one that no model found.
     """
 

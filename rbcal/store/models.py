@@ -178,7 +178,7 @@ class Models:
             return None
         return Question(
             self.get(row["model_id"]),
-            self.get(row["rival_id"]),
+            self.get(row["serving_id"]),
             Comparison.from_json(json.loads(row["result"])),
         )
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from rbcal.errors import DamagedError, ProjectError
-from rbcal.store import backups
+from rbcal.store import backups, schema
 from rbcal.store.classes import Classes
 from rbcal.store.database import RESTORE, Database, Header, is_closed, now, read_header
 from rbcal.store.evaluations import Evaluations
@@ -20,7 +20,6 @@ from rbcal.store.log import Log
 from rbcal.store.models import Models
 from rbcal.store.rankings import Rankings
 from rbcal.store.reviews import Reviews
-from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations, schema_of_version
 from rbcal.store.simulations import Simulations
 from rbcal.store.snapshots import Snapshots
 from rbcal.store.summary import Summary
@@ -91,7 +90,7 @@ class Project:
         try:
             with database.transaction():
                 _migrate(database)
-                database.write(f"PRAGMA application_id = {APPLICATION_ID}")
+                database.write(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 database.write(
                     "INSERT INTO project (id, name, created_at) VALUES (1, ?, ?)", (path.stem, now())
                 )
@@ -114,13 +113,13 @@ class Project:
             When the file is not ours, newer, or damaged. It is left byte for byte as it was.
         """
         header = check(path)
-        if header.user_version < USER_VERSION:
-            backups.keep(path, f"before-format-{USER_VERSION}")
+        if header.user_version < schema.USER_VERSION:
+            backups.create(path, f"before-format-{schema.USER_VERSION}")
         database = Database(path)
         try:
             if database.missing_bytes():
                 raise DamagedError(f"{path.name} is shorter than it should be: its end is missing. {RESTORE}")
-            if header.user_version < USER_VERSION:
+            if header.user_version < schema.USER_VERSION:
                 with database.transaction():
                     _migrate(database)
         except BaseException:
@@ -171,8 +170,8 @@ class Project:
 
 
 def _migrate(database: Database) -> None:
-    migrations.apply(database.sqlite_utils)
-    database.write(f"PRAGMA user_version = {USER_VERSION}")
+    schema.migrations.apply(database.sqlite_utils)
+    database.write(f"PRAGMA user_version = {schema.USER_VERSION}")
 
 
 def check(path: Path) -> Header:
@@ -199,13 +198,13 @@ def check(path: Path) -> Header:
 
 
 def _judge(path: Path, header: Header | None) -> Header:
-    if header is None or header.application_id != APPLICATION_ID:
+    if header is None or header.application_id != schema.APPLICATION_ID:
         raise ProjectError(f"{path.name} is not an rbcal project. It was left as it is.")
-    if header.user_version > USER_VERSION:
+    if header.user_version > schema.USER_VERSION:
         raise ProjectError(
-            f"{path.name} was written by a newer rbcal: format {header.user_version}, not {USER_VERSION}. "
-            "Update rbcal to open it."
+            f"{path.name} was written by a newer rbcal: format {header.user_version}, "
+            f"not {schema.USER_VERSION}. Update rbcal to open it."
         )
-    if header.schema != schema_of_version(header.user_version):
+    if header.schema != schema.schema_of_version(header.user_version):
         raise DamagedError(f"{path.name} is damaged: its tables are not those of an rbcal project. {RESTORE}")
     return header

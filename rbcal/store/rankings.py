@@ -171,7 +171,7 @@ class Rankings:
             )
             self._db.write_many(
                 "INSERT INTO detection (ranking_id, image_id, x1, y1, x2, y2, u_d, u_c, u_r, probs, passes,"
-                " bald, agreement, rate, look) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " bald, agreement, rate, embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         ranking_id,
@@ -208,7 +208,8 @@ class Rankings:
     def save_annotated_embeddings(self, ranking_id: int, embeddings: Floats) -> None:
         """Store what the model makes of cells in annotated images, (M, D)."""
         self._db.write(
-            "UPDATE ranking SET looks = ? WHERE id = ?", (embeddings.astype("<f2").tobytes(), ranking_id)
+            "UPDATE ranking SET annotated_embeddings = ? WHERE id = ?",
+            (embeddings.astype("<f2").tobytes(), ranking_id),
         )
 
     def found(self, ranking_id: int) -> Found:
@@ -228,7 +229,9 @@ class Rankings:
                 (ranking_id,),
             )
         ]
-        [(embeddings,)] = self._db.tuples("SELECT looks FROM ranking WHERE id = ?", (ranking_id,))
+        [(embeddings,)] = self._db.tuples(
+            "SELECT annotated_embeddings FROM ranking WHERE id = ?", (ranking_id,)
+        )
         parts = [
             self._cells_of(ranking_id, images[start : start + _AT_ONCE], start)
             for start in range(0, max(1, len(images)), _AT_ONCE)
@@ -242,7 +245,7 @@ class Rankings:
     def _cells_of(self, ranking_id: int, images: Sequence[int], first: int) -> tuple[NDArray[Any], ...]:
         """Return the columns of :class:`Found` for the cells of some images, `first` of which are before."""
         rows = self._db.tuples(
-            "SELECT wanted.key, probs, look, u_d, u_c, u_r, bald, agreement, rate"
+            "SELECT wanted.key, probs, embedding, u_d, u_c, u_r, bald, agreement, rate"
             " FROM json_each(?) AS wanted JOIN detection ON image_id = wanted.value AND ranking_id = ?"
             " ORDER BY wanted.key, detection.id",
             (json.dumps(list(images)), ranking_id),
@@ -272,7 +275,7 @@ class Rankings:
         """
         with self._db.transaction():
             self._db.write(
-                "UPDATE ranking SET strategy = ?, situation = ? WHERE id = ?",
+                "UPDATE ranking SET strategy = ?, context = ? WHERE id = ?",
                 (strategy, json.dumps(context), ranking_id),
             )
             self._db.write(
@@ -320,7 +323,7 @@ class Rankings:
             created_at=row["created_at"],
             stale=row["serving"] != row["model_id"],
             strategy=row["strategy"],
-            context=json.loads(row["situation"]),
+            context=json.loads(row["context"]),
         )
 
     def order(self, label: int | None = None) -> list[tuple[int, bool]]:

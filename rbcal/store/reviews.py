@@ -26,7 +26,7 @@ class Review:
     """The annotations of one image as of one revision.
 
     `detection_ids` says, cell by cell, which detection it came from; None for a cell drawn by hand.
-    `how` says what the expert did with it; None where that was not kept.
+    `review_status` says what the expert did with it; None where it was imported.
     """
 
     revision: int
@@ -134,7 +134,7 @@ class Reviews:
             The revision that they take the place of; 0 for an image that was not annotated.
         detection_ids : M ids or None, optional
             The detection that each box came from.
-        how : M Hows or None, optional
+        review_status : M ReviewStatus or None, optional
             What the expert did with each box.
         ranking_id, seconds
             As in :meth:`save_boxes`.
@@ -219,7 +219,7 @@ class Reviews:
                 review_id=review_id,
             )
             self._db.write_many(
-                "INSERT INTO annotation (review_id, class_id, x1, y1, x2, y2, detection_id, how)"
+                "INSERT INTO annotation (review_id, class_id, x1, y1, x2, y2, detection_id, review_status)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (review_id, each.label, *each.box, each.detection_id, each.review_status)
@@ -320,7 +320,7 @@ class Reviews:
         """Return what became of the model's cells in the first review of each image, in order of time."""
         rows = self._db.tuples(
             """
-            SELECT review.image_id, detection.probs, bald, agreement, rate, class_id, how, wrong, propensity
+            SELECT review.image_id, detection.probs, bald, agreement, rate, class_id, review_status, wrong, propensity
             FROM review JOIN detection ON detection.ranking_id = review.ranking_id
               AND detection.image_id = review.image_id
             LEFT JOIN annotation ON annotation.review_id = review.id
@@ -365,7 +365,7 @@ class Reviews:
         """Return seconds, cells and changed cells of each first review by the expert."""
         rows = self._db.tuples(
             "SELECT seconds, (SELECT count(*) FROM annotation WHERE review_id = review.id),"
-            " (SELECT count(*) FROM annotation WHERE review_id = review.id AND how IN ('changed', 'drawn'))"
+            " (SELECT count(*) FROM annotation WHERE review_id = review.id AND review_status IN ('changed', 'drawn'))"
             " + (SELECT count(*) FROM detection WHERE detection.ranking_id = review.ranking_id"
             "    AND detection.image_id = review.image_id AND NOT EXISTS"
             "    (SELECT 1 FROM annotation WHERE review_id = review.id AND detection_id = detection.id))"
@@ -378,7 +378,7 @@ class Reviews:
         self, review_id: int
     ) -> tuple[Annotations, tuple[int | None, ...], tuple[ReviewStatus | None, ...]]:
         cells = self._db.tuples(
-            "SELECT x1, y1, x2, y2, class_id, detection_id, how FROM annotation WHERE review_id = ?"
+            "SELECT x1, y1, x2, y2, class_id, detection_id, review_status FROM annotation WHERE review_id = ?"
             " ORDER BY id",
             (review_id,),
         )

@@ -16,9 +16,9 @@ from typing import Any
 from safetensors import SafetensorError, deserialize
 
 from rbcal.errors import ProjectError
+from rbcal.store import schema
 from rbcal.store.database import advice, missing_bytes, reading, schema_of
 from rbcal.store.log import BoxState, after, read_acts
-from rbcal.store.schema import APPLICATION_ID, USER_VERSION, schema_of_version
 
 _UNREADABLE = (
     sqlite3.DatabaseError,
@@ -114,12 +114,12 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
     ours, version = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
     )
-    if ours != APPLICATION_ID:
+    if ours != schema.APPLICATION_ID:
         raise ProjectError(f"{path.name} is not an rbcal project, or the page that says so is lost.")
-    if version != USER_VERSION:
+    if version != schema.USER_VERSION:
         raise ProjectError(
-            f"{path.name} has format {version}; this rbcal verifies format {USER_VERSION}. Open the project "
-            "once, which brings an older one up to date, or update rbcal."
+            f"{path.name} has format {version}; this rbcal verifies format {schema.USER_VERSION}. "
+            "Open the project once, which brings an older one up to date, or update rbcal."
         )
 
 
@@ -135,7 +135,7 @@ def _database(connection: sqlite3.Connection, path: Path) -> Check:
         found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
         check.problems += [line for line in found if line != "ok"]
     with _noting(check):
-        wanted, there = schema_of_version(USER_VERSION), schema_of(connection)
+        wanted, there = schema.schema_of_version(schema.USER_VERSION), schema_of(connection)
         check.problems += [f"{kind} {name} is missing or altered" for kind, name, _ in sorted(wanted - there)]
         check.problems += [f"{kind} {name} is not ours" for kind, name, _ in sorted(there - wanted)]
     return check
@@ -193,7 +193,8 @@ def _reviews(connection: sqlite3.Connection) -> Check:
         image_id, revision = _one(connection, "SELECT image_id, revision FROM review WHERE id = ?", review_id)
         here = f"review {revision} of image {image_id}"
         stored = connection.execute(
-            "SELECT x1, y1, x2, y2, class_id, how, detection_id FROM annotation WHERE review_id = ?",
+            "SELECT x1, y1, x2, y2, class_id, review_status, detection_id FROM annotation"
+            " WHERE review_id = ?",
             (review_id,),
         ).fetchall()
         try:

@@ -69,7 +69,7 @@ def _picture(rows: Any, number: int) -> Any:
 
 
 def _review(rows: Any, number: int) -> Any:
-    cells = "SELECT x1, y1, x2, y2, class_id, how, detection_id FROM annotation WHERE review_id = ?"
+    cells = "SELECT x1, y1, x2, y2, class_id, review_status, detection_id FROM annotation WHERE review_id = ?"
     head = "SELECT image_id, revision FROM review WHERE id = ?"
     return rows(head, (number,)) and [rows(head, (number,)), sorted(rows(cells, (number,)), key=repr)]
 

@@ -19,7 +19,7 @@ from rbcal.errors import JobError, ProjectError
 from rbcal.jobs import launcher
 from rbcal.jobs.restore import restore
 from rbcal.store import backups
-from rbcal.store.backups import ASKED, Backup, superfluous
+from rbcal.store.backups import ASKED, Backup, expired
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
 from rbcal.types import Annotations
@@ -49,7 +49,7 @@ def edit(path):
 
 def test_a_restore_while_the_app_has_the_project_open_is_seen_by_it_and_loses_nothing(path):
     before = damage.contents(path)
-    kept = backups.keep(path, ASKED)
+    kept = backups.create(path, ASKED)
     with Project.open(path) as opened:
         edit(path)
         now = damage.contents(path)
@@ -64,7 +64,7 @@ def test_a_restore_while_the_app_has_the_project_open_is_seen_by_it_and_loses_no
 def test_an_app_that_had_an_image_open_is_told_at_its_next_edit(tmp_path, monkeypatch):
     monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
     plant(tmp_path / "p.rbcal", 1, width=160, height=120, n_cells=12)
-    kept = backups.keep(tmp_path / "p.rbcal", ASKED)
+    kept = backups.create(tmp_path / "p.rbcal", ASKED)
     at = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
     at.switch_page("pages/review.py").run()
     desk = at.session_state["desk"]
@@ -81,7 +81,7 @@ def test_an_app_that_had_an_image_open_is_told_at_its_next_edit(tmp_path, monkey
 @pytest.mark.parametrize("harm", ["cut", "header", "nothing left"])
 def test_a_restore_over_a_damaged_file_keeps_that_file(path, harm):
     before = damage.contents(path)
-    kept = backups.keep(path, ASKED)
+    kept = backups.create(path, ASKED)
     content = path.read_bytes()
     worse = {"cut": content[:50_000], "header": bytes(200) + content[200:], "nothing left": b""}[harm]
     path.write_bytes(worse)
@@ -95,7 +95,7 @@ def test_a_restore_over_a_damaged_file_keeps_that_file(path, harm):
 
 @pytest.mark.parametrize("harm", ["damaged", "not ours", "missing"])
 def test_a_backup_that_is_not_whole_is_not_put_back(path, harm):
-    kept = backups.keep(path, ASKED)
+    kept = backups.create(path, ASKED)
     before = damage.contents(path)
     if harm == "missing":
         kept.unlink()
@@ -108,7 +108,7 @@ def test_a_backup_that_is_not_whole_is_not_put_back(path, harm):
 
 
 def test_no_restore_while_a_worker_is_at_the_project(path):
-    kept = backups.keep(path, ASKED)
+    kept = backups.create(path, ASKED)
     with launcher.worker_lock(path), pytest.raises(JobError, match="worker is at this project"):
         restore(path, kept)
 
@@ -130,7 +130,7 @@ def found(ages):
 @given(ages)
 def test_thinning_keeps_the_last_three_a_day_a_week_and_all_that_was_asked_for(ages):
     copies = found(ages)
-    gone = superfluous(copies, NOW)
+    gone = expired(copies, NOW)
     kept = [each for each in copies if each not in gone]
     newest_first = sorted(copies, key=lambda each: each.made_at, reverse=True)
     assert set(newest_first[:3]) <= set(kept)
@@ -148,8 +148,8 @@ def test_thinning_keeps_the_last_three_a_day_a_week_and_all_that_was_asked_for(a
 @given(ages)
 def test_thinning_twice_is_thinning_once(ages):
     copies = found(ages)
-    gone = superfluous(copies, NOW)
-    assert superfluous([each for each in copies if each not in gone], NOW) == []
+    gone = expired(copies, NOW)
+    assert expired([each for each in copies if each not in gone], NOW) == []
 
 
 def test_the_unfinished_copy_of_a_program_that_died_is_cleared_away_and_a_fresh_one_is_not(path):
@@ -160,7 +160,7 @@ def test_the_unfinished_copy_of_a_program_that_died_is_cleared_away_and_a_fresh_
     import os
 
     os.utime(dead, (time.time() - 4000,) * 2)
-    backups.keep(path, ASKED)
+    backups.create(path, ASKED)
     assert (dead.exists(), alive.exists()) == (False, True)
 
 

@@ -55,7 +55,7 @@ def test_a_backup_made_meanwhile_is_whole_and_holds_the_acts_up_to_one_moment(tm
 
     def back_up():
         for _ in range(3):
-            copies.append(backups.keep(path, backups.ASKED))
+            copies.append(backups.create(path, backups.ASKED))
 
     acts, _ = write_together(path, 150, 2, back_up)
     every = {(act["image"], act["version"]): act for act in acts}

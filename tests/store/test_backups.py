@@ -20,10 +20,8 @@ from rbcal.jobs.restore import restore
 from rbcal.store import backups
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
-from rbcal.store.schema import USER_VERSION
 from rbcal.store.verification import verify
 from tests.conftest import add_image
-from tests.crash.older import plant_older
 
 A = BoxState((1, 2, 11, 12), 0)
 
@@ -184,18 +182,18 @@ def test_a_damaged_project_is_not_copied(filled):
     whole = filled.path.read_bytes()
     filled.path.write_bytes(whole[:5000] + bytes(8000) + whole[13000:])
     with pytest.raises(ProjectError, match="damaged"):
-        backups.keep(filled.path, backups.ASKED)
+        backups.create(filled.path, backups.ASKED)
     assert list(backups.folder(filled.path).iterdir()) == []
 
 
 def test_a_disk_without_room_for_a_backup_is_said_so(filled, monkeypatch):
     monkeypatch.setattr(backups.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(ProjectError, match="but only 0 MB are free"):
-        backups.keep(filled.path, backups.ASKED)
+        backups.create(filled.path, backups.ASKED)
 
 
 def test_a_restored_project_is_what_it_was_and_the_way_back_is_there(filled):
-    kept = backups.keep(filled.path, backups.ASKED)
+    kept = backups.create(filled.path, backups.ASKED)
     project_before = filled.images.counts()
     image_id, _ = add_image(filled, 9, annotated=True)
     before = restore(filled.path, kept)  # while the project is open here
@@ -206,7 +204,7 @@ def test_a_restored_project_is_what_it_was_and_the_way_back_is_there(filled):
 
 
 def test_a_damaged_project_is_moved_aside_and_the_backup_put_in_its_place(filled):
-    kept = backups.keep(filled.path, backups.ASKED)
+    kept = backups.create(filled.path, backups.ASKED)
     filled.close()
     whole = filled.path.read_bytes()
     filled.path.write_bytes(whole[: len(whole) // 2])
@@ -216,7 +214,7 @@ def test_a_damaged_project_is_moved_aside_and_the_backup_put_in_its_place(filled
 
 
 def test_nothing_is_restored_under_a_worker_or_from_what_is_no_project(filled, tmp_path):
-    kept = backups.keep(filled.path, backups.ASKED)
+    kept = backups.create(filled.path, backups.ASKED)
     with worker_lock(filled.path).acquire(timeout=0), pytest.raises(JobError, match="Cancel its job"):
         restore(filled.path, kept)
     other = tmp_path / "x.rbcal"
@@ -232,7 +230,7 @@ def made(*ages: timedelta, why: str = "before-training", now: datetime) -> list[
 def test_backups_thin_with_age():
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
     hourly = made(*(timedelta(hours=n) for n in range(24 * 70)), now=now)
-    gone = backups.superfluous(hourly, now)
+    gone = backups.expired(hourly, now)
     left = [each for each in hourly if each not in gone]
     assert len(left) == 3 + 7 + 8 - 1  # the newest of today is one of the last three, and of this week
     assert left[:3] == hourly[:3]
@@ -246,16 +244,9 @@ def test_those_that_the_user_asked_for_and_the_last_three_always_stay(ages, aske
         *made(timedelta(seconds=asked), why=backups.ASKED, now=now),
         *made(timedelta(days=400), why="before-format-4", now=now),
     ]
-    gone = backups.superfluous(every, now)
+    gone = backups.expired(every, now)
     newest = sorted(every, key=lambda each: each.made_at, reverse=True)[:3]
     assert not [each for each in gone if each.why != "before-training"]
     assert not [each for each in newest if each in gone]
     rest = [each for each in every if each not in gone]
-    assert backups.superfluous(rest, now) == []
-
-
-@pytest.mark.parametrize("version", range(1, USER_VERSION))
-def test_a_project_of_every_older_format_keeps_all_that_was_in_it(tmp_path, version):
-    planted = plant_older(tmp_path / "old.rbcal", version, n_images=4)
-    planted.expect_in(tmp_path / "old.rbcal")
-    assert verify(tmp_path / "old.rbcal").ok
+    assert backups.expired(rest, now) == []

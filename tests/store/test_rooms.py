@@ -51,7 +51,7 @@ def test_each_class_can_have_a_key_of_its_own(project):
 def test_a_thumbnail_is_kept(project):
     image_id, _ = add_image(project, 1)
     assert project.images.thumbnail(image_id) is None
-    project.images.keep_thumbnail(image_id, b"small")
+    project.images.save_thumbnail(image_id, b"small")
     assert project.images.thumbnail(image_id) == b"small"
 
 
@@ -516,7 +516,7 @@ def test_a_perceptual_hash_is_kept_with_its_image_and_one_of_an_unreadable_pictu
     project.images.save_hash(first, bytes(range(32)))
     project.images.save_hash(second, b"")
     assert project.images.without_hash() == [third]
-    assert project.images.likenesses() == {first: bytes(range(32))}
+    assert project.images.perceptual_hashes() == {first: bytes(range(32))}
 
 
 def test_groups_are_counted_with_their_side(project):

@@ -64,7 +64,7 @@ def _offer_to_skip(project: Project, pairs: Sequence[dataset_health.Twins]) -> N
 
 
 def _twins(project: Project) -> list[dataset_health.Twins]:
-    hashes = project.images.likenesses()
+    hashes = project.images.perceptual_hashes()
     ids, near = list(hashes), _near(b"".join(hashes.values()))
     return dataset_health.twins(project.images.all(), [(ids[a], ids[b]) for a, b in near]) if near else []
 

@@ -127,7 +127,7 @@ def _thumbnail(project: Project, image_id: int) -> str:
     if small is None:
         layer = project.images.get(image_id).layer
         small = pictures.thumbnail(project.images.content(image_id), layer=layer)
-        project.images.keep_thumbnail(image_id, small)
+        project.images.save_thumbnail(image_id, small)
     return "data:image/jpeg;base64," + base64.b64encode(small).decode("ascii")
 
 
