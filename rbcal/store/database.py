@@ -85,6 +85,12 @@ class Database:
         with advice(self.path):
             return self.sqlite_utils.execute(sql, parameters).lastrowid or 0
 
+    def insert(self, table: str, **columns: Any) -> int:
+        """Insert one row, and return its id."""
+        places = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608  our names
+        return self.write(sql, tuple(columns.values()))
+
     def write_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement for each row."""
         with advice(self.path):
