@@ -54,7 +54,7 @@ with Project.open(PATH) as project:
         now, then = value(shown), before and value(before)
         delta = None if now is None or then is None else f"{now - then:+.3f} since model {before.model_id}"
         column.metric(name, "none in test" if now is None else f"{now:.3f}", delta)
-    flagged = project.rankings.flagged_in_pool()
+    flagged = project.queue.flagged_in_pool()
     columns[3].metric("Annotated cells", f"{counts.annotated_cells:,}")
     columns[4].metric(
         "Flagged in the pool",

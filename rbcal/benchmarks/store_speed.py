@@ -181,7 +181,7 @@ def _review(path: Path) -> dict[str, Any]:
     with Project.open(path) as project:
         reordering = _seconds(lambda: rank.rerank(project, DEFAULT_STRATEGY))
         queue = max(_seconds(lambda: _queue(project)) for _ in range(5))
-        order = [image_id for image_id, _ in project.rankings.order()]
+        order = [image_id for image_id, _ in project.queue.order()]
         opened, saved, memory = [], [], [used_mib()]
         for place, image_id in enumerate(order[:_ROUND]):
             opened.append(_seconds(lambda: _look(project, image_id, order[place : place + _STRIP])))  # noqa: B023
@@ -210,7 +210,7 @@ def _open(path: Path) -> None:
 
 def _queue(project: Project) -> None:
     """Read the order of the pool, and what the strip shows of its first images."""
-    project.rankings.entries([image_id for image_id, _ in project.rankings.order()][:_STRIP])
+    project.queue.entries([image_id for image_id, _ in project.queue.order()][:_STRIP])
 
 
 def _look(project: Project, image_id: int, strip: Sequence[int]) -> None:
@@ -223,8 +223,8 @@ def _look(project: Project, image_id: int, strip: Sequence[int]) -> None:
     if ranking is None or work.version:
         raise RuntimeError("The images of the pool are ranked, and nobody has worked on them.")
     project.rankings.cells(ranking.id, image_id)
-    project.rankings.order()
-    project.rankings.entries(strip)
+    project.queue.order()
+    project.queue.entries(strip)
     pictures.display(project.images.content(image_id), image.layer)
     for each in strip:
         if project.images.thumbnail(each) is None:
@@ -261,7 +261,7 @@ def _compare(folder: Path, large: Path, drawing: _Drawing) -> dict[str, float]:
     found = {"insert": ours / theirs}
     with Project.open(large) as project, closing(sqlite3.connect(large)) as bare:
         reviews = [image.review_id for image in project.images.annotated()[: len(numbers)]]
-        pool = [image_id for image_id, _ in project.rankings.order()[: len(numbers)]]
+        pool = [image_id for image_id, _ in project.queue.order()[: len(numbers)]]
         ranking = project.rankings.current()
         ranking_id = ranking.id if ranking else 0
         found["read_annotations"] = _ratio(

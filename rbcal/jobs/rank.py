@@ -12,9 +12,9 @@ from rbcal.acquisition.strategies import expected_gains, rank_pool
 from rbcal.acquisition.uncertainty import entropy
 from rbcal.errors import ProjectError
 from rbcal.jobs.progress import ProgressReporter
+from rbcal.store.outcomes import Outcomes
 from rbcal.store.project import Project
 from rbcal.store.rankings import Found, RankedImage, StoredRanking
-from rbcal.store.reviews import Outcomes
 
 
 def rank(project: Project, strategy: str, progress: ProgressReporter) -> int:

@@ -144,7 +144,7 @@ def collect(project: Project) -> ReportData:
             errors=None if model is None or evaluation is None else _errors(project, model, evaluation),
             spot_checks=(0, 0) if model is None else project.reviews.spot_checks(model.id),
             ranking=ranking,
-            flagged=project.rankings.flagged_in_pool(),
+            flagged=project.queue.flagged_in_pool(),
             uncertain=[] if ranking is None else _uncertain(project, ranking),
             simulation=simulation,
             points=points,

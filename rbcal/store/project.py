@@ -18,6 +18,7 @@ from rbcal.store.images import Images
 from rbcal.store.jobs import Jobs
 from rbcal.store.log import Log
 from rbcal.store.models import Models
+from rbcal.store.queue import Queue
 from rbcal.store.rankings import Rankings
 from rbcal.store.reviews import Reviews
 from rbcal.store.simulations import Simulations
@@ -49,7 +50,7 @@ def project_path(name: str) -> Path:
 
 
 class Project:
-    """An open project file, with one room for each thing it holds.
+    """An open project file, with one attribute for each kind of thing it holds.
 
     Use it as a context manager and keep it open for one act only: opening takes about a millisecond, and
     pages, callbacks and the worker each open their own.
@@ -65,6 +66,7 @@ class Project:
         self.models = Models(database)
         self.snapshots = Snapshots(database)
         self.rankings = Rankings(database)
+        self.queue = Queue(database)
         self.evaluations = Evaluations(database)
         self.simulations = Simulations(database)
         self.targets = Targets(database)

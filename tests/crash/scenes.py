@@ -211,7 +211,7 @@ class Migrating:
         shutil.rmtree(path.parent)
 
     def _expect_old_or_new(self, path: Path, acts: list[Any]) -> None:
-        """The file is of one of the formats with all that was in it, and there is a backup of the older one."""
+        """The file is of one of the formats, with all that was in it, and has a backup of the older one."""
         now = check(path).user_version  # its tables are, to the letter, those of that format
         assert now in (older.OLD, older.NEW), f"between two formats: {now}"
         expect(not acts or now == older.NEW, "it was opened, and is of the old format again")

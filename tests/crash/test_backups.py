@@ -171,15 +171,15 @@ def test_a_project_that_was_moved_away_from_its_sources_has_the_same_queue_and_c
     images = plant(tmp_path / "here" / "p.rbcal", 3, width=160, height=120, n_cells=20, fewer=4)
     before = damage.contents(tmp_path / "here" / "p.rbcal")
     with Project.open(tmp_path / "here" / "p.rbcal") as project:
-        entries, counts = project.rankings.entries(images), project.images.counts()
+        entries, counts = project.queue.entries(images), project.images.counts()
     for side in ("-wal", "-shm"):
         (tmp_path / "here" / f"p.rbcal{side}").unlink(missing_ok=True)
     (tmp_path / "there").mkdir()
     shutil.move(tmp_path / "here" / "p.rbcal", tmp_path / "there" / "q.rbcal")
     shutil.rmtree(tmp_path / "here")
     with Project.open(tmp_path / "there" / "q.rbcal") as project:
-        assert (project.rankings.entries(images), project.images.counts()) == (entries, counts)
-        assert [image_id for image_id, _ in project.rankings.order()] == images
+        assert (project.queue.entries(images), project.images.counts()) == (entries, counts)
+        assert [image_id for image_id, _ in project.queue.order()] == images
     assert damage.contents(tmp_path / "there" / "q.rbcal") == before
 
 

@@ -157,7 +157,7 @@ class Scoring(_Working):
         assert wait_until_over(self.template).state == "done"
         with Project.open(self.template) as project:
             self.ranking_id = project.rankings.current().id
-            self.order = project.rankings.order()
+            self.order = project.queue.order()
         began = time.monotonic()
         whole = folder / "whole.rbcal"
         shutil.copy(self.template, whole)
@@ -176,14 +176,14 @@ class Scoring(_Working):
             new = current.id != self.ranking_id
             expect(not new or current.id == self.ranking_id + 1, f"ranking {current.id} holds")
             assert job.state == "failed" or new
-            expect(project.rankings.order() == self.order, "the queue is not that of before")
+            expect(project.queue.order() == self.order, "the queue is not that of before")
 
     def go_on(self, path: Path) -> None:
         launcher.start(path, "score", SCORE)
         job = wait_until_over(path)
         assert job.state == "done", job.reason
         with Project.open(path) as project:
-            if project.rankings.order() != self.order:
+            if project.queue.order() != self.order:
                 raise LostError("the same model ranks otherwise")
 
 

@@ -176,8 +176,8 @@ def test_what_models_found_counts_as_merged(project, image_id):
     np.testing.assert_allclose(
         project.evaluations.detections(model_id, "work")[other].probs, [folded], atol=1e-6
     )
-    assert project.rankings.order(SPIKY) == [(other, False)]
-    assert project.rankings.entries([other])[0].rare_names == ("spiky",)
+    assert project.queue.order(SPIKY) == [(other, False)]
+    assert project.queue.entries([other])[0].rare_names == ("spiky",)
 
 
 def test_outcomes_count_a_merged_class_as_its_target(project, image_id):
