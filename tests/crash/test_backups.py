@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
@@ -19,7 +17,7 @@ from rbcal.errors import JobError, ProjectError
 from rbcal.jobs import launcher
 from rbcal.jobs.restore import restore
 from rbcal.store import backups
-from rbcal.store.backups import ASKED, Backup, expired
+from rbcal.store.backups import ASKED
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
 from rbcal.types import Annotations
@@ -113,43 +111,7 @@ def test_no_restore_while_a_worker_is_at_the_project(path):
         restore(path, kept)
 
 
-# thinning
-
-
-ages = st.lists(
-    st.tuples(st.integers(0, 90 * 24 * 60), st.sampled_from([ASKED, "before-training", "before-format-4"])),
-    max_size=40,
-    unique_by=lambda each: each[0],
-)
-
-
-def found(ages):
-    return [Backup(Path(f"{age}.rbcal"), NOW - timedelta(minutes=age), why, 1) for age, why in ages]
-
-
-@given(ages)
-def test_thinning_keeps_the_last_three_a_day_a_week_and_all_that_was_asked_for(ages):
-    copies = found(ages)
-    gone = expired(copies, NOW)
-    kept = [each for each in copies if each not in gone]
-    newest_first = sorted(copies, key=lambda each: each.made_at, reverse=True)
-    assert set(newest_first[:3]) <= set(kept)
-    assert all(each.why != ASKED for each in gone)
-    for each in copies:
-        age = NOW - each.made_at
-        same_day = [other for other in kept if other.made_at.date() == each.made_at.date()]
-        same_week = [o for o in kept if o.made_at.isocalendar()[:2] == each.made_at.isocalendar()[:2]]
-        assert same_day or age > timedelta(days=7)
-        assert same_week or age > timedelta(weeks=8)
-    formats = [each for each in copies if each.why == "before-format-4"]
-    assert not formats or any(each.why == "before-format-4" for each in kept)
-
-
-@given(ages)
-def test_thinning_twice_is_thinning_once(ages):
-    copies = found(ages)
-    gone = expired(copies, NOW)
-    assert expired([each for each in copies if each not in gone], NOW) == []
+# copies
 
 
 def test_the_unfinished_copy_of_a_program_that_died_is_cleared_away_and_a_fresh_one_is_not(path):
@@ -157,8 +119,6 @@ def test_the_unfinished_copy_of_a_program_that_died_is_cleared_away_and_a_fresh_
     dead, alive = (backups.folder(path) / f"p--{name}.rbcal.part" for name in ("dead", "alive"))
     dead.write_bytes(b"x")
     alive.write_bytes(b"x")
-    import os
-
     os.utime(dead, (time.time() - 4000,) * 2)
     backups.create(path, ASKED)
     assert (dead.exists(), alive.exists()) == (False, True)

@@ -37,7 +37,23 @@ def labels(project, image_id):
     return project.reviews.current(image_id).annotations.labels.tolist()
 
 
-# names and colours
+# names, marks, keys and colours
+
+
+def test_each_class_can_have_a_key_of_its_own(project):
+    project.classes.set_keys(["d", None, "x"])
+    assert [each.key for each in project.classes.all()] == ["d", None, "x"]
+    with pytest.raises(ProjectError, match="same key"):
+        project.classes.set_keys(["d", "d", None])
+    assert [each.key for each in project.classes.all()] == ["d", None, "x"]
+
+
+def test_rare_classes_are_marked_and_unmarked(project):
+    assert project.classes.rare_labels() == (2,)
+    project.classes.set_rare(["disc", "slit"])
+    assert project.classes.rare_labels() == (0, 1)
+    with pytest.raises(ProjectError, match="no class 'nose'"):
+        project.classes.set_rare(["nose"])
 
 
 def test_a_class_is_renamed_and_its_cells_go_with_it(project, image_id):
