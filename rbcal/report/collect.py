@@ -116,7 +116,7 @@ class ReportData:
 
 def collect(project: Project) -> ReportData:
     """Return all that a report says of a project as it is now."""
-    with project.moment():
+    with project.read_transaction():
         model, ranking, splits = (
             project.models.serving(),
             project.rankings.current(),

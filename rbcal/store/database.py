@@ -127,7 +127,7 @@ class Database:
                 raise
 
     @contextmanager
-    def moment(self) -> Iterator[None]:
+    def read_transaction(self) -> Iterator[None]:
         """All reads inside see the file as it is now, whatever others write meanwhile; nobody has to wait."""
         if self.sqlite_utils.conn.in_transaction:
             yield

@@ -128,7 +128,7 @@ class Models:
         model_id = self._db.value("SELECT model_id FROM serving ORDER BY id DESC LIMIT 1")
         return None if model_id is None else self.get(model_id)
 
-    def before(self) -> Model | None:
+    def previous(self) -> Model | None:
         """Return the model that served before the serving one and still can, or None: the way back."""
         model_id = self._db.value(
             "SELECT model_id FROM serving WHERE model_id <> (SELECT model_id FROM serving ORDER BY id DESC)"

@@ -133,9 +133,9 @@ class Project:
         """Return a context in which all writes happen, or none."""
         return self._database.transaction()
 
-    def moment(self) -> AbstractContextManager[None]:
+    def read_transaction(self) -> AbstractContextManager[None]:
         """Return a context in which all reads see the project as it is now."""
-        return self._database.moment()
+        return self._database.read_transaction()
 
     @property
     def name(self) -> str:

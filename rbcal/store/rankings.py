@@ -58,12 +58,12 @@ class Score:
 
 @dataclass(frozen=True)
 class PoolState:
-    """What a model found in the pool when it was ranked."""
+    """What a model predicted in the pool when it was ranked."""
 
     model_id: int
     annotated_cells: int  # that the model was trained on
     n_images: int
-    n_found: float
+    n_cells: float
     n_flagged: float
 
 
@@ -277,7 +277,7 @@ class Rankings:
         return None if row is None else score_of(row)
 
     def cells(self, ranking_id: int, image_id: int) -> list[Cell]:
-        """Return the cells found in one image; a class younger than the model has probability 0."""
+        """Return the predicted cells of one image; a class younger than the model has probability 0."""
         rows = self._db.tuples(
             "SELECT id, u_d, u_c, u_r, x1, y1, x2, y2, probs, passes FROM detection"
             " WHERE ranking_id = ? AND image_id = ? ORDER BY id",
@@ -303,10 +303,10 @@ class Rankings:
         return read_merges(self._db).probs(stored)
 
     def history(self) -> list[PoolState]:
-        """Return what each finished ranking found in the pool of its time, the oldest first."""
+        """Return what each finished ranking predicted in the pool of its time, the oldest first."""
         rows = self._db.rows(
             "SELECT ranking.model_id, model.n_cells AS annotated_cells, count(*) AS n_images,"
-            " total(score.n_cells) AS n_found, total(n_flagged) AS n_flagged"
+            " total(score.n_cells) AS n_cells, total(n_flagged) AS n_flagged"
             " FROM ranking JOIN model ON model.id = ranking.model_id"
             " JOIN score ON score.ranking_id = ranking.id"
             " WHERE finished_at IS NOT NULL GROUP BY ranking.id ORDER BY ranking.id"

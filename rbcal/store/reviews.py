@@ -144,7 +144,7 @@ class Reviews:
         Parameters
         ----------
         version : int
-            Of the boxes, in the log, that the saver saw last.
+            Of the boxes, in the log, that the saver started from.
         spot_checks : {detection id: wrong}, optional
             Green boxes that came back at random, and whether the expert changed or deleted them.
         ranking_id : int, optional
@@ -161,10 +161,14 @@ class Reviews:
             boxes = self._log.as_stored(image_id, boxes)
             revision = self.revision(image_id) + 1
             before = self._log.work(image_id).seconds if version else 0.0
-            review_id = self._db.write(
-                "INSERT INTO review (image_id, revision, origin, ranking_id, seconds, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (image_id, revision, origin, ranking_id, before + seconds, now()),
+            review_id = self._db.insert(
+                "review",
+                image_id=image_id,
+                revision=revision,
+                origin=origin,
+                ranking_id=ranking_id,
+                seconds=before + seconds,
+                created_at=now(),
             )
             self._log.record(
                 image_id,

@@ -45,7 +45,7 @@ def edit(path):
 # restore
 
 
-def test_a_restore_while_the_app_has_the_project_open_is_seen_by_it_and_loses_nothing(path):
+def test_a_restore_while_the_app_has_the_project_open_reaches_it_and_loses_nothing(path):
     before = damage.contents(path)
     kept = backups.create(path, ASKED)
     with Project.open(path) as opened:
@@ -59,7 +59,7 @@ def test_a_restore_while_the_app_has_the_project_open_is_seen_by_it_and_loses_no
     assert verify(path).ok
 
 
-def test_an_app_that_had_an_image_open_is_told_at_its_next_edit(tmp_path, monkeypatch):
+def test_an_app_that_had_an_image_open_says_so_at_its_next_edit(tmp_path, monkeypatch):
     monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
     plant(tmp_path / "p.rbcal", 1, width=160, height=120, n_cells=12)
     kept = backups.create(tmp_path / "p.rbcal", ASKED)
@@ -158,7 +158,7 @@ def test_a_worker_that_is_done_leaves_one_file_and_nothing_of_it_elsewhere(tmp_p
 # by command
 
 
-def test_the_commands_that_keep_and_bring_back(path, tmp_path):
+def test_the_commands_that_back_up_and_restore(path, tmp_path):
     def rbcal(*arguments, code=0):
         result = CliRunner().invoke(app, [str(each) for each in arguments])
         assert result.exit_code == code, result.output
@@ -181,8 +181,8 @@ def test_the_commands_that_keep_and_bring_back(path, tmp_path):
     content = path.read_bytes()
     place = content.index(b"IDAT") + 100
     path.write_bytes(content[:place] + b"damage" + content[place + 6 :])
-    found = json.loads(rbcal("verify", path, "--json", code=1))
-    assert not found["ok"]
-    assert found["lost"]
+    verification = json.loads(rbcal("verify", path, "--json", code=1))
+    assert not verification["ok"]
+    assert verification["lost"]
     rbcal("restore", path)
     assert json.loads(rbcal("verify", path, "--json"))["ok"]

@@ -216,7 +216,7 @@ def test_a_project_on_a_read_only_disk_can_be_verified_and_copied(shelf, tmp_pat
     shelf.parent.chmod(0o555)
     tmp_path.chmod(0o777)
 
-    def look():
+    def check_it():
         assert verify(shelf).ok
 
-    assert disks.as_nobody(look) == 0
+    assert disks.as_nobody(check_it) == 0

@@ -87,7 +87,7 @@ class _Working:
         assert job.state == "done" or (job.state == "failed" and "No annotation is lost" in job.reason), job
         expect_acts(path, acts)
         expect_sound(path)
-        self.look(path, job)
+        self.expect_kept(path, job)
         if number % _EACH == 0:
             self.go_on(path)
             expect_acts(path, acts)
@@ -118,7 +118,7 @@ class Training(_Working):
         program.ready()
         return program.process
 
-    def look(self, path: Path, job: Job) -> None:
+    def expect_kept(self, path: Path, job: Job) -> None:
         """A model is there whole, and serves only with its figures; the state of the training is whole."""
         with Project.open(path) as project:
             for model in project.models.all():
@@ -168,7 +168,7 @@ class Scoring(_Working):
         launcher.start(path, "score", SCORE)
         return launcher._workers[path.resolve()]
 
-    def look(self, path: Path, job: Job) -> None:
+    def expect_kept(self, path: Path, job: Job) -> None:
         """The queue is that of the last ranking that was finished."""
         with Project.open(path) as project:
             current = project.rankings.current()

@@ -48,7 +48,7 @@ def test_a_newer_file_is_refused(project):
         Project.open(project.path)
 
 
-def test_a_missing_file_says_how_to_create_it(tmp_path):
+def test_the_error_of_a_missing_file_names_the_command_that_creates_it(tmp_path):
     with pytest.raises(ProjectError, match="rbcal init"):
         Project.open(tmp_path / "none.rbcal")
 
@@ -111,8 +111,8 @@ def test_opening_a_project_twice_keeps_the_locks_of_the_first_connection(project
     subprocess.run(command, check=True)  # a process that leaves must not take the log with it
     assert log.stat().st_ino == before
     project.classes.add(["fifth"])
-    seen = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert seen.split() == ["disc", "slit", "spiky", "fourth", "fifth"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert listed.split() == ["disc", "slit", "spiky", "fourth", "fifth"]
 
 
 def test_a_project_of_an_older_format_is_backed_up_and_brought_up_to_date_with_all_that_was_in_it(tmp_path):
