@@ -28,7 +28,7 @@ with Project.open(PATH) as project:
             show_experiments(project)
         st.stop()
 
-    flagged = project.rankings.flagged_in_pool()
+    flagged = project.queue.flagged_in_pool()
     shown = show_headline(project, curve, flagged)
 
     st.subheader("What each annotated cell bought")

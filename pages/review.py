@@ -123,7 +123,7 @@ def why_words(project: Project, desk: Desk, ids: list[int]) -> str:
         measured = "A test image: no model learns from it; all that follow are measured with these boxes. "
         test = measured if desk.image.split == "test" else ""
         return test + "Saving stores a new version; the earlier ones stay." if desk.image.revision else test
-    [entry] = project.rankings.entries([desk.image.id])
+    [entry] = project.queue.entries([desk.image.id])
     if entry.score is None or desk.ranking is None:
         return literal(relevance_words(entry.score))
     strategy = desk.ranking.strategy
@@ -172,9 +172,9 @@ with Project.open(PATH) as project:
         st.page_link("pages/project.py", label="Go to Project")
         st.stop()
     forget_other_project(PATH)
-    order = project.rankings.order(queue_label(st.session_state["view"], len(classes)))
+    order = project.queue.order(queue_label(st.session_state["view"], len(classes)))
     if not order:
-        order = project.rankings.order()
+        order = project.queue.order()
         st.session_state["view"].queue_label = None  # the last image of that class is done
     if not order and not reopened():
         for key in ("desk", "wanted_image"):

@@ -1,4 +1,4 @@
-"""Fixtures that every room uses: a small project of synthetic slides."""
+"""Fixtures that every folder of tests uses: a small project of synthetic slides."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def _review(path: Path) -> dict[str, Any]:
     with Project.open(path) as project:
         reordering = _seconds(lambda: rank.rerank(project, DEFAULT_STRATEGY))
         queue = max(_seconds(lambda: _queue(project)) for _ in range(5))
-        order = [image_id for image_id, _ in project.rankings.order()]
+        order = [image_id for image_id, _ in project.queue.order()]
         opened, saved, memory = [], [], [_used_mib()]
         for place, image_id in enumerate(order[:_ROUND]):
             opened.append(_seconds(lambda: _open_image(project, image_id, order[place : place + _FILMSTRIP])))  # noqa: B023
@@ -210,7 +210,7 @@ def _open(path: Path) -> None:
 
 def _queue(project: Project) -> None:
     """Read the order of the pool, and what the strip shows of its first images."""
-    project.rankings.entries([image_id for image_id, _ in project.rankings.order()][:_FILMSTRIP])
+    project.queue.entries([image_id for image_id, _ in project.queue.order()][:_FILMSTRIP])
 
 
 def _open_image(project: Project, image_id: int, filmstrip: Sequence[int]) -> None:
@@ -223,12 +223,12 @@ def _open_image(project: Project, image_id: int, filmstrip: Sequence[int]) -> No
     if ranking is None or work.version:
         raise RuntimeError("The images of the pool are ranked, and nobody has worked on them.")
     project.rankings.cells(ranking.id, image_id)
-    project.rankings.order()
-    project.rankings.entries(filmstrip)
+    project.queue.order()
+    project.queue.entries(filmstrip)
     pictures.display(project.images.content(image_id), image.layer)
     for each in filmstrip:
         if project.images.thumbnail(each) is None:
-            project.images.keep_thumbnail(each, pictures.thumbnail(project.images.content(each)))
+            project.images.save_thumbnail(each, pictures.thumbnail(project.images.content(each)))
 
 
 def _save(project: Project, image_id: int) -> None:
@@ -261,15 +261,15 @@ def _compare(folder: Path, large: Path, drawing: _Drawing) -> dict[str, float]:
     found = {"insert": ours / theirs}
     with Project.open(large) as project, closing(sqlite3.connect(large)) as bare:
         reviews = [image.review_id for image in project.images.annotated()[: len(numbers)]]
-        pool = [image_id for image_id, _ in project.rankings.order()[: len(numbers)]]
+        pool = [image_id for image_id, _ in project.queue.order()[: len(numbers)]]
         ranking = project.rankings.current()
         ranking_id = ranking.id if ranking else 0
         found["read_annotations"] = _ratio(
             reviews,
             lambda review_id: project.reviews.annotations(review_id),
             lambda review_id: bare.execute(
-                "SELECT x1, y1, x2, y2, class_id, detection_id, how FROM annotation WHERE review_id = ?"
-                " ORDER BY id",
+                "SELECT x1, y1, x2, y2, class_id, detection_id, review_status FROM annotation"
+                " WHERE review_id = ? ORDER BY id",
                 (review_id,),
             ).fetchall(),
         )
@@ -316,7 +316,8 @@ def _insert_bare(bare: sqlite3.Connection, drawing: _Drawing, numbers: Iterable[
         bare.execute("BEGIN IMMEDIATE")
         bare.execute("INSERT OR IGNORE INTO image_group VALUES (?, ?, 'work')", (group, f"slide {group}"))
         bare.execute(
-            "INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, 'work', ?, '')",
+            "INSERT INTO image (id, sha256, name, width, height, group_id, split, added_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'work', ?)",
             (image, hashlib.sha256(content).hexdigest(), f"{number}.jpg", _WIDTH, _HEIGHT, group, at),
         )
         bare.execute("INSERT INTO image_content VALUES (?, ?)", (image, content))

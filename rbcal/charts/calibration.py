@@ -17,7 +17,7 @@ from rbcal.acquisition.calibration import FEWEST, Bin, Calibration, Reals, expec
 from rbcal.charts.learning_curve import COLOURS
 from rbcal.evaluation.metrics import wilson
 from rbcal.jobs.rank import uncertainty_of
-from rbcal.store.reviews import Bools, Outcomes
+from rbcal.store.outcomes import Bools, Outcomes
 
 _REFIT = 1.1  # once there are a tenth more cells: fifty fits for 20,000 cells, not one for each image
 _FEWEST_IN_BIN = 20

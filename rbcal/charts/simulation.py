@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from rbcal.charts.learning_curve import COLOURS
-from rbcal.evaluation.learning_curves import BASELINE, ArmCurve, Axis, Curves, Metric
+from rbcal.evaluation.learning_curves import BASELINE, ArmCurve, Axis, Curves, Metric, SimulationPoint
 from rbcal.evaluation.strategy_comparison import Summary, paired_difference
 from rbcal.store.evaluations import CurvePoint
-from rbcal.store.simulations import SimulationPoint
 
 AXES: dict[Axis, str] = {"cells": "Newly annotated cells", "minutes": "Expert minutes, expected"}
 _GREY = "#808080"  # the baseline; readable on both backgrounds

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rbcal.config import SimulationConfig
-from rbcal.evaluation.learning_curves import Curves
-from rbcal.store.simulations import Simulation, SimulationPoint
+from rbcal.evaluation.learning_curves import Curves, SimulationPoint
+from rbcal.store.simulations import Simulation
 from rbcal.wording import count, duration
 
 

@@ -16,6 +16,7 @@ from rbcal.store import backups
 from rbcal.store.images import Image
 from rbcal.store.log import Act
 from rbcal.store.project import Project
+from rbcal.store.verification import Verification
 from rbcal.store.verification import verify as verify_file
 
 _SHOWN = 10  # problems of one kind on a terminal
@@ -31,7 +32,7 @@ def backup(
 ) -> None:
     """Copy a project, whole and consistent, even while it is being worked on."""
     if dest is None:
-        target = backups.keep(project, backups.ASKED)
+        target = backups.create(project, backups.ASKED)
     else:
         target = dest / project.name if dest.is_dir() else dest
         backups.copy(project, target)
@@ -41,18 +42,18 @@ def backup(
 @app.command(name="backups")
 def backups_(project: ProjectArgument, as_json: JsonOption = False) -> None:
     """List the backups of a project, the newest first."""
-    found = backups.listing(project)
+    listed = backups.listing(project)
     if as_json:
         rows = [
             {"path": str(b.path), "made_at": b.made_at.isoformat(), "why": b.why, "bytes": b.n_bytes}
-            for b in found
+            for b in listed
         ]
         print_json({"backups": rows})
         return
-    for each in found:
+    for each in listed:
         typer.echo(f"{signed(each.made_at.isoformat(), '')}  {each.n_bytes / 1e6:9,.1f} MB  {each.why}")
         typer.echo(f"    {each.path}")
-    if not found:
+    if not listed:
         typer.echo("No backup yet. Make one with: rbcal backup PROJECT")
 
 
@@ -65,10 +66,10 @@ def restore(
     ] = None,
 ) -> None:
     """Put a backup in the place of a project; what was there is kept beside the backups."""
-    found = backups.listing(project)
-    if backup_file is None and not found:
+    listed = backups.listing(project)
+    if backup_file is None and not listed:
         raise ProjectError(f"{project.name} has no backup in {backups.folder(project)}.")
-    chosen = backup_file or found[0].path
+    chosen = backup_file or listed[0].path
     kept = restore_file(project, chosen)
     typer.echo(f"{project.name} is what it was in {chosen.name}. What it was before is in {kept}")
 
@@ -76,35 +77,43 @@ def restore(
 @app.command()
 def verify(project: ProjectArgument, as_json: JsonOption = False) -> None:
     """Check that a project is whole; of one that is not, say what is lost and what is safe."""
-    found = verify_file(project)
+    verification = verify_file(project)
     if as_json:
-        document = {
-            "project": str(found.path),
-            "ok": found.ok,
-            "checks": [
-                {"name": each.name, "ok": each.ok, "looked_at": each.n, "problems": each.problems}
-                for each in found.checks
-            ],
-            "lost": found.lost,
-            "doubtful": found.doubtful,
-            "safe": found.safe,
-        }
-        print_json(document)
+        print_json(_verification_document(verification))
     else:
-        for each in found.checks:
-            n = f"{each.n:,} looked at" if each.n else ""
-            typer.echo(f"{'ok     ' if each.ok else 'DAMAGED'}  {each.name:12} {n}")
-            for problem in each.problems[:_SHOWN]:
-                typer.echo(f"           {problem.splitlines()[0]}")
-            if len(each.problems) > _SHOWN:
-                typer.echo(f"           ... and {len(each.problems) - _SHOWN:,} more; --json lists all")
-        typer.echo(f"Safe: {', '.join(found.safe) or 'nothing that could be read'}")
-        if found.doubtful:
-            typer.echo(f"In doubt: {len(found.doubtful):,}; they can be read, but nothing vouches for them")
-        if not found.ok:
-            typer.echo(f"Lost: {len(found.lost):,}. Restore a backup with: rbcal restore {project}")
-    if not found.ok:
+        _print_verification(verification)
+    if not verification.ok:
         raise typer.Exit(1)
+
+
+def _verification_document(verification: Verification) -> dict[str, Any]:
+    return {
+        "project": str(verification.path),
+        "ok": verification.ok,
+        "checks": [
+            {"name": each.name, "ok": each.ok, "looked_at": each.n, "problems": each.problems}
+            for each in verification.checks
+        ],
+        "lost": verification.lost,
+        "doubtful": verification.doubtful,
+        "safe": verification.safe,
+    }
+
+
+def _print_verification(verification: Verification) -> None:
+    for each in verification.checks:
+        n = f"{each.n:,} looked at" if each.n else ""
+        typer.echo(f"{'ok     ' if each.ok else 'DAMAGED'}  {each.name:12} {n}")
+        for problem in each.problems[:_SHOWN]:
+            typer.echo(f"           {problem.splitlines()[0]}")
+        if len(each.problems) > _SHOWN:
+            typer.echo(f"           ... and {len(each.problems) - _SHOWN:,} more; --json lists all")
+    typer.echo(f"Safe: {', '.join(verification.safe) or 'nothing that could be read'}")
+    if doubtful := len(verification.doubtful):
+        typer.echo(f"In doubt: {doubtful:,}; they can be read, but nothing vouches for them")
+    if not verification.ok:
+        restore_it = f"Restore a backup with: rbcal restore {verification.path}"
+        typer.echo(f"Lost: {len(verification.lost):,}. {restore_it}")
 
 
 @app.command()
@@ -161,10 +170,10 @@ def _act(act: Act) -> dict[str, Any]:
 
 def _image(project: Project, name: str) -> Image:
     """Return the image that the user means."""
-    found = project.images.named(name)
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    images = project.images.named(name)
+    if len(images) == 1:
+        return images[0]
+    if not images:
         raise ProjectError(f"There is no image {name!r} in {project.path.name}.")
-    numbers = ", ".join(str(each.id) for each in found[:5])
-    raise ProjectError(f"{len(found)} images are called {name!r}. Give the number of one: {numbers}.")
+    numbers = ", ".join(str(each.id) for each in images[:5])
+    raise ProjectError(f"{len(images)} images are called {name!r}. Give the number of one: {numbers}.")

@@ -119,7 +119,7 @@ def status(project: ProjectArgument, as_json: JsonOption = False) -> None:
             "model": model
             and {"id": model.id, "backbone": model.config.backbone, "annotated_cells": model.n_cells},
             "ranking": ranking and {"model": ranking.model_id, "stale": ranking.stale},
-            "flagged_in_pool": opened.rankings.flagged_in_pool(),
+            "flagged_in_pool": opened.queue.flagged_in_pool(),
             "job": job and {"kind": job.kind, "state": job.state, "stage": job.stage, "reason": job.reason},
         }
     if as_json:

@@ -29,8 +29,8 @@ def score(
     config = replace(ScoringConfig(), passes=passes)
     run(project, ScoreJob(config, strategy, ray))
     with Project.open(project) as opened:
-        ranking, flagged = opened.rankings.current(), opened.rankings.flagged_in_pool()
-        entries = opened.rankings.queue()
+        ranking, flagged = opened.rankings.current(), opened.queue.flagged_in_pool()
+        entries = opened.queue.top()
     n_cells = sum(entry.score.n_cells for entry in entries if entry.score)
     if as_json:
         model = None if ranking is None else ranking.model_id
@@ -45,7 +45,7 @@ def rank(project: ProjectArgument, strategy: StrategyOption = DEFAULT_STRATEGY) 
     check_strategy(strategy)
     run(project, RankJob(strategy))
     with Project.open(project) as opened:
-        coming = opened.rankings.queue(BATCH)
+        coming = opened.queue.top(BATCH)
         names, rare = opened.classes.names(), opened.classes.rare_labels()
     typer.echo(f"The pool is in the order of {strategy}. {batch_words(coming, names, rare)}.")
 
@@ -66,7 +66,7 @@ def queue(
     """List the pool in the order of its strategy, and why each image is where it is."""
     with Project.open(project) as opened:
         ranking = opened.rankings.current()
-        entries = opened.rankings.queue(limit)
+        entries = opened.queue.top(limit)
         names = opened.classes.names()
     if as_json:
         print_json(

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbcal.errors import ScoringError
 from rbcal.evaluation.metrics import Evaluation
-
-if TYPE_CHECKING:
-    from rbcal.store.simulations import SimulationPoint
 
 Reals = NDArray[np.float64]
 Axis = Literal["cells", "minutes"]
@@ -28,6 +25,27 @@ METRICS: Mapping[str, Metric] = {
     "mAP@0.5": lambda evaluation: evaluation.map_50,
     "Rare-class AP@0.5": lambda evaluation: evaluation.rare_ap_50,
 }
+
+
+@dataclass(frozen=True)
+class SimulationPoint:
+    """What one strategy had come to after one round of one repeat.
+
+    `n_cells` are annotated by then, `cells_by_class` of each class; `expert_seconds` is the expected time of
+    the expert since round 0; `query` are the ids of the images of this round, in the order of their review.
+    """
+
+    repeat: int
+    strategy: str
+    round: int
+    n_images: int
+    n_cells: int
+    cells_by_class: tuple[int, ...]
+    expert_seconds: float
+    evaluation: Evaluation
+    weights_sha256: str
+    query: tuple[int, ...]
+    seconds: float
 
 
 def class_metric(label: int) -> Metric:

@@ -63,7 +63,7 @@ def export(
         When the folder exists already, cannot be written, or there is no ranking whose predictions are asked
         for.
     """
-    with project.moment(), _complete(folder) as part:
+    with project.read_transaction(), _complete(folder) as part:
         return _Export(project, part, with_images=with_images, track=track).write(format_)
 
 

@@ -12,9 +12,9 @@ from rbcal.acquisition.strategies import expected_gains, rank_pool
 from rbcal.acquisition.uncertainty import entropy
 from rbcal.errors import ProjectError
 from rbcal.jobs.progress import ProgressReporter
+from rbcal.store.outcomes import Outcomes
 from rbcal.store.project import Project
 from rbcal.store.rankings import Found, RankedImage, StoredRanking
-from rbcal.store.reviews import Outcomes
 
 
 def rank(project: Project, strategy: str, progress: ProgressReporter) -> int:
@@ -58,7 +58,7 @@ def rank_stored(project: Project, stored: StoredRanking, strategy: str, seed: in
             "calibration_cells": context.calibration.n_cells,
             "calibrated": context.calibration.learnt,
             "timed_reviews": context.cost_model.n_reviews,
-            "effort": [context.cost_model.image, context.cost_model.cell, context.cost_model.change],
+            "cost_model": [context.cost_model.image, context.cost_model.cell, context.cost_model.change],
         },
     )
 

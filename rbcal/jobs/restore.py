@@ -36,12 +36,12 @@ def restore(project: Path, backup: Path) -> Path:
                 trial.rename(project)
                 return project
             try:
-                kept = backups.keep(project, "before-restore")
+                kept = backups.create(project, "before-restore")
             except DamagedError:
                 kept = _move_aside(project)
                 trial.rename(project)
             else:
-                backups.put_back(trial, project)
+                backups.overwrite(trial, project)
     except Timeout as err:
         raise JobError("A worker is at this project. Cancel its job on the Train page first.") from err
     finally:

@@ -94,7 +94,7 @@ def _back_up(project: Project, progress: ProgressReporter) -> None:
     """Keep a copy of what the expert did in this round; a full disk does not stop the training."""
     progress.stage("Backing up the project")
     try:
-        kept = backups.keep(project.path, "before-training")
+        kept = backups.create(project.path, "before-training")
     except ProjectError as err:
         progress.log(f"No backup: {err}")
     else:

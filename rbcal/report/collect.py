@@ -17,6 +17,7 @@ from rbcal import __version__
 from rbcal.charts.error_gallery import ImageMistake, all_mistakes
 from rbcal.evaluation.average_precision import precision_curves
 from rbcal.evaluation.confusion import Confusion
+from rbcal.evaluation.learning_curves import SimulationPoint
 from rbcal.evaluation.matching import Kind, Mistake
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.formats.crops import Crop, crop
@@ -29,7 +30,7 @@ from rbcal.store.images import Counts, Image, Split
 from rbcal.store.models import Model
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, StoredRanking
-from rbcal.store.simulations import Simulation, SimulationPoint
+from rbcal.store.simulations import Simulation
 from rbcal.store.summary import Round
 
 EXAMPLES = 12  # of each kind: two rows on paper
@@ -156,7 +157,7 @@ def merged(rounds: Sequence[Round]) -> Round:
 
 def collect(project: Project) -> ReportData:
     """Return all that a report says of a project as it is now."""
-    with project.moment():
+    with project.read_transaction():
         model = project.models.serving()
         evaluation = None if model is None else project.evaluations.of(model.id)
         return ReportData(
@@ -251,7 +252,7 @@ def _pool(project: Project) -> PoolSummary:
             cells = {cell.detection_id: cell for cell in project.rankings.cells(ranking.id, image_id)}
             image, cell = project.images.get(image_id), cells[detection_id]
             uncertain.append(UncertainCell(image.name, cut(image, [cell.box]), cell))
-    return PoolSummary(ranking, project.rankings.flagged_in_pool(), uncertain)
+    return PoolSummary(ranking, project.queue.flagged_in_pool(), uncertain)
 
 
 def _cropper(project: Project) -> Callable[[Image, Sequence[ArrayLike]], Crop]:

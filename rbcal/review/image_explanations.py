@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rbcal.review.explanations import relevance_words
-from rbcal.store.rankings import QueueEntry, Score
+from rbcal.store.queue import QueueEntry
+from rbcal.store.rankings import Score
 from rbcal.wording import duration
 
 BATCH = 10  # images; what an expert reviews in one sitting

@@ -34,10 +34,10 @@ from rbcal.detector.faster_rcnn import Detector, TiledFeatures, build
 from rbcal.detector.frozen_backbone import FeatureView, FrozenTraining, freeze, views
 from rbcal.detector.trainer import Training
 from rbcal.evaluation import average_precision
+from rbcal.evaluation.learning_curves import SimulationPoint
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.formats.pictures import Pixels, decode
 from rbcal.simulation.oracle import OracleReview, review
-from rbcal.store.simulations import SimulationPoint
 from rbcal.types import Annotations, area
 
 _MOST_BYTES = 2 * 2**30  # of what a trunk made, in one process

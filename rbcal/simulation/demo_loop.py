@@ -93,7 +93,7 @@ def _review_the_first(project: Project, cells: int, truth: Callable[[str], Annot
     person, n_images, n_cells = project.expert, 0, 0
     project.sign(EXPERT)
     try:
-        for entry in project.rankings.queue():
+        for entry in project.queue.top():
             if n_cells >= cells:
                 break
             if not project.log.version(entry.image_id):  # else somebody began with it

@@ -17,6 +17,7 @@ from typing import Any
 
 from rbcal.config import SimulationConfig
 from rbcal.errors import ScoringError
+from rbcal.evaluation.learning_curves import SimulationPoint
 from rbcal.jobs import ray_cluster
 from rbcal.jobs.loaders import load_annotations
 from rbcal.jobs.progress import ProgressReporter
@@ -24,7 +25,6 @@ from rbcal.jobs.rank import fitted_cost_model
 from rbcal.jobs.ray_cluster import Shared
 from rbcal.simulation.arm import Corpus, SeedModel, run_arm, train_seed_model
 from rbcal.store.project import Project
-from rbcal.store.simulations import SimulationPoint
 
 AfterRound = Callable[[], None]
 _MOST_PROCESSES = 8  # each takes about 1 GB

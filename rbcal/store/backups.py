@@ -18,7 +18,7 @@ from pathlib import Path
 from rbcal.errors import DamagedError, ProjectError
 from rbcal.store.database import advice, reading
 
-ASKED = "asked-for"  # why a copy was made: the user asked for it, so it is never thinned
+ASKED = "asked-for"  # why a copy was made: the user asked for it, so it never expires
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _NAME = re.compile(r"(?P<stem>.+)--(?P<stamp>\d{8}T\d{12}Z)--(?P<why>[a-z0-9-]+)\.rbcal")
 _NEWEST = 3  # copies that stay whatever their age
@@ -44,16 +44,16 @@ def folder(project: Path) -> Path:
 
 def listing(project: Path) -> list[Backup]:
     """Return the backups of a project, the newest first."""
-    found = []
+    backups = []
     for path in folder(project).glob("*.rbcal"):
         match = _NAME.fullmatch(path.name)
         if match and match["stem"] == project.stem:
             made_at = datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC)
-            found.append(Backup(path, made_at, match["why"], path.stat().st_size))
-    return sorted(found, key=lambda each: each.made_at, reverse=True)
+            backups.append(Backup(path, made_at, match["why"], path.stat().st_size))
+    return sorted(backups, key=lambda each: each.made_at, reverse=True)
 
 
-def keep(project: Path, why: str) -> Path:
+def create(project: Path, why: str) -> Path:
     """Copy a project into its folder of backups, thin the copies there, and return the new one.
 
     Raises
@@ -65,20 +65,20 @@ def keep(project: Path, why: str) -> Path:
     target = folder(project) / name
     _clear(folder(project))
     copy(project, target)
-    for backup in superfluous(listing(project), datetime.now(UTC)):
+    for backup in expired(listing(project), datetime.now(UTC)):
         backup.path.unlink(missing_ok=True)
     return target
 
 
-def superfluous(found: Iterable[Backup], now: datetime) -> list[Backup]:
-    """Return the backups that age has made superfluous.
+def expired(backups: Iterable[Backup], now: datetime) -> list[Backup]:
+    """Return the backups that are not needed any more at their age.
 
     The last three stay, the newest of each of the last 7 days and of each of the last 8 weeks, the one
     before each change of the format, and every one that the user asked for.
     """
-    newest_first = sorted(found, key=lambda each: each.made_at, reverse=True)
+    newest_first = sorted(backups, key=lambda each: each.made_at, reverse=True)
     kept = {each.path for each in newest_first[:_NEWEST]}
-    seen: set[tuple[str, object]] = set()
+    covered: set[tuple[str, object]] = set()
     for each in newest_first:
         age = now - each.made_at
         spans = [
@@ -86,10 +86,10 @@ def superfluous(found: Iterable[Backup], now: datetime) -> list[Backup]:
             ("week", each.made_at.isocalendar()[:2]) if age <= timedelta(weeks=_WEEKS) else None,
             ("format", each.why) if each.why.startswith("before-format") else None,
         ]
-        new = {span for span in spans if span} - seen
+        new = {span for span in spans if span} - covered
         if new or each.why == ASKED:
             kept.add(each.path)
-        seen |= new
+        covered |= new
     return [each for each in newest_first if each.path not in kept]
 
 
@@ -116,7 +116,7 @@ def copy(source: Path, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def put_back(backup: Path, project: Path) -> None:
+def overwrite(backup: Path, project: Path) -> None:
     """Overwrite the content of a project file with that of a backup, all of it or nothing."""
     _copy_into(backup, project)
 

@@ -142,7 +142,7 @@ class Classes:
             )
 
     def merge(self, label: int, target: int) -> None:
-        """Let all cells of a class count as those of another one; :meth:`part` takes it back.
+        """Let all cells of a class count as those of another one; :meth:`unmerge` takes it back.
 
         Classes that were merged into it before go with it. No annotation, review or act is changed.
 
@@ -157,8 +157,8 @@ class Classes:
                 raise ProjectError("Choose two different classes, neither of which is merged already.")
             self._record_merge(label, target)
 
-    def part(self, label: int) -> None:
-        """Make a class that was merged one of its own again, with the cells that it had.
+    def unmerge(self, label: int) -> None:
+        """Make a merged class one of its own again, with the cells that it had.
 
         Raises
         ------

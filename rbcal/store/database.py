@@ -85,6 +85,12 @@ class Database:
         with advice(self.path):
             return self.sqlite_utils.execute(sql, parameters).lastrowid or 0
 
+    def insert(self, table: str, **columns: Any) -> int:
+        """Insert one row, and return its id."""
+        places = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608  our names
+        return self.write(sql, tuple(columns.values()))
+
     def write_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement for each row."""
         with advice(self.path):
@@ -121,7 +127,7 @@ class Database:
                 raise
 
     @contextmanager
-    def moment(self) -> Iterator[None]:
+    def read_transaction(self) -> Iterator[None]:
         """All reads inside see the file as it is now, whatever others write meanwhile; nobody has to wait."""
         if self.sqlite_utils.conn.in_transaction:
             yield
@@ -154,9 +160,9 @@ def read_header(path: Path) -> Header | None:
     One that is closed is read as it lies there: else SQLite would put files of its own beside it, and leave
     them. One that somebody is at work on has such files already, and they have to be read, too.
     """
-    how = "mode=ro&immutable=1" if is_closed(path) else "mode=ro"
+    mode = "mode=ro&immutable=1" if is_closed(path) else "mode=ro"
     try:
-        with advice(path), closing(_connect(path, how)) as connection:
+        with advice(path), closing(_connect(path, mode)) as connection:
             ours, version = (
                 connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("application_id", "user_version")
@@ -213,10 +219,10 @@ def reading(path: Path, *, salvage: bool = False) -> Iterator[sqlite3.Connection
         connection.close()
 
 
-def _connect(path: Path, how: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
     """Open a connection on which a file cannot do more than hold rows: decisions/010."""
     connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?{how}",
+        f"{path.resolve().as_uri()}?{mode}",
         uri=True,
         timeout=_BUSY_SECONDS,
         isolation_level=None,  # autocommit: a transaction begins where we say so

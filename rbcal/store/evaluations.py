@@ -52,7 +52,7 @@ class Evaluations:
             )
 
     def save_detections(self, model_id: int, image_id: int, detections: Detections) -> None:
-        """Store what a model found in one annotated image, in place of what it found before."""
+        """Store what a model predicted in one annotated image, in place of what it predicted before."""
         self._db.write(
             "INSERT OR REPLACE INTO model_detection VALUES (?, ?, ?, ?)",
             (
@@ -74,7 +74,7 @@ class Evaluations:
         )
 
     def detections(self, model_id: int, split: Split = "test") -> dict[int, Detections]:
-        """Return what a model found in the images of the test set, or in other annotated ones, by image id.
+        """Return the detections of a model in the test set, or in other annotated images, by image id.
 
         Nothing for a pruned model. Classes that were merged count as their targets.
         """
@@ -84,12 +84,12 @@ class Evaluations:
             " WHERE model_id = ? AND split = ? ORDER BY image_id",
             (model_id, split),
         )
-        found = {}
+        detections = {}
         for row in rows:
             boxes = np.frombuffer(row["boxes"], "<f4").reshape(-1, 4)
             probs = np.frombuffer(row["probs"], "<f4").reshape(len(boxes), -1 if len(boxes) else 1)
-            found[row["image_id"]] = Detections(boxes, merges.probs(probs))
-        return found
+            detections[row["image_id"]] = Detections(boxes, merges.probs(probs))
+        return detections
 
     def of(self, model_id: int) -> Evaluation | None:
         """Return the evaluation of a model, or None."""

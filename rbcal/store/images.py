@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-from rbcal.store.database import Database, Row, now
+from rbcal.store.database import Database, now
 
 Split = Literal["work", "test"]
 
@@ -15,8 +15,8 @@ _DRAWN_GROUPS, _DRAWN_IMAGES, _DRAWN_ELSEWHERE = "synthetic slide *", "synthetic
 LARGEST_FILE = 999_000_000  # bytes; SQLite holds no row of more than 10^9
 
 _SELECT = """
-SELECT image.id, image.name, width, height, layer, image_group.name AS group_name, image.split,
-       current_review.id AS review_id, current_review.revision,
+SELECT image.id, image.name, width, height, layer, image_group.name AS "group",
+       image.split, current_review.id AS review_id, coalesce(current_review.revision, 0) AS revision,
        (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id) AS n_cells
 FROM image JOIN image_group ON image_group.id = image.group_id
 LEFT JOIN current_review ON current_review.image_id = image.id
@@ -115,12 +115,18 @@ class Images:
         with self._db.transaction():
             self.add_group(group, split)
             group_id = self._db.value("SELECT id FROM image_group WHERE name = ?", (group,))
-            image_id = self._db.write(
-                "INSERT INTO image (sha256, name, width, height, group_id, split, added_at, layer)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (digest(content), name, width, height, group_id, split, now(), layer),
+            image_id = self._db.insert(
+                "image",
+                sha256=digest(content),
+                name=name,
+                layer=layer,
+                width=width,
+                height=height,
+                group_id=group_id,
+                split=split,
+                added_at=now(),
             )
-            self._db.write("INSERT INTO image_content VALUES (?, ?)", (image_id, content))
+            self._db.insert("image_content", image_id=image_id, content=content)
             if perceptual_hash is not None:
                 self.save_hash(image_id, perceptual_hash)
         return image_id
@@ -128,21 +134,21 @@ class Images:
     def find(self, sha256: str) -> Image | None:
         """Return the image with these bytes, or None."""
         row = self._db.row(f"{_SELECT} WHERE image.sha256 = ?", (sha256,))
-        return None if row is None else _image(row)
+        return None if row is None else Image(**row)
 
     def get(self, image_id: int) -> Image:
         """Return one image."""
         row = self._db.row(f"{_SELECT} WHERE image.id = ?", (image_id,))
         if row is None:
             raise KeyError(image_id)
-        return _image(row)
+        return Image(**row)
 
     def named(self, name: str) -> list[Image]:
         """Return the images of that name; where there is none, the one of that number."""
         rows = self._db.rows(f"{_SELECT} WHERE image.name = ? ORDER BY image.id", (name,))
         if not rows and name.isdecimal():
             rows = self._db.rows(f"{_SELECT} WHERE image.id = CAST(? AS INTEGER)", (name,))
-        return [_image(row) for row in rows]
+        return [Image(**row) for row in rows]
 
     def content(self, image_id: int) -> bytes:
         """Return the bytes of the file as it was imported."""
@@ -156,25 +162,25 @@ class Images:
         """Return the small copy of an image, or None while it has none."""
         return self._db.value("SELECT content FROM thumbnail WHERE image_id = ?", (image_id,))
 
-    def keep_thumbnail(self, image_id: int, content: bytes) -> None:
+    def save_thumbnail(self, image_id: int, content: bytes) -> None:
         """Store a small copy of an image."""
         self._db.write("INSERT OR REPLACE INTO thumbnail VALUES (?, ?)", (image_id, content))
 
     def save_hash(self, image_id: int, perceptual_hash: bytes) -> None:
         """Store the perceptual hash of an image; an empty one says that its picture cannot be read."""
-        self._db.write("INSERT OR REPLACE INTO likeness VALUES (?, ?)", (image_id, perceptual_hash))
+        self._db.write("INSERT OR REPLACE INTO perceptual_hash VALUES (?, ?)", (image_id, perceptual_hash))
 
-    def likenesses(self) -> dict[int, bytes]:
-        """Return the perceptual hashes that are known, by image."""
+    def perceptual_hashes(self) -> dict[int, bytes]:
+        """Return the perceptual hashes that are stored, by image."""
         return dict(
-            self._db.tuples("SELECT image_id, hash FROM likeness WHERE hash <> x'' ORDER BY image_id")
+            self._db.tuples("SELECT image_id, hash FROM perceptual_hash WHERE hash <> x'' ORDER BY image_id")
         )
 
     def without_hash(self) -> list[int]:
-        """Return the images whose perceptual hash is not known yet, in the order of import."""
+        """Return the images without a stored perceptual hash, in the order of import."""
         rows = self._db.tuples(
             "SELECT id FROM image"
-            " WHERE NOT EXISTS (SELECT 1 FROM likeness WHERE image_id = image.id) ORDER BY id"
+            " WHERE NOT EXISTS (SELECT 1 FROM perceptual_hash WHERE image_id = image.id) ORDER BY id"
         )
         return [image_id for (image_id,) in rows]
 
@@ -250,19 +256,4 @@ class Images:
         return None if row is None else (row["height"], row["width"])
 
     def _where(self, condition: str) -> list[Image]:
-        return [_image(row) for row in self._db.rows(f"{_SELECT} WHERE {condition} ORDER BY image.id")]
-
-
-def _image(row: Row) -> Image:
-    return Image(
-        id=row["id"],
-        name=row["name"],
-        width=row["width"],
-        height=row["height"],
-        layer=row["layer"],
-        group=row["group_name"],
-        split=row["split"],
-        review_id=row["review_id"],
-        revision=row["revision"] or 0,
-        n_cells=row["n_cells"],
-    )
+        return [Image(**row) for row in self._db.rows(f"{_SELECT} WHERE {condition} ORDER BY image.id")]

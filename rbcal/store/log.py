@@ -21,14 +21,14 @@ ReviewStatus = Literal["open", "kept", "accepted_in_bulk", "changed", "drawn"]
 
 _ORIGINS = ("import", "begin", "save")  # acts that the expert goes on from, and undo does not go beyond
 _NO_END = 2**62  # later than any version
-_STATE = ("x1", "y1", "x2", "y2", "class", "how", "detection")
+_STATE = ("x1", "y1", "x2", "y2", "class", "review_status", "detection")
 _BEFORE, _AFTER = (", ".join(f"{name}_{when}" for name in _STATE) for when in ("before", "after"))
 
 
 class BoxState(NamedTuple):  # a dataclass would cost more than the row that it comes from
     """A box at one moment: ``x1, y1, x2, y2`` in image pixels, its label, and where it came from.
 
-    `how` is None for a box that was imported, or reviewed before this was kept; `detection_id` is None for
+    `review_status` is None for a box that was imported; `detection_id` is None for
     one that no model found.
     """
 
@@ -95,7 +95,7 @@ class Work:
     @property
     def boxes(self) -> Boxes:
         """The boxes as they are now."""
-        return after(self.start, self.acts)
+        return apply_acts(self.start, self.acts)
 
 
 class Log:
@@ -137,10 +137,16 @@ class Log:
                 )
             was = self._stored(image_id) if version else {}
             boxes = self.as_stored(image_id, boxes)
-            self._db.write(
-                "INSERT INTO act (image_id, version, kind, who, at, seconds, ranking_id, review_id)"
-                " VALUES (?, ?, ?, (SELECT expert FROM project), ?, ?, ?, ?)",
-                (image_id, version + 1, kind, now(), seconds, ranking_id, review_id),
+            self._db.insert(
+                "act",
+                image_id=image_id,
+                version=version + 1,
+                kind=kind,
+                who=self._db.value("SELECT expert FROM project"),
+                at=now(),
+                seconds=seconds,
+                ranking_id=ranking_id,
+                review_id=review_id,
             )
             changed = sorted(k for k in was.keys() | boxes.keys() if was.get(k) != boxes.get(k))
             self._db.write_many(
@@ -203,7 +209,7 @@ class Log:
         version = max((act.version for act in acts if act.kind in _ORIGINS), default=0)
         origin = acts[version - 1] if version else None
         ranking_id = None if origin is None else origin.ranking_id or self._ranking_of(origin.review_id)
-        return Work(origin, after({}, acts[:version]), ranking_id, tuple(acts[version:]))
+        return Work(origin, apply_acts({}, acts[:version]), ranking_id, tuple(acts[version:]))
 
     def reviewed(self, review_id: int) -> dict[int, BoxState]:
         """Return the boxes of an image as of one of its reviews, as :meth:`boxes` does."""
@@ -251,16 +257,16 @@ def read_acts(
     return [Act(*act, events=tuple(events.get(act[1], ()))) for act in acts]  # type: ignore[misc]
 
 
-def after(boxes: Boxes, acts: tuple[Act, ...] | list[Act]) -> dict[int, BoxState]:
+def apply_acts(boxes: Boxes, acts: tuple[Act, ...] | list[Act]) -> dict[int, BoxState]:
     """Return boxes as they are after some acts, by number."""
-    now_ = dict(boxes)
+    changed = dict(boxes)
     for act in acts:
         for event in act.events:
             if event.after is None:
-                now_.pop(event.box, None)
+                changed.pop(event.box, None)
             else:
-                now_[event.box] = event.after
-    return dict(sorted(now_.items()))
+                changed[event.box] = event.after
+    return dict(sorted(changed.items()))
 
 
 def _counted(boxes: Boxes, merges: Merges) -> dict[int, BoxState]:

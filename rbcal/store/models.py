@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from rbcal import __version__
 from rbcal.config import TrainConfig
 from rbcal.errors import ProjectError
 from rbcal.evaluation.metrics import Comparison
-from rbcal.store.database import Database, Row, now
+from rbcal.store.database import Database, now
 from rbcal.store.images import Image
+from rbcal.store.rows import from_json, from_row, to_json
 
 Purpose = Literal["train", "validate"]
 Chooser = Literal["gate", "expert"]
@@ -84,22 +84,19 @@ class Models:
         """
         used = [(purpose, image) for purpose, each in images.items() for image in each]
         with self._db.transaction():
-            model_id = self._db.write(
-                "INSERT INTO model (config, code_version, n_images, n_cells, n_bytes, sha256, seconds,"
-                " created_at, parent_id, kept_step, validation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    json.dumps(config.to_json()),
-                    __version__,
-                    len(used),
-                    sum(image.n_cells for _, image in used),
-                    len(checkpoint),
-                    hashlib.sha256(checkpoint).hexdigest(),
-                    seconds,
-                    now(),
-                    parent_id,
-                    kept_step,
-                    validation,
-                ),
+            model_id = self._db.insert(
+                "model",
+                parent_id=parent_id,
+                config=to_json(config),
+                code_version=__version__,
+                n_images=len(used),
+                n_cells=sum(image.n_cells for _, image in used),
+                kept_step=kept_step,
+                validation=validation,
+                n_bytes=len(checkpoint),
+                sha256=hashlib.sha256(checkpoint).hexdigest(),
+                seconds=seconds,
+                created_at=now(),
             )
             self._db.write_chunks("checkpoint_chunk", model_id, checkpoint)
             self._db.write_many(
@@ -111,7 +108,7 @@ class Models:
 
     def all(self) -> list[Model]:
         """Return the models, the oldest first."""
-        return [_model(row) for row in self._db.rows(f"{_SELECT} ORDER BY id")]
+        return [from_row(Model, row) for row in self._db.rows(f"{_SELECT} ORDER BY id")]
 
     def get(self, model_id: int) -> Model:
         """Return one model.
@@ -124,14 +121,14 @@ class Models:
         row = self._db.row(f"{_SELECT} WHERE id = ?", (model_id,))
         if row is None:
             raise ProjectError(f"This project has no model {model_id}.")
-        return _model(row)
+        return from_row(Model, row)
 
     def serving(self) -> Model | None:
         """Return the model that pre-annotates and ranks, or None before the first training."""
         model_id = self._db.value("SELECT model_id FROM serving ORDER BY id DESC LIMIT 1")
         return None if model_id is None else self.get(model_id)
 
-    def before(self) -> Model | None:
+    def previous(self) -> Model | None:
         """Return the model that served before the serving one and still can, or None: the way back."""
         model_id = self._db.value(
             "SELECT model_id FROM serving WHERE model_id <> (SELECT model_id FROM serving ORDER BY id DESC)"
@@ -152,23 +149,19 @@ class Models:
                 f"The checkpoint of model {model_id} was pruned, so it cannot serve. Choose another model."
             )
         with self._db.transaction():
-            self._db.write(
-                "INSERT INTO serving (model_id, chosen_by, at) VALUES (?, ?, ?)", (model_id, chosen_by, now())
-            )
+            self._db.insert("serving", model_id=model_id, chosen_by=chosen_by, at=now())
             self._db.write("UPDATE comparison SET question = 'answered' WHERE question = 'open'")
 
     def compare(self, model_id: int, serving_id: int, comparison: Comparison) -> None:
         """Store how a new model compares to the serving one; if it is worse, the expert is asked."""
         with self._db.transaction():
             self._db.write("UPDATE comparison SET question = 'answered' WHERE question = 'open'")
-            self._db.write(
-                "INSERT INTO comparison VALUES (?, ?, ?, ?)",
-                (
-                    model_id,
-                    serving_id,
-                    json.dumps(asdict(comparison)),
-                    "open" if comparison.worse else "none",
-                ),
+            self._db.insert(
+                "comparison",
+                model_id=model_id,
+                serving_id=serving_id,
+                result=to_json(comparison),
+                question="open" if comparison.worse else "none",
             )
 
     def question(self) -> Question | None:
@@ -176,11 +169,8 @@ class Models:
         row = self._db.row("SELECT * FROM comparison WHERE question = 'open'")
         if row is None:
             return None
-        return Question(
-            self.get(row["model_id"]),
-            self.get(row["rival_id"]),
-            Comparison.from_json(json.loads(row["result"])),
-        )
+        comparison = from_json(Comparison, row["result"])
+        return Question(self.get(row["model_id"]), self.get(row["serving_id"]), comparison)
 
     def trained_groups(self, model_id: int | None) -> set[str]:
         """Return the groups whose images taught a model or one of its ancestors."""
@@ -233,21 +223,3 @@ class Models:
 _SELECT = (
     "SELECT *, EXISTS (SELECT 1 FROM checkpoint_chunk WHERE model_id = model.id) AS has_weights FROM model"
 )
-
-
-def _model(row: Row) -> Model:
-    return Model(
-        id=row["id"],
-        config=TrainConfig.from_json(json.loads(row["config"])),
-        parent_id=row["parent_id"],
-        n_images=row["n_images"],
-        n_cells=row["n_cells"],
-        n_bytes=row["n_bytes"],
-        sha256=row["sha256"],
-        seconds=row["seconds"],
-        created_at=row["created_at"],
-        code_version=row["code_version"],
-        kept_step=row["kept_step"],
-        validation=row["validation"],
-        has_weights=bool(row["has_weights"]),
-    )

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from rbcal.errors import DamagedError, ProjectError
-from rbcal.store import backups
+from rbcal.store import backups, schema
 from rbcal.store.classes import Classes
 from rbcal.store.database import RESTORE, Database, Header, is_closed, now, read_header
 from rbcal.store.evaluations import Evaluations
@@ -18,9 +18,9 @@ from rbcal.store.images import Images
 from rbcal.store.jobs import Jobs
 from rbcal.store.log import Log
 from rbcal.store.models import Models
+from rbcal.store.queue import Queue
 from rbcal.store.rankings import Rankings
 from rbcal.store.reviews import Reviews
-from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations, schema_of_version
 from rbcal.store.simulations import Simulations
 from rbcal.store.snapshots import Snapshots
 from rbcal.store.summary import Summary
@@ -50,7 +50,7 @@ def project_path(name: str) -> Path:
 
 
 class Project:
-    """An open project file, with one room for each thing it holds.
+    """An open project file, with one attribute for each kind of thing it holds.
 
     Use it as a context manager and keep it open for one act only: opening takes about a millisecond, and
     pages, callbacks and the worker each open their own.
@@ -66,6 +66,7 @@ class Project:
         self.models = Models(database)
         self.snapshots = Snapshots(database)
         self.rankings = Rankings(database)
+        self.queue = Queue(database)
         self.evaluations = Evaluations(database)
         self.simulations = Simulations(database)
         self.targets = Targets(database)
@@ -91,7 +92,7 @@ class Project:
         try:
             with database.transaction():
                 _migrate(database)
-                database.write(f"PRAGMA application_id = {APPLICATION_ID}")
+                database.write(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 database.write(
                     "INSERT INTO project (id, name, created_at) VALUES (1, ?, ?)", (path.stem, now())
                 )
@@ -114,13 +115,13 @@ class Project:
             When the file is not ours, newer, or damaged. It is left byte for byte as it was.
         """
         header = check(path)
-        if header.user_version < USER_VERSION:
-            backups.keep(path, f"before-format-{USER_VERSION}")
+        if header.user_version < schema.USER_VERSION:
+            backups.create(path, f"before-format-{schema.USER_VERSION}")
         database = Database(path)
         try:
             if database.missing_bytes():
                 raise DamagedError(f"{path.name} is shorter than it should be: its end is missing. {RESTORE}")
-            if header.user_version < USER_VERSION:
+            if header.user_version < schema.USER_VERSION:
                 with database.transaction():
                     _migrate(database)
         except BaseException:
@@ -132,9 +133,9 @@ class Project:
         """Return a context in which all writes happen, or none."""
         return self._database.transaction()
 
-    def moment(self) -> AbstractContextManager[None]:
+    def read_transaction(self) -> AbstractContextManager[None]:
         """Return a context in which all reads see the project as it is now."""
-        return self._database.moment()
+        return self._database.read_transaction()
 
     @property
     def name(self) -> str:
@@ -171,8 +172,8 @@ class Project:
 
 
 def _migrate(database: Database) -> None:
-    migrations.apply(database.sqlite_utils)
-    database.write(f"PRAGMA user_version = {USER_VERSION}")
+    schema.migrations.apply(database.sqlite_utils)
+    database.write(f"PRAGMA user_version = {schema.USER_VERSION}")
 
 
 def check(path: Path) -> Header:
@@ -199,13 +200,13 @@ def check(path: Path) -> Header:
 
 
 def _judge(path: Path, header: Header | None) -> Header:
-    if header is None or header.application_id != APPLICATION_ID:
+    if header is None or header.application_id != schema.APPLICATION_ID:
         raise ProjectError(f"{path.name} is not an rbcal project. It was left as it is.")
-    if header.user_version > USER_VERSION:
+    if header.user_version > schema.USER_VERSION:
         raise ProjectError(
-            f"{path.name} was written by a newer rbcal: format {header.user_version}, not {USER_VERSION}. "
-            "Update rbcal to open it."
+            f"{path.name} was written by a newer rbcal: format {header.user_version}, "
+            f"not {schema.USER_VERSION}. Update rbcal to open it."
         )
-    if header.schema != schema_of_version(header.user_version):
+    if header.schema != schema.schema_of_version(header.user_version):
         raise DamagedError(f"{path.name} is damaged: its tables are not those of an rbcal project. {RESTORE}")
     return header

@@ -1,4 +1,4 @@
-"""The pool in the order of relevance, and every cell that a model found in it."""
+"""Rankings: the pool as one model scored it and a strategy ordered it, with every predicted cell."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from rbcal.config import ScoringConfig
 from rbcal.errors import ProjectError
-from rbcal.store.classes import CellClass, Classes, read_merges
+from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, Row, now
+from rbcal.store.rows import from_json, from_row, to_json, to_row
 from rbcal.types import EMBEDDING_SIZE, Floats, Ints
 
 _AT_ONCE = 500  # images whose cells are read at once; bounds the memory
-_CURRENT = "(SELECT max(id) FROM ranking WHERE finished_at IS NOT NULL)"
+CURRENT_RANKING = "(SELECT max(id) FROM ranking WHERE finished_at IS NOT NULL)"
 
 
 @dataclass(frozen=True)
 class StoredRanking:
     """One scoring of the pool, ordered by a strategy. It is stale when another model serves by now.
 
-    `situation` is what the strategy took into account.
+    `context` is what the strategy took into account.
     """
 
     id: int
@@ -57,27 +58,13 @@ class Score:
 
 @dataclass(frozen=True)
 class PoolState:
-    """What a model found in the pool when it was ranked."""
+    """What a model predicted in the pool when it was ranked."""
 
     model_id: int
     annotated_cells: int  # that the model was trained on
     n_images: int
-    n_found: float
+    n_cells: float
     n_flagged: float
-
-
-@dataclass(frozen=True)
-class QueueEntry:
-    """An image of the pool at its place in the queue; `score` is None while it is not scored.
-
-    `rare_names` are the rare classes that some of its cells may be of; `skipped` images were put off.
-    """
-
-    image_id: int
-    name: str
-    score: Score | None
-    rare_names: tuple[str, ...] = ()
-    skipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +102,7 @@ class Cell(NamedTuple):  # a dataclass would cost as much as the row that it com
     """A detected cell: box (4,) in pixels, its three scores, and its mean class distribution (C + 1,).
 
     `passes` (T, 4) are its boxes in the stochastic passes, to a fraction of a pixel; `bald`, `agreement`,
-    `rate` and `look` (D,) are what the strategies go by. None: they were not kept.
+    `rate` and `embedding` (D,) are what the strategies go by. None: they were not kept.
     """
 
     detection_id: int
@@ -146,69 +133,34 @@ class Rankings:
         """Start a ranking and return its id; it counts only once it is finished."""
         with self._db.transaction():
             self._db.write("DELETE FROM ranking WHERE finished_at IS NULL")  # what a dead worker left
-            return self._db.write(
-                "INSERT INTO ranking (model_id, config, created_at) VALUES (?, ?, ?)",
-                (model_id, json.dumps(config.to_json()), now()),
-            )
+            return self._db.insert("ranking", model_id=model_id, config=to_json(config), created_at=now())
 
     def add(self, ranking_id: int, image_id: int, score: Score, cells: list[Cell]) -> None:
-        """Store what was found in one image; the ids of `cells` are given by the store."""
+        """Store what the model predicted in one image; the ids of `cells` are given by the store."""
         with self._db.transaction():
-            self._db.write(
-                "INSERT INTO score"
-                " (ranking_id, image_id, relevance, n_cells, n_flagged, n_class, n_box, n_rare)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    ranking_id,
-                    image_id,
-                    score.relevance,
-                    score.n_cells,
-                    score.n_flagged,
-                    score.n_class,
-                    score.n_box,
-                    score.n_rare,
-                ),
-            )
+            self._db.insert("score", ranking_id=ranking_id, image_id=image_id, **to_row(score))
             self._db.write_many(
                 "INSERT INTO detection (ranking_id, image_id, x1, y1, x2, y2, u_d, u_c, u_r, probs, passes,"
-                " bald, agreement, rate, look) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        ranking_id,
-                        image_id,
-                        *cell.box.tolist(),
-                        cell.u_d,
-                        cell.u_c,
-                        cell.u_r,
-                        cell.probs.astype("<f4").tobytes(),
-                        None if cell.passes is None else (cell.passes - cell.box).astype("<f2").tobytes(),
-                        cell.bald,
-                        cell.agreement,
-                        cell.rate,
-                        None if cell.embedding is None else cell.embedding.astype("<f2").tobytes(),
-                    )
-                    for cell in cells
-                ],
+                " bald, agreement, rate, embedding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(ranking_id, image_id, *_columns(cell)) for cell in cells],
             )
             if cells:
-                threshold = self._config(ranking_id).rare_threshold
-                may_be = (np.stack([cell.probs[1:] for cell in cells]) > threshold).sum(axis=0)
-                self._db.write_many(
-                    "INSERT INTO class_score VALUES (?, ?, ?, ?)",
-                    [
-                        (ranking_id, image_id, int(label), int(may_be[label]))
-                        for label in np.flatnonzero(may_be)
-                    ],
-                )
+                self._count_likely_classes(ranking_id, image_id, cells)
 
-    def _config(self, ranking_id: int) -> ScoringConfig:
+    def _count_likely_classes(self, ranking_id: int, image_id: int, cells: list[Cell]) -> None:
         config = self._db.value("SELECT config FROM ranking WHERE id = ?", (ranking_id,))
-        return ScoringConfig.from_json(json.loads(config))
+        threshold = from_json(ScoringConfig, config).rare_threshold
+        counts = (np.stack([cell.probs[1:] for cell in cells]) > threshold).sum(axis=0)
+        self._db.write_many(
+            "INSERT INTO class_score VALUES (?, ?, ?, ?)",
+            [(ranking_id, image_id, int(label), int(counts[label])) for label in np.flatnonzero(counts)],
+        )
 
     def save_annotated_embeddings(self, ranking_id: int, embeddings: Floats) -> None:
         """Store what the model makes of cells in annotated images, (M, D)."""
         self._db.write(
-            "UPDATE ranking SET looks = ? WHERE id = ?", (embeddings.astype("<f2").tobytes(), ranking_id)
+            "UPDATE ranking SET annotated_embeddings = ? WHERE id = ?",
+            (embeddings.astype("<f2").tobytes(), ranking_id),
         )
 
     def found(self, ranking_id: int) -> Found:
@@ -228,7 +180,9 @@ class Rankings:
                 (ranking_id,),
             )
         ]
-        [(embeddings,)] = self._db.tuples("SELECT looks FROM ranking WHERE id = ?", (ranking_id,))
+        [(embeddings,)] = self._db.tuples(
+            "SELECT annotated_embeddings FROM ranking WHERE id = ?", (ranking_id,)
+        )
         parts = [
             self._cells_of(ranking_id, images[start : start + _AT_ONCE], start)
             for start in range(0, max(1, len(images)), _AT_ONCE)
@@ -242,7 +196,7 @@ class Rankings:
     def _cells_of(self, ranking_id: int, images: Sequence[int], first: int) -> tuple[NDArray[Any], ...]:
         """Return the columns of :class:`Found` for the cells of some images, `first` of which are before."""
         rows = self._db.tuples(
-            "SELECT wanted.key, probs, look, u_d, u_c, u_r, bald, agreement, rate"
+            "SELECT wanted.key, probs, embedding, u_d, u_c, u_r, bald, agreement, rate"
             " FROM json_each(?) AS wanted JOIN detection ON image_id = wanted.value AND ranking_id = ?"
             " ORDER BY wanted.key, detection.id",
             (json.dumps(list(images)), ranking_id),
@@ -267,12 +221,12 @@ class Rankings:
         ----------
         arranged : sequence of Arranged
             In the order of the queue. Images that are left out go to its end.
-        situation : mapping
+        context : mapping
             What the strategy took into account, JSON-serialisable.
         """
         with self._db.transaction():
             self._db.write(
-                "UPDATE ranking SET strategy = ?, situation = ? WHERE id = ?",
+                "UPDATE ranking SET strategy = ?, context = ? WHERE id = ?",
                 (strategy, json.dumps(context), ranking_id),
             )
             self._db.write(
@@ -301,92 +255,29 @@ class Rankings:
 
     def current(self) -> StoredRanking | None:
         """Return the last finished ranking, or None."""
-        current = self._db.value(f"SELECT {_CURRENT}")
+        current = self._db.value(f"SELECT {CURRENT_RANKING}")
         return None if current is None else self.get(current)
 
     def get(self, ranking_id: int) -> StoredRanking:
         """Return one ranking."""
         row = self._db.row(
-            "SELECT *, (SELECT model_id FROM serving ORDER BY serving.id DESC LIMIT 1) AS serving"
+            "SELECT *, model_id IS NOT (SELECT model_id FROM serving ORDER BY id DESC LIMIT 1) AS stale"
             " FROM ranking WHERE id = ?",
             (ranking_id,),
         )
         if row is None:
             raise KeyError(ranking_id)
-        return StoredRanking(
-            id=row["id"],
-            model_id=row["model_id"],
-            config=ScoringConfig.from_json(json.loads(row["config"])),
-            created_at=row["created_at"],
-            stale=row["serving"] != row["model_id"],
-            strategy=row["strategy"],
-            context=json.loads(row["situation"]),
-        )
-
-    def order(self, label: int | None = None) -> list[tuple[int, bool]]:
-        """Return the ids of the pool in the order of the queue, and whether each was put off.
-
-        It is that of the ranking's strategy; images not scored yet come last, as imported. With a `label`,
-        only images in which some cell may be of that class.
-        """
-        rows = self._db.rows(
-            f"""
-            SELECT image.id, EXISTS (SELECT 1 FROM skipped WHERE skipped.image_id = image.id) AS skipped
-            FROM image LEFT JOIN score ON score.image_id = image.id AND ranking_id = {_CURRENT}
-            WHERE split = 'work' AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)
-              AND (:labels IS NULL OR EXISTS (
-                SELECT 1 FROM class_score
-                WHERE ranking_id = {_CURRENT} AND class_score.image_id = image.id
-                  AND class_id IN (SELECT value FROM json_each(:labels))))
-            ORDER BY place NULLS LAST, relevance DESC NULLS LAST, image.id
-            """,  # noqa: S608  our own text
-            {"labels": None if label is None else json.dumps(read_merges(self._db).members(label))},
-        )
-        return [(row["id"], bool(row["skipped"])) for row in rows]
-
-    def entries(self, image_ids: Sequence[int]) -> list[QueueEntry]:
-        """Return what the queue shows of some images of the pool, in the order given."""
-        rows = self._db.rows(
-            f"""
-            SELECT image.id, image.name, score.*,
-                   EXISTS (SELECT 1 FROM skipped WHERE skipped.image_id = image.id) AS skipped,
-                   (SELECT json_group_array(class_id) FROM class_score
-                    WHERE class_score.image_id = image.id AND ranking_id = {_CURRENT}) AS likely
-            FROM json_each(?) AS wanted JOIN image ON image.id = wanted.value
-            LEFT JOIN score ON score.image_id = image.id AND ranking_id = {_CURRENT}
-            ORDER BY wanted.key
-            """,  # noqa: S608  our own text
-            (json.dumps(list(image_ids)),),
-        )
-        classes = Classes(self._db).all()
-        return [
-            QueueEntry(
-                row["id"],
-                row["name"],
-                _score(row),
-                tuple(dict.fromkeys(_rare_names(json.loads(row["likely"]), classes))),
-                bool(row["skipped"]),
-            )
-            for row in rows
-        ]
-
-    def queue(self, limit: int | None = None) -> list[QueueEntry]:
-        """Return the pool, the most relevant image first; images not scored yet come last, as imported."""
-        return self.entries([image_id for image_id, _ in self.order()[:limit]])
-
-    def skip(self, image_id: int) -> None:
-        """Put an image off: it stays where it is in the ranking, and waits until the others are done."""
-        self._db.write("INSERT OR REPLACE INTO skipped VALUES (?, ?)", (image_id, now()))
+        return from_row(StoredRanking, row)
 
     def score(self, ranking_id: int, image_id: int) -> Score | None:
         """Return the score of one image in one ranking, or None."""
         row = self._db.row(
             "SELECT * FROM score WHERE ranking_id = ? AND image_id = ?", (ranking_id, image_id)
         )
-        return None if row is None else _score(row)
+        return None if row is None else score_of(row)
 
     def cells(self, ranking_id: int, image_id: int) -> list[Cell]:
-        """Return the cells found in one image; a class younger than the model has probability 0."""
+        """Return the predicted cells of one image; a class younger than the model has probability 0."""
         rows = self._db.tuples(
             "SELECT id, u_d, u_c, u_r, x1, y1, x2, y2, probs, passes FROM detection"
             " WHERE ranking_id = ? AND image_id = ? ORDER BY id",
@@ -412,36 +303,23 @@ class Rankings:
         return read_merges(self._db).probs(stored)
 
     def history(self) -> list[PoolState]:
-        """Return what each finished ranking found in the pool of its time, the oldest first."""
+        """Return what each finished ranking predicted in the pool of its time, the oldest first."""
         rows = self._db.rows(
             "SELECT ranking.model_id, model.n_cells AS annotated_cells, count(*) AS n_images,"
-            " total(score.n_cells) AS n_found, total(n_flagged) AS n_flagged"
+            " total(score.n_cells) AS n_cells, total(n_flagged) AS n_flagged"
             " FROM ranking JOIN model ON model.id = ranking.model_id"
             " JOIN score ON score.ranking_id = ranking.id"
             " WHERE finished_at IS NOT NULL GROUP BY ranking.id ORDER BY ranking.id"
         )
         return [PoolState(**row) for row in rows]
 
-    def flagged_in_pool(self) -> int | None:
-        """Return how many flagged cells wait in the pool by the current ranking; None without a ranking."""
-        if self.current() is None:
-            return None
-        return int(
-            self._db.value(
-                f"SELECT total(n_flagged) FROM score JOIN image ON image.id = image_id"  # noqa: S608
-                f" WHERE ranking_id = {_CURRENT} AND split = 'work'"
-                " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)"
-            )
-        )
 
-
-def _rare_names(labels: Sequence[int], classes: Sequence[CellClass]) -> Iterator[str]:
-    """Yield the names of the rare classes that some labels count as."""
-    for label in labels:
-        target = classes[label].merged_into
-        counted = classes[label if target is None else target]
-        if counted.rare:
-            yield counted.name
+def _columns(cell: Cell) -> tuple[object, ...]:
+    """Return a cell as the columns of a detection, from x1 on."""
+    scores = (cell.u_d, cell.u_c, cell.u_r, cell.probs.astype("<f4").tobytes())
+    passes = None if cell.passes is None else (cell.passes - cell.box).astype("<f2").tobytes()
+    embedding = None if cell.embedding is None else cell.embedding.astype("<f2").tobytes()
+    return (*cell.box.tolist(), *scores, passes, cell.bald, cell.agreement, cell.rate, embedding)
 
 
 def _unpacked(passes: Sequence[bytes | None], boxes: Floats) -> Iterator[Floats | None]:
@@ -450,12 +328,10 @@ def _unpacked(passes: Sequence[bytes | None], boxes: Floats) -> Iterator[Floats 
     if not kept.any():
         return iter([None] * len(passes))
     shifts = np.frombuffer(b"".join(filter(None, passes)), "<f2").reshape(int(kept.sum()), -1, 4)
-    seen = iter(shifts.astype(np.float32) + boxes[kept, None])
-    return (next(seen) if each else None for each in kept)
+    unpacked = iter(shifts.astype(np.float32) + boxes[kept, None])
+    return (next(unpacked) if each else None for each in kept)
 
 
-def _score(row: Row) -> Score | None:
-    if row["relevance"] is None:
-        return None
-    names = ("relevance", "n_cells", "n_flagged", "n_class", "n_box", "n_rare", "value", "propensity")
-    return Score(**{name: row[name] for name in names}, terms=json.loads(row["terms"]))
+def score_of(row: Row) -> Score | None:
+    """Return the score in a row of an image; None where it is not scored."""
+    return None if row["relevance"] is None else from_row(Score, row)

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rbcal.errors import ConflictError
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, now
 from rbcal.store.images import Split
 from rbcal.store.log import Boxes, BoxState, Log, ReviewStatus
-from rbcal.types import Annotations, Floats, Ints
+from rbcal.store.outcomes import Outcomes, read_outcomes
+from rbcal.types import Annotations
 
 Origin = Literal["import", "expert"]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Review:
     """The annotations of one image as of one revision.
 
     `detection_ids` says, cell by cell, which detection it came from; None for a cell drawn by hand.
-    `how` says what the expert did with it; None where that was not kept.
+    `review_status` says what the expert did with it; None where it was imported.
     """
 
     revision: int
@@ -64,49 +63,6 @@ class Reviewed:
     created_at: str
 
 
-@dataclass(frozen=True, eq=False)
-class Outcomes:
-    """What became of N cells that a model had found, review after review.
-
-    Parameters
-    ----------
-    image : (N,) int64
-        The id of its image.
-    probs : (N, C + 1) float32
-    bald, agreement, rate : (N,) float32
-        What the model doubted then.
-    label : (N,) int64
-        The class that the expert left it with; -1: it was deleted.
-    changed : (N,) bool
-        The expert gave it another class, moved its box or deleted it.
-    looked : (N,) bool
-        The expert looked at it: it was kept, changed, deleted or a spot check. What was accepted in bulk or
-        saved without a look tells nothing about the model's doubts.
-    audit : (N,) bool
-        The image was drawn at random, not chosen.
-    """
-
-    image: Ints
-    probs: Floats
-    bald: Floats
-    agreement: Floats
-    rate: Floats
-    label: Ints
-    changed: Bools
-    read: Bools
-    audit: Bools
-
-    @classmethod
-    def none(cls) -> Outcomes:
-        """Return the outcomes of no review."""
-        numbers, flags, ids = np.empty(0, np.float32), np.empty(0, bool), np.empty(0, np.int64)
-        matrix = np.empty((0, 2), np.float32)
-        return cls(ids, matrix, numbers, numbers, numbers, ids, flags, flags, flags)
-
-    def __len__(self) -> int:
-        return len(self.image)
-
-
 class Reviews:
     """The annotations of one project."""
 
@@ -134,7 +90,7 @@ class Reviews:
             The revision that they take the place of; 0 for an image that was not annotated.
         detection_ids : M ids or None, optional
             The detection that each box came from.
-        how : M Hows or None, optional
+        review_status : M ReviewStatus or None, optional
             What the expert did with each box.
         ranking_id, seconds
             As in :meth:`save_boxes`.
@@ -188,7 +144,7 @@ class Reviews:
         Parameters
         ----------
         version : int
-            Of the boxes, in the log, that the saver saw last.
+            Of the boxes, in the log, that the saver started from.
         spot_checks : {detection id: wrong}, optional
             Green boxes that came back at random, and whether the expert changed or deleted them.
         ranking_id : int, optional
@@ -205,10 +161,14 @@ class Reviews:
             boxes = self._log.as_stored(image_id, boxes)
             revision = self.revision(image_id) + 1
             before = self._log.work(image_id).seconds if version else 0.0
-            review_id = self._db.write(
-                "INSERT INTO review (image_id, revision, origin, ranking_id, seconds, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (image_id, revision, origin, ranking_id, before + seconds, now()),
+            review_id = self._db.insert(
+                "review",
+                image_id=image_id,
+                revision=revision,
+                origin=origin,
+                ranking_id=ranking_id,
+                seconds=before + seconds,
+                created_at=now(),
             )
             self._log.record(
                 image_id,
@@ -219,7 +179,7 @@ class Reviews:
                 review_id=review_id,
             )
             self._db.write_many(
-                "INSERT INTO annotation (review_id, class_id, x1, y1, x2, y2, detection_id, how)"
+                "INSERT INTO annotation (review_id, class_id, x1, y1, x2, y2, detection_id, review_status)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (review_id, each.label, *each.box, each.detection_id, each.review_status)
@@ -318,54 +278,14 @@ class Reviews:
 
     def outcomes(self) -> Outcomes:
         """Return what became of the model's cells in the first review of each image, in order of time."""
-        rows = self._db.tuples(
-            """
-            SELECT review.image_id, detection.probs, bald, agreement, rate, class_id, how, wrong, propensity
-            FROM review JOIN detection ON detection.ranking_id = review.ranking_id
-              AND detection.image_id = review.image_id
-            LEFT JOIN annotation ON annotation.review_id = review.id
-              AND annotation.detection_id = detection.id
-            LEFT JOIN spot_check ON spot_check.review_id = review.id
-              AND spot_check.detection_id = detection.id
-            LEFT JOIN score ON score.ranking_id = review.ranking_id AND score.image_id = review.image_id
-            WHERE origin = 'expert' AND revision = 1 AND bald IS NOT NULL
-            ORDER BY review.id, detection.id
-            """
-        )
-        if not rows:
-            return Outcomes.none()
-        image, probs, bald, agreement, rate, label, review_status, wrong, propensity = zip(*rows, strict=True)
-        merges = read_merges(self._db)
-        label = tuple(None if each is None else merges.target(each) for each in label)
-        known = [merges.probs(np.frombuffer(each, "<f4")) for each in probs]
-        n_columns = max(len(each) for each in known)  # a class may have joined meanwhile
-        widened = np.stack([np.pad(each, (0, n_columns - len(each))) for each in known])
-        found = widened[:, 1:].argmax(axis=1)
-        changed = [
-            bool(check) if check is not None else now is None or act == "changed" or now != was
-            for check, now, act, was in zip(wrong, label, review_status, found, strict=True)
-        ]
-        read = [
-            check is not None or now is None or act not in ("open", "accepted_in_bulk")
-            for check, now, act in zip(wrong, label, review_status, strict=True)
-        ]
-        return Outcomes(
-            image=np.array(image, np.int64),
-            probs=widened,
-            bald=np.array(bald, np.float32),
-            agreement=np.array(agreement, np.float32),
-            rate=np.array(rate, np.float32),
-            label=np.array([-1 if each is None else each for each in label], np.int64),
-            changed=np.array(changed),
-            read=np.array(read),
-            audit=np.array([each is not None for each in propensity]),
-        )
+        return read_outcomes(self._db)
 
     def times(self) -> tuple[list[float], list[int], list[int]]:
         """Return seconds, cells and changed cells of each first review by the expert."""
         rows = self._db.tuples(
             "SELECT seconds, (SELECT count(*) FROM annotation WHERE review_id = review.id),"
-            " (SELECT count(*) FROM annotation WHERE review_id = review.id AND how IN ('changed', 'drawn'))"
+            " (SELECT count(*) FROM annotation WHERE review_id = review.id"
+            " AND review_status IN ('changed', 'drawn'))"
             " + (SELECT count(*) FROM detection WHERE detection.ranking_id = review.ranking_id"
             "    AND detection.image_id = review.image_id AND NOT EXISTS"
             "    (SELECT 1 FROM annotation WHERE review_id = review.id AND detection_id = detection.id))"
@@ -378,7 +298,7 @@ class Reviews:
         self, review_id: int
     ) -> tuple[Annotations, tuple[int | None, ...], tuple[ReviewStatus | None, ...]]:
         cells = self._db.tuples(
-            "SELECT x1, y1, x2, y2, class_id, detection_id, how FROM annotation WHERE review_id = ?"
+            "SELECT x1, y1, x2, y2, class_id, detection_id, review_status FROM annotation WHERE review_id = ?"
             " ORDER BY id",
             (review_id,),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from rbcal.errors import ProjectError
 from rbcal.store.database import Database, now
 from rbcal.store.images import Image
 from rbcal.store.models import Purpose
+from rbcal.store.rows import from_row, to_json
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,17 @@ class Snapshots:
         used = [(purpose, image) for purpose, each in images.items() for image in each]
         with self._db.transaction():
             self.discard()
-            self._db.write(
-                "INSERT INTO snapshot VALUES"
-                " (1, (SELECT id FROM job WHERE state = 'running'), ?, ?, ?, ?, ?, ?, ?)",
-                (parent_id, json.dumps(config.to_json()), n_classes, step, seconds, len(state), now()),
+            self._db.insert(
+                "snapshot",
+                id=1,
+                job_id=self._db.value("SELECT id FROM job WHERE state = 'running'"),
+                parent_id=parent_id,
+                config=to_json(config),
+                n_classes=n_classes,
+                step=step,
+                seconds=seconds,
+                n_bytes=len(state),
+                created_at=now(),
             )
             self._db.write_chunks("snapshot_chunk", 1, state)
             self._db.write_many(
@@ -72,18 +79,8 @@ class Snapshots:
         row = self._db.row("SELECT * FROM snapshot")
         if row is None:
             return None
-        images = self._db.rows("SELECT purpose, image_id, review_id FROM snapshot_image ORDER BY position")
-        return Snapshot(
-            job_id=row["job_id"],
-            parent_id=row["parent_id"],
-            config=TrainConfig.from_json(json.loads(row["config"])),
-            n_classes=row["n_classes"],
-            step=row["step"],
-            seconds=row["seconds"],
-            n_bytes=row["n_bytes"],
-            created_at=row["created_at"],
-            image_revisions=tuple((each["purpose"], each["image_id"], each["review_id"]) for each in images),
-        )
+        images = self._db.tuples("SELECT purpose, image_id, review_id FROM snapshot_image ORDER BY position")
+        return from_row(Snapshot, {**row, "image_revisions": images})
 
     def state(self) -> bytes:
         """Return what the training itself wrote down.

@@ -16,9 +16,9 @@ from typing import Any
 from safetensors import SafetensorError, deserialize
 
 from rbcal.errors import ProjectError
+from rbcal.store import schema
 from rbcal.store.database import advice, missing_bytes, reading, schema_of
-from rbcal.store.log import BoxState, after, read_acts
-from rbcal.store.schema import APPLICATION_ID, USER_VERSION, schema_of_version
+from rbcal.store.log import BoxState, apply_acts, read_acts
 
 _UNREADABLE = (
     sqlite3.DatabaseError,
@@ -33,7 +33,7 @@ class _DoubtfulError(Exception):
 
 @dataclass
 class Check:
-    """One thing that must hold: of `n` that were looked at, `problems` says which do not, and why.
+    """One thing that must hold: of `n` that were checked, `problems` says which do not, and why.
 
     `lost` is what these problems cost the user, and `doubtful` what can be read, but nothing vouches for it.
     """
@@ -53,7 +53,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found in a project file, check by check."""
+    """The state of a project file, check by check."""
 
     path: Path
     checks: tuple[Check, ...]
@@ -114,12 +114,12 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
     ours, version = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
     )
-    if ours != APPLICATION_ID:
+    if ours != schema.APPLICATION_ID:
         raise ProjectError(f"{path.name} is not an rbcal project, or the page that says so is lost.")
-    if version != USER_VERSION:
+    if version != schema.USER_VERSION:
         raise ProjectError(
-            f"{path.name} has format {version}; this rbcal verifies format {USER_VERSION}. Open the project "
-            "once, which brings an older one up to date, or update rbcal."
+            f"{path.name} has format {version}; this rbcal verifies format {schema.USER_VERSION}. "
+            "Open the project once, which brings an older one up to date, or update rbcal."
         )
 
 
@@ -132,10 +132,10 @@ def _database(connection: sqlite3.Connection, path: Path) -> Check:
     if missing_bytes(connection, path):
         check.problems.append("the file is shorter than it should be")
     with _noting(check):
-        found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
-        check.problems += [line for line in found if line != "ok"]
+        lines = [row[0] for row in connection.execute("PRAGMA integrity_check")]
+        check.problems += [line for line in lines if line != "ok"]
     with _noting(check):
-        wanted, there = schema_of_version(USER_VERSION), schema_of(connection)
+        wanted, there = schema.schema_of_version(schema.USER_VERSION), schema_of(connection)
         check.problems += [f"{kind} {name} is missing or altered" for kind, name, _ in sorted(wanted - there)]
         check.problems += [f"{kind} {name} is not ours" for kind, name, _ in sorted(there - wanted)]
     return check
@@ -175,7 +175,7 @@ def _test_set(connection: sqlite3.Connection) -> Check:
 def _pictures(connection: sqlite3.Connection) -> Check:
     """Every picture is, byte by byte, the file that was imported."""
 
-    def look(image_id: int) -> str | None:
+    def find_problem(image_id: int) -> str | None:
         name, sha256 = _one(connection, "SELECT name, sha256 FROM image WHERE id = ?", image_id)
         (content,) = _one(connection, "SELECT content FROM image_content WHERE image_id = ?", image_id)
         if hashlib.sha256(content).hexdigest() != sha256:
@@ -183,17 +183,18 @@ def _pictures(connection: sqlite3.Connection) -> Check:
         return None
 
     sources = ["SELECT id FROM image", "SELECT image_id FROM image_content", "SELECT image_id FROM review"]
-    return _check_each(connection, Check("pictures", "image"), sources, look)
+    return _check_each(connection, Check("pictures", "image"), sources, find_problem)
 
 
 def _reviews(connection: sqlite3.Connection) -> Check:
     """Every review is what the log comes to at that act."""
 
-    def look(review_id: int) -> str | None:
+    def find_problem(review_id: int) -> str | None:
         image_id, revision = _one(connection, "SELECT image_id, revision FROM review WHERE id = ?", review_id)
         here = f"review {revision} of image {image_id}"
         stored = connection.execute(
-            "SELECT x1, y1, x2, y2, class_id, how, detection_id FROM annotation WHERE review_id = ?",
+            "SELECT x1, y1, x2, y2, class_id, review_status, detection_id FROM annotation"
+            " WHERE review_id = ?",
             (review_id,),
         ).fetchall()
         try:
@@ -207,7 +208,7 @@ def _reviews(connection: sqlite3.Connection) -> Check:
         return None
 
     sources = ["SELECT id FROM review", "SELECT review_id FROM act", "SELECT review_id FROM annotation"]
-    return _check_each(connection, Check("reviews", "review"), sources, look)
+    return _check_each(connection, Check("reviews", "review"), sources, find_problem)
 
 
 def _logged(connection: sqlite3.Connection, image_id: int, review_id: int) -> list[tuple[Any, ...]] | None:
@@ -219,31 +220,31 @@ def _logged(connection: sqlite3.Connection, image_id: int, review_id: int) -> li
     )
     if version is None:
         return None
-    boxes = after({}, read_acts(_rows(connection), image_id, version))
+    boxes = apply_acts({}, read_acts(_rows(connection), image_id, version))
     return [(*state.box, state.label, state.review_status, state.detection_id) for state in boxes.values()]
 
 
 def _log(connection: sqlite3.Connection) -> Check:
     """No log has a gap, and each act follows from the one before."""
 
-    def look(image_id: int) -> str | None:
+    def find_problem(image_id: int) -> str | None:
         boxes: dict[int, BoxState] = {}
         for place, act in enumerate(read_acts(_rows(connection), image_id), start=1):
             if act.version != place:
                 return f"the log of image {image_id} lacks act {place}"
             if any(boxes.get(event.box) != event.before for event in act.events):
                 return f"act {place} on image {image_id} does not follow from the one before"
-            boxes = after(boxes, [act])
+            boxes = apply_acts(boxes, [act])
         return None
 
     sources = ["SELECT image_id FROM act", "SELECT image_id FROM event", "SELECT image_id FROM review"]
-    return _check_each(connection, Check("logs", "the log of image"), sources, look)
+    return _check_each(connection, Check("logs", "the log of image"), sources, find_problem)
 
 
 def _checkpoints(connection: sqlite3.Connection) -> Check:
     """Every checkpoint that is kept has the hash of its training, and opens as safetensors."""
 
-    def look(model_id: int) -> str | None:
+    def find_problem(model_id: int) -> str | None:
         n_bytes, sha256 = _one(connection, "SELECT n_bytes, sha256 FROM model WHERE id = ?", model_id)
         chunks = connection.execute(
             "SELECT content FROM checkpoint_chunk WHERE model_id = ? ORDER BY position", (model_id,)
@@ -258,18 +259,21 @@ def _checkpoints(connection: sqlite3.Connection) -> Check:
         return None
 
     sources = ["SELECT DISTINCT model_id FROM checkpoint_chunk"]
-    return _check_each(connection, Check("checkpoints", "the weights of model"), sources, look)
+    return _check_each(connection, Check("checkpoints", "the weights of model"), sources, find_problem)
 
 
 # ---- reading what may be damaged ---------------------------------------------------------------------
 
 
 def _check_each(
-    connection: sqlite3.Connection, check: Check, sources: Sequence[str], look: Callable[[int], str | None]
+    connection: sqlite3.Connection,
+    check: Check,
+    sources: Sequence[str],
+    find_problem: Callable[[int], str | None],
 ) -> Check:
-    """Look at everything of one kind by itself; what cannot be read is a problem, and lost.
+    """Check everything of one kind by itself; what cannot be read is a problem, and lost.
 
-    `sources` are queries for the ids of all there is; where one cannot be read, another may know them.
+    `sources` are queries for the ids of all there is; where one cannot be read, another may have them.
     """
     numbers: set[int] = set()
     for source in sources:
@@ -278,7 +282,7 @@ def _check_each(
     check.n = len(numbers)
     for number in sorted(numbers):
         try:
-            problem = look(number)
+            problem = find_problem(number)
         except _DoubtfulError as err:
             check.problems.append(str(err))
             check.doubtful.append(str(err))

@@ -165,7 +165,7 @@ def plant(
             project.rankings.add(ranking_id, images[-1], _score(cells, config), cells)
         if ranked:
             project.rankings.finish(ranking_id)
-        return [image_id for image_id, _ in project.rankings.order()]
+        return [image_id for image_id, _ in project.queue.order()]
 
 
 def _add(project: Project, pixels: synth.Pixels, name: str) -> int:

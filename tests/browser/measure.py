@@ -253,7 +253,7 @@ def acts(project_file: Path, coco: Path, n_images: int, ways: Sequence[Callable[
             shutil.copy(project_file, path)
             with Project.open(path) as project:
                 truths = read_truth(coco, project.classes.names())
-                images = [project.images.get(image_id) for image_id, _ in project.rankings.order()][:n_images]
+                images = [project.images.get(image_id) for image_id, _ in project.queue.order()][:n_images]
             n_acts = n_cells = corrections = 0
             start = time.perf_counter()
             with browse(Path(folder)) as (page, address, _):

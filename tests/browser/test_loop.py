@@ -56,7 +56,7 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     wait_for_the_end(page)
 
     with Project.open(path) as project:
-        first, *_ = project.rankings.queue()
+        first, *_ = project.queue.top()
     cells = found(path, first.image_id)
     moved, relabelled = inner(cells, 2, width=320, height=240)
     page.goto(f"{server}/review?project=loop")
@@ -79,7 +79,7 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
         assert np.abs(box - (cell.box + shift)).max() < 0.5, detection
         assert kept_label == (label if cell is relabelled else cell.label), detection
     with Project.open(path) as project:
-        assert first.image_id not in [entry.image_id for entry in project.rankings.queue()]
+        assert first.image_id not in [entry.image_id for entry in project.queue.top()]
 
     start_training(page, server, 5, "Only train")
     wait_for_the_end(page)

@@ -24,14 +24,14 @@ def test_a_skipped_image_waits_and_can_be_reached_again(projects: Path, page: Pa
     expect(page.get_by_text("2 of 3")).to_be_visible()
     canvas.ready()
     with Project.open(path) as project:
-        assert project.rankings.order() == [(images[0], True), (images[1], False), (images[2], False)]
+        assert project.queue.order() == [(images[0], True), (images[1], False), (images[2], False)]
     page.locator(".strip button.skipped").click()
     expect(page.get_by_text("1 of 3")).to_be_visible()
     canvas.ready()
     page.keyboard.press("Enter")
     eventually(lambda: reviewed(path, images[0]) is not None, "the review is stored")
     with Project.open(path) as project:
-        assert project.rankings.order() == [(images[1], False), (images[2], False)]
+        assert project.queue.order() == [(images[1], False), (images[2], False)]
 
 
 def test_the_strip_says_what_there_is_to_do_in_each_image(projects: Path, page: Page, open_review: Open):
@@ -42,7 +42,7 @@ def test_the_strip_says_what_there_is_to_do_in_each_image(projects: Path, page: 
     expect(items).to_have_count(3)
     expect(items.first).to_have_attribute("aria-current", "true")
     with Project.open(path) as project:
-        for item, entry in zip(items.all(), project.rankings.queue(), strict=True):
+        for item, entry in zip(items.all(), project.queue.top(), strict=True):
             assert item.get_attribute("data-image") == str(entry.image_id)
             assert f"R {entry.score.relevance:.0f}" in item.inner_text()
             assert f"{entry.score.n_flagged} red" in item.inner_text()

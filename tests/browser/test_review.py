@@ -120,7 +120,7 @@ def test_five_edits_and_a_hasty_save_are_stored_box_by_box(projects: Path, page:
     assert review.origin == "expert"
     assert 0 < review.seconds < 60
     with Project.open(path) as project:
-        assert image_id not in [entry.image_id for entry in project.rankings.queue()]
+        assert image_id not in [entry.image_id for entry in project.queue.top()]
     expect(page.get_by_text("001.png", exact=True)).to_be_visible()
     expect(page.get_by_text("Saved 000.png")).to_be_visible()
 

@@ -9,7 +9,7 @@ import pytest
 
 from rbcal.acquisition.calibration import Bin
 from rbcal.charts import calibration as view
-from rbcal.store.reviews import Outcomes
+from rbcal.store.outcomes import Outcomes
 
 
 def reviewed(n_images, n_cells=20, *, seed=0, audit=()):

@@ -50,19 +50,19 @@ def main() -> int:
     parser.add_argument("--only", default="", help="part of the name of a scene")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        plan = []
+        scenes_to_kill = []
         for number, (kind, share) in enumerate(SHARES.items()):
             if options.only in kind.name:
                 (home := Path(folder) / str(number)).mkdir()
                 kills = options.kills if options.only else max(1, round(options.kills * share))
-                plan.append((kind(home), kills, Tally(kind.name)))
+                scenes_to_kill.append((kind(home), kills, Tally(kind.name)))
         for part in range(_ROUNDS):
-            for scene, kills, tally in plan:
+            for scene, kills, tally in scenes_to_kill:
                 numbers = range(kills * part // _ROUNDS, kills * (part + 1) // _ROUNDS)
                 repeat(scene, numbers, options.seed, tally)
             print(f"\nAfter round {part + 1} of {_ROUNDS}, seed {options.seed}:", flush=True)
-            print(table([tally for *_, tally in plan]), flush=True)
-    tallies = [tally for *_, tally in plan]
+            print(table([tally for *_, tally in scenes_to_kill]), flush=True)
+    tallies = [tally for *_, tally in scenes_to_kill]
     for line in [line for each in tallies for line in each.losses + each.unsound]:
         print(f"- {line}")
     return int(not all(each.clean for each in tallies))

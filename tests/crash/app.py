@@ -59,9 +59,9 @@ class Server:
         folder.mkdir()
         path = folder / "p.rbcal"
         image_id = plant(path, 1)[0]
-        found = next(filter(None, map(shutil.which, BROWSERS)))
+        chromium = next(filter(None, map(shutil.which, BROWSERS)))
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+            browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
             page = browser.new_context(viewport={"width": 1700, "height": 1000}).new_page()
             page.set_default_timeout(60_000)
             server, address = start(folder)

@@ -24,7 +24,7 @@ from tests.conftest import add_image
 from tests.crash.editor import changed
 
 Content = dict[str, dict[int, Any]]  # what a file holds: pictures, reviews, logs, checkpoints; by id
-_TOLD = ("pictures", "reviews", "checkpoints")  # in which no change may go unnoticed
+_NOTICED = ("pictures", "reviews", "checkpoints")  # in which no change may go unnoticed
 _UNREADABLE = (sqlite3.Error, OverflowError, TypeError, UnicodeDecodeError)
 
 
@@ -47,20 +47,20 @@ def plant_real(path: Path) -> None:
 
 def contents(path: Path) -> Content:
     """Return what can be read, one by one, through a connection that cannot write."""
-    found: Content = {name: {} for name in ("pictures", "reviews", "logs", "log notes", "checkpoints")}
+    content: Content = {name: {} for name in ("pictures", "reviews", "logs", "log notes", "checkpoints")}
     with reading(path, salvage=True) as connection:
 
         def rows(sql: str, values: Any = ()) -> list[Any]:
             return connection.execute(sql, values).fetchall()
 
-        def take(kind: str, number: int, read: Any) -> None:
+        def take(kind: str, number: int, read_one: Any) -> None:
             with suppress(*_UNREADABLE):  # it is lost
-                found[kind][number] = read()
+                content[kind][number] = read_one()
 
         for number in range(1, 40):
             for kind, read in _READERS.items():
                 take(kind, number, lambda read=read, number=number: read(rows, number))
-    return {kind: {key: value for key, value in each.items() if value} for kind, each in found.items()}
+    return {kind: {key: value for key, value in each.items() if value} for kind, each in content.items()}
 
 
 def _picture(rows: Any, number: int) -> Any:
@@ -71,7 +71,7 @@ def _picture(rows: Any, number: int) -> Any:
 
 
 def _review(rows: Any, number: int) -> Any:
-    cells = "SELECT x1, y1, x2, y2, class_id, how, detection_id FROM annotation WHERE review_id = ?"
+    cells = "SELECT x1, y1, x2, y2, class_id, review_status, detection_id FROM annotation WHERE review_id = ?"
     head = "SELECT image_id, revision FROM review WHERE id = ?"
     return rows(head, (number,)) and [rows(head, (number,)), sorted(rows(cells, (number,)), key=repr)]
 
@@ -104,7 +104,7 @@ _READERS = {
 class Census:
     """What became of so many damaged files."""
 
-    found: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     lies: list[str] = field(default_factory=list)
 
 
@@ -126,9 +126,9 @@ def trial(folder: Path, whole: bytes, original: Content, rng: Random, census: Ce
     path.write_bytes(content)
     try:
         Project.open(path).close()
-        census.found["opened"] += 1
+        census.counts["opened"] += 1
     except RbcalError:
-        census.found["refused"] += 1
+        census.counts["refused"] += 1
         if path.read_bytes() != content or list(folder.iterdir()) != [path]:
             census.lies.append(f"{what}: refused, but not left as it was: {sorted(folder.iterdir())}")
     except Exception as err:
@@ -136,7 +136,7 @@ def trial(folder: Path, whole: bytes, original: Content, rng: Random, census: Ce
     try:
         given = verify(path)
     except ProjectError:
-        census.found["verify: cannot be read at all"] += 1
+        census.counts["verify: cannot be read at all"] += 1
     except Exception as err:
         census.lies.append(f"{what}: verify raised {type(err).__name__}: {err}")
     else:
@@ -147,19 +147,19 @@ def trial(folder: Path, whole: bytes, original: Content, rng: Random, census: Ce
 
 
 def _judge(what: str, given: Verification, path: Path, original: Content, census: Census) -> None:
-    census.found["verify: damaged" if not given.ok else "verify: whole"] += 1
+    census.counts["verify: damaged" if not given.ok else "verify: whole"] += 1
     now = contents(path)
     differ = {kind for kind in original if now[kind] != original[kind]}
     if given.ok and differ:
-        census.found[f"unnoticed: {', '.join(sorted(differ))}"] += 1
-        if differ & set(_TOLD):
+        census.counts[f"unnoticed: {', '.join(sorted(differ))}"] += 1
+        if differ & set(_NOTICED):
             census.lies.append(f"{what}: verify calls it whole, but {sorted(differ)} differ")
     for line in given.safe:
         safe, _, kind = re.fullmatch(r"(\d+) of (\d+) (\w+)", line).groups()
         same = sum(now[kind].get(key) == value for key, value in original[kind].items())
         if int(safe) > same and not (kind == "logs" and given.ok):
-            census.found[f"called safe, but not: {kind}"] += 1
-            if kind in _TOLD:
+            census.counts[f"called safe, but not: {kind}"] += 1
+            if kind in _NOTICED:
                 census.lies.append(f"{what}: {line} are called safe, but {same} are")
 
 

@@ -73,8 +73,8 @@ class PageLimit:
         self._connect = database._connect
 
     def fill(self, but: int = 0) -> None:
-        def connect(path: Path, review_status: str):
-            connection = self._connect(path, review_status)
+        def connect(path: Path, mode: str):
+            connection = self._connect(path, mode)
             size = connection.execute("PRAGMA page_size").fetchone()[0]
             connection.execute(f"PRAGMA max_page_count = {max(1, but // size)}")  # at least those there are
             return connection

@@ -10,7 +10,7 @@ from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from tests.crash.kill import say, say_ready
 
-HOWS = ("open", "kept", "changed", "drawn")
+STATUSES = ("open", "kept", "changed", "drawn")
 
 
 def plain(boxes: dict[int, BoxState]) -> dict[str, list[object]]:
@@ -31,7 +31,7 @@ def changed(boxes: dict[int, BoxState], rng: random.Random, number: int) -> dict
     if what == "remove":
         del boxes[chosen]
     elif what == "label":
-        boxes[chosen] = state._replace(label=(state.label + 1) % 3, review_status=rng.choice(HOWS))
+        boxes[chosen] = state._replace(label=(state.label + 1) % 3, review_status=rng.choice(STATUSES))
     else:
         boxes[chosen] = state._replace(box=tuple(side + 0.1 for side in state.box))
     return boxes

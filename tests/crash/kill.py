@@ -162,8 +162,8 @@ def kill_after(program: Program, delay: float) -> list[Any]:
 
 def expect_sound(path: Path) -> None:
     """Raise if a project file is not whole."""
-    found = verify(path)
-    assert found.ok, [problem for check in found.checks for problem in check.problems][:3]
+    verification = verify(path)
+    assert verification.ok, [problem for check in verification.checks for problem in check.problems][:3]
 
 
 def repeat(scene: Scene, numbers: Iterable[int], seed: int, tally: Tally) -> Tally:

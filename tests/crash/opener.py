@@ -1,4 +1,4 @@
-"""A program that opens a project, of whatever format: ``python -m tests.crash.opener FILE``."""
+"""A program that upgrades a project to the next format: ``python -m tests.crash.opener FILE``."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from pathlib import Path
 
 from rbcal.store.project import Project
 from rbcal.store.schema import schema_of_version
+from tests.crash import older
 from tests.crash.kill import say, say_ready
 
 
 def main(path: Path) -> None:
     """Open a project and close it."""
-    for version in (1, 2, 3, 4):
-        schema_of_version(version)  # what is computed once is not what shall be killed
-    say_ready()
-    Project.open(path).close()
-    say({"opened": path.name})
+    with older.next_format():
+        for version in (older.OLD, older.NEW):
+            schema_of_version(version)  # what is computed once is not what shall be killed
+        say_ready()
+        Project.open(path).close()
+        say({"opened": path.name})
 
 
 if __name__ == "__main__":

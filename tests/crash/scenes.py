@@ -12,7 +12,6 @@ from rbcal.review import history as shapes
 from rbcal.store import backups
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project, check
-from rbcal.store.schema import USER_VERSION
 from rbcal.types import Annotations
 from tests.browser.driver import plant
 from tests.conftest import CLASSES, add_image, write_coco
@@ -187,43 +186,44 @@ class Importing:
 
 
 class Migrating:
-    """A file of an older format on its way to this one."""
+    """A file of this format on its way to the next one."""
 
     name = "migration"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.templates = {
-            version: (path := folder / f"format{version}.rbcal", older.plant_older(path, version))
-            for version in range(1, USER_VERSION)
-        }
-        shutil.copy(folder / "format1.rbcal", folder / "whole.rbcal")
+        self.template = folder / "template.rbcal"
+        self.planted = older.plant_older(self.template)
+        shutil.copy(self.template, folder / "whole.rbcal")
         self.span = Program("opener", folder / "whole.rbcal").span()
 
     def __call__(self, rng: Random, number: int, tally: Tally) -> None:
-        version = 1 + number % (USER_VERSION - 1)
-        template, planted = self.templates[version]
         path = self.folder / f"old{number}" / "old.rbcal"
         path.parent.mkdir()
-        shutil.copy(template, path)
+        shutil.copy(self.template, path)
         program = Program("opener", path)
         program.ready()
         acts = kill_after(program, rng.uniform(0, self.span))
         tally.midway += not acts
         tally.acts += len(acts)
+        with older.next_format():
+            self._expect_old_or_new(path, acts)
+        shutil.rmtree(path.parent)
+
+    def _expect_old_or_new(self, path: Path, acts: list[Any]) -> None:
+        """The file is of one of the formats, with all that was in it, and has a backup of the older one."""
         now = check(path).user_version  # its tables are, to the letter, those of that format
-        assert now in (version, USER_VERSION), f"between two formats: {now}"
-        expect(not acts or now == USER_VERSION, "it was opened, and is of the old format again")
-        planted.expect_in(path)
+        assert now in (older.OLD, older.NEW), f"between two formats: {now}"
+        expect(not acts or now == older.NEW, "it was opened, and is of the old format again")
+        self.planted.expect_in(path)
         expect_sound(path)
-        kept = [each.path for each in backups.listing(path) if each.why == f"before-format-{USER_VERSION}"]
+        kept = [each.path for each in backups.listing(path) if each.why == f"before-format-{older.NEW}"]
         assert kept, "there is no backup of the older format"
         for copy in kept:
-            assert check(copy).user_version == version
+            assert check(copy).user_version == older.OLD
         back = path.with_name("back.rbcal")
         shutil.copy(kept[-1], back)
-        planted.expect_in(back)
-        shutil.rmtree(path.parent)
+        self.planted.expect_in(back)
 
 
 class Restoring:
@@ -235,7 +235,7 @@ class Restoring:
         self.folder = folder
         path = folder / "whole.rbcal"
         Project.create(path).close()
-        self.span = Program("restorer", path, backups.keep(path, backups.ASKED)).span()
+        self.span = Program("restorer", path, backups.create(path, backups.ASKED)).span()
 
     def __call__(self, rng: Random, number: int, tally: Tally) -> None:
         path = self.folder / f"restore{number}" / "p.rbcal"
@@ -243,7 +243,7 @@ class Restoring:
         with Project.create(path, classes=CLASSES) as project:
             images = [add_image(project, seed, annotated=True)[0] for seed in range(3)]
             before = {image_id: project.log.acts(image_id) for image_id in images}
-            copy = backups.keep(path, backups.ASKED)
+            copy = backups.create(path, backups.ASKED)
             for image_id in images:
                 project.log.record(image_id, "edit", {}, version=1)
             after = {image_id: project.log.acts(image_id) for image_id in images}

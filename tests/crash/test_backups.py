@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
@@ -20,7 +18,7 @@ from rbcal.errors import JobError, ProjectError
 from rbcal.jobs import launcher
 from rbcal.jobs.restore import restore
 from rbcal.store import backups
-from rbcal.store.backups import ASKED, Backup, superfluous
+from rbcal.store.backups import ASKED
 from rbcal.store.job_requests import ScoreJob
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
@@ -49,9 +47,9 @@ def edit(path):
 # restore
 
 
-def test_a_restore_while_the_app_has_the_project_open_is_seen_by_it_and_loses_nothing(path):
+def test_a_restore_while_the_app_has_the_project_open_reaches_it_and_loses_nothing(path):
     before = damage.contents(path)
-    kept = backups.keep(path, ASKED)
+    kept = backups.create(path, ASKED)
     with Project.open(path) as opened:
         edit(path)
         now = damage.contents(path)
@@ -63,10 +61,10 @@ def test_a_restore_while_the_app_has_the_project_open_is_seen_by_it_and_loses_no
     assert verify(path).ok
 
 
-def test_an_app_that_had_an_image_open_is_told_at_its_next_edit(tmp_path, monkeypatch):
+def test_an_app_that_had_an_image_open_says_so_at_its_next_edit(tmp_path, monkeypatch):
     monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
     plant(tmp_path / "p.rbcal", 1, width=160, height=120, n_cells=12)
-    kept = backups.keep(tmp_path / "p.rbcal", ASKED)
+    kept = backups.create(tmp_path / "p.rbcal", ASKED)
     at = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
     at.switch_page("pages/review.py").run()
     desk = at.session_state["desk"]
@@ -83,7 +81,7 @@ def test_an_app_that_had_an_image_open_is_told_at_its_next_edit(tmp_path, monkey
 @pytest.mark.parametrize("harm", ["cut", "header", "nothing left"])
 def test_a_restore_over_a_damaged_file_keeps_that_file(path, harm):
     before = damage.contents(path)
-    kept = backups.keep(path, ASKED)
+    kept = backups.create(path, ASKED)
     content = path.read_bytes()
     worse = {"cut": content[:50_000], "header": bytes(200) + content[200:], "nothing left": b""}[harm]
     path.write_bytes(worse)
@@ -97,7 +95,7 @@ def test_a_restore_over_a_damaged_file_keeps_that_file(path, harm):
 
 @pytest.mark.parametrize("harm", ["damaged", "not ours", "missing"])
 def test_a_backup_that_is_not_whole_is_not_put_back(path, harm):
-    kept = backups.keep(path, ASKED)
+    kept = backups.create(path, ASKED)
     before = damage.contents(path)
     if harm == "missing":
         kept.unlink()
@@ -110,48 +108,12 @@ def test_a_backup_that_is_not_whole_is_not_put_back(path, harm):
 
 
 def test_no_restore_while_a_worker_is_at_the_project(path):
-    kept = backups.keep(path, ASKED)
+    kept = backups.create(path, ASKED)
     with launcher.worker_lock(path), pytest.raises(JobError, match="worker is at this project"):
         restore(path, kept)
 
 
-# thinning
-
-
-ages = st.lists(
-    st.tuples(st.integers(0, 90 * 24 * 60), st.sampled_from([ASKED, "before-training", "before-format-4"])),
-    max_size=40,
-    unique_by=lambda each: each[0],
-)
-
-
-def found(ages):
-    return [Backup(Path(f"{age}.rbcal"), NOW - timedelta(minutes=age), why, 1) for age, why in ages]
-
-
-@given(ages)
-def test_thinning_keeps_the_last_three_a_day_a_week_and_all_that_was_asked_for(ages):
-    copies = found(ages)
-    gone = superfluous(copies, NOW)
-    kept = [each for each in copies if each not in gone]
-    newest_first = sorted(copies, key=lambda each: each.made_at, reverse=True)
-    assert set(newest_first[:3]) <= set(kept)
-    assert all(each.why != ASKED for each in gone)
-    for each in copies:
-        age = NOW - each.made_at
-        same_day = [other for other in kept if other.made_at.date() == each.made_at.date()]
-        same_week = [o for o in kept if o.made_at.isocalendar()[:2] == each.made_at.isocalendar()[:2]]
-        assert same_day or age > timedelta(days=7)
-        assert same_week or age > timedelta(weeks=8)
-    formats = [each for each in copies if each.why == "before-format-4"]
-    assert not formats or any(each.why == "before-format-4" for each in kept)
-
-
-@given(ages)
-def test_thinning_twice_is_thinning_once(ages):
-    copies = found(ages)
-    gone = superfluous(copies, NOW)
-    assert superfluous([each for each in copies if each not in gone], NOW) == []
+# copies
 
 
 def test_the_unfinished_copy_of_a_program_that_died_is_cleared_away_and_a_fresh_one_is_not(path):
@@ -159,10 +121,8 @@ def test_the_unfinished_copy_of_a_program_that_died_is_cleared_away_and_a_fresh_
     dead, alive = (backups.folder(path) / f"p--{name}.rbcal.part" for name in ("dead", "alive"))
     dead.write_bytes(b"x")
     alive.write_bytes(b"x")
-    import os
-
     os.utime(dead, (time.time() - 4000,) * 2)
-    backups.keep(path, ASKED)
+    backups.create(path, ASKED)
     assert (dead.exists(), alive.exists()) == (False, True)
 
 
@@ -173,15 +133,15 @@ def test_a_project_that_was_moved_away_from_its_sources_has_the_same_queue_and_c
     images = plant(tmp_path / "here" / "p.rbcal", 3, width=160, height=120, n_cells=20, fewer=4)
     before = damage.contents(tmp_path / "here" / "p.rbcal")
     with Project.open(tmp_path / "here" / "p.rbcal") as project:
-        entries, counts = project.rankings.entries(images), project.images.counts()
+        entries, counts = project.queue.entries(images), project.images.counts()
     for side in ("-wal", "-shm"):
         (tmp_path / "here" / f"p.rbcal{side}").unlink(missing_ok=True)
     (tmp_path / "there").mkdir()
     shutil.move(tmp_path / "here" / "p.rbcal", tmp_path / "there" / "q.rbcal")
     shutil.rmtree(tmp_path / "here")
     with Project.open(tmp_path / "there" / "q.rbcal") as project:
-        assert (project.rankings.entries(images), project.images.counts()) == (entries, counts)
-        assert [image_id for image_id, _ in project.rankings.order()] == images
+        assert (project.queue.entries(images), project.images.counts()) == (entries, counts)
+        assert [image_id for image_id, _ in project.queue.order()] == images
     assert damage.contents(tmp_path / "there" / "q.rbcal") == before
 
 
@@ -200,7 +160,7 @@ def test_a_worker_that_is_done_leaves_one_file_and_nothing_of_it_elsewhere(tmp_p
 # by command
 
 
-def test_the_commands_that_keep_and_bring_back(path, tmp_path):
+def test_the_commands_that_back_up_and_restore(path, tmp_path):
     def rbcal(*arguments, code=0):
         result = CliRunner().invoke(app, [str(each) for each in arguments])
         assert result.exit_code == code, result.output
@@ -223,8 +183,8 @@ def test_the_commands_that_keep_and_bring_back(path, tmp_path):
     content = path.read_bytes()
     place = content.index(b"IDAT") + 100
     path.write_bytes(content[:place] + b"damage" + content[place + 6 :])
-    found = json.loads(rbcal("verify", path, "--json", code=1))
-    assert not found["ok"]
-    assert found["lost"]
+    verification = json.loads(rbcal("verify", path, "--json", code=1))
+    assert not verification["ok"]
+    assert verification["lost"]
     rbcal("restore", path)
     assert json.loads(rbcal("verify", path, "--json"))["ok"]

@@ -6,11 +6,11 @@ from tests.crash import damage
 
 
 def expect_truth(census, n):
-    print(n, dict(census.found))
+    print(n, dict(census.counts))
     assert census.lies == []
-    found = census.found
-    assert found["opened"] + found["refused"] == n
-    assert min(found["refused"], found["verify: damaged"], found["verify: whole"]) > n / 20
+    counts = census.counts
+    assert counts["opened"] + counts["refused"] == n
+    assert min(counts["refused"], counts["verify: damaged"], counts["verify: whole"]) > n / 20
 
 
 def test_1000_damaged_files(tmp_path):

@@ -113,21 +113,22 @@ def test_an_import_onto_a_full_disk_keeps_the_images_that_it_had_said(fill, tmp_
 
 def test_an_upgrade_on_a_full_disk_leaves_the_older_format(fill):
     path = fill.folder / "old.rbcal"
-    planted = older.plant_older(path, 3)
+    planted = older.plant_older(path)
     content = path.read_bytes()
-    fill.fill(but=1000)
-    with pytest.raises(ProjectError, match=r"The disk is full|are free"):
-        Project.open(path)
-    assert check(path).user_version == 3
-    assert path.read_bytes() == content
-    fill.free()
-    planted.expect_in(path)
+    with older.next_format():
+        fill.fill(but=1000)
+        with pytest.raises(ProjectError, match=r"The disk is full|are free"):
+            Project.open(path)
+        assert check(path).user_version == older.OLD
+        assert path.read_bytes() == content
+        fill.free()
+        planted.expect_in(path)
 
 
 def test_a_backup_onto_a_full_disk_is_refused_and_leaves_no_part(fill, slides):
     fill.fill(but=1000)
     try:
-        backups.keep(slides, backups.ASKED)
+        backups.create(slides, backups.ASKED)
     except ProjectError as err:
         assert re.search("are free. Free some space|The disk is full", str(err))  # noqa: PT017
     else:
@@ -190,7 +191,7 @@ def try_everything(path):
             edit(project)
 
     refuse(change)
-    refuse(lambda: backups.keep(path, backups.ASKED) if not os.access(path.parent, os.W_OK) else change())
+    refuse(lambda: backups.create(path, backups.ASKED) if not os.access(path.parent, os.W_OK) else change())
     refuse(lambda: write_a_checkpoint(path))
 
 
@@ -215,7 +216,7 @@ def test_a_project_on_a_read_only_disk_can_be_verified_and_copied(shelf, tmp_pat
     shelf.parent.chmod(0o555)
     tmp_path.chmod(0o777)
 
-    def look():
+    def check_it():
         assert verify(shelf).ok
 
-    assert disks.as_nobody(look) == 0
+    assert disks.as_nobody(check_it) == 0

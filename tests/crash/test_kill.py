@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from unittest.mock import patch
 
 import pytest
@@ -13,7 +12,7 @@ from rbcal.store import backups
 from rbcal.store.database import Database
 from rbcal.store.project import Project
 from tests.conftest import add_image
-from tests.crash import app, scenes, workers
+from tests.crash import app, older, scenes, workers
 from tests.crash.kill import LostError, Tally, repeat
 
 SHORT = {scenes.Editing: 3, scenes.Desks: 2, scenes.Importing: 2, scenes.Migrating: 3, scenes.Restoring: 2}
@@ -66,7 +65,7 @@ def test_the_harness_sees_boxes_that_are_not_those_acknowledged(project):
 
 
 def test_the_harness_sees_a_migration_without_a_backup(tmp_path):
-    with patch.object(backups, "keep"):
+    with patch.object(backups, "create"):
         scene = scenes.Migrating(tmp_path)
         scene.span = 0  # killed before it begins, so that the look afterwards upgrades it
         tally = repeat(scene, range(1), 0, Tally("migration"))
@@ -75,11 +74,9 @@ def test_the_harness_sees_a_migration_without_a_backup(tmp_path):
 
 def test_the_harness_sees_a_file_between_two_formats(tmp_path):
     template = tmp_path / "old.rbcal"
-    scenes.older.plant_older(template, 3, n_images=2)
-    with sqlite3.connect(template) as half_way:
-        half_way.execute("ALTER TABLE project ADD COLUMN expert TEXT NOT NULL DEFAULT ''")
-    half_way.close()
-    with pytest.raises(RbcalError, match="its tables are not those"):
+    older.plant_older(template, n_images=2)
+    older.stop_half_way(template)
+    with older.next_format(), pytest.raises(RbcalError, match="its tables are not those"):
         scenes.check(template)
 
 

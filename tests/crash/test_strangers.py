@@ -139,7 +139,7 @@ def unpickling(tree):
         "np.load(f, allow_pickle=True)",
     ],
 )
-def test_the_look_at_the_source_sees_what_would_unpickle(line):
+def test_the_search_of_the_source_notices_what_would_unpickle(line):
     assert list(unpickling(ast.parse(line))) == [1]
 
 
@@ -183,9 +183,9 @@ def test_junk_beside_a_project_is_refused_or_does_no_harm(annotated, suffix, con
             assert project.images.counts().images == 2
     except ProjectError:
         assert annotated.path.read_bytes() == before
-    found = annotated.path.with_name("copy.rbcal")
-    shutil.copy(annotated.path, found)
-    assert verify(found).ok
+    copy = annotated.path.with_name("copy.rbcal")
+    shutil.copy(annotated.path, copy)
+    assert verify(copy).ok
 
 
 def test_the_log_of_another_project_beside_this_one_does_no_harm(annotated, tmp_path):
@@ -221,7 +221,7 @@ def test_connections_trust_nothing_in_the_file(annotated):
 # no image of the test set is ever trained on
 
 
-def test_without_its_constraint_a_taught_test_image_is_told_by_verify(project):
+def test_without_its_constraint_a_test_image_in_training_is_named_by_verify(project):
     image_id, _ = add_image(project, 1, split="test", annotated=True)
     model_id = project.models.add
     with pytest.raises(sqlite3.IntegrityError, match="split = 'work'"):
@@ -251,7 +251,7 @@ def test_without_its_constraint_a_taught_test_image_is_told_by_verify(project):
         Project.open(project.path)
 
 
-def test_without_its_trigger_a_changed_history_is_told_by_verify(project):
+def test_without_its_trigger_a_changed_history_is_named_by_verify(project):
     image_id, _ = add_image(project, 1, annotated=True)
     project.log.record(image_id, "edit", {0: BoxState((1, 1, 9, 9), 0)}, version=1)
     project.close()
@@ -259,5 +259,5 @@ def test_without_its_trigger_a_changed_history_is_told_by_verify(project):
         mutant.execute("DROP TRIGGER event_is_history")
         mutant.execute("UPDATE event SET x1_after = 0 WHERE version = 1")
     mutant.close()
-    found = verify(project.path)
-    assert [check.name for check in found.checks if not check.ok] == ["database", "reviews", "logs"]
+    verification = verify(project.path)
+    assert [check.name for check in verification.checks if not check.ok] == ["database", "reviews", "logs"]

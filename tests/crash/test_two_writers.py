@@ -12,7 +12,7 @@ from tests.crash.kill import Program
 from tests.crash.scenes import expect_acts
 
 
-def write_together(path, n_acts, n_images, meanwhile=lambda: None):
+def write_side_by_side(path, n_acts, n_images, meanwhile=lambda: None):
     """Let two writers do so many acts each; return the acts and what each said at its end."""
     with Project.create(path, classes=CLASSES) as project:
         for seed in range(n_images):
@@ -39,14 +39,14 @@ def expect_every_act(path, acts, ends, n_acts):
 
 
 def test_two_writers_lose_no_act(tmp_path):
-    acts, ends = write_together(tmp_path / "p.rbcal", 300, 3)
+    acts, ends = write_side_by_side(tmp_path / "p.rbcal", 300, 3)
     expect_every_act(tmp_path / "p.rbcal", acts, ends, 300)
     assert sum(end["conflicts"] for end in ends) > 0  # else they never met, and this showed nothing
 
 
 @pytest.mark.crash
 def test_two_writers_of_10000_acts_lose_no_act(tmp_path):
-    acts, ends = write_together(tmp_path / "p.rbcal", 10_000, 20)
+    acts, ends = write_side_by_side(tmp_path / "p.rbcal", 10_000, 20)
     expect_every_act(tmp_path / "p.rbcal", acts, ends, 10_000)
 
 
@@ -55,9 +55,9 @@ def test_a_backup_made_meanwhile_is_whole_and_holds_the_acts_up_to_one_moment(tm
 
     def back_up():
         for _ in range(3):
-            copies.append(backups.keep(path, backups.ASKED))
+            copies.append(backups.create(path, backups.ASKED))
 
-    acts, _ = write_together(path, 150, 2, back_up)
+    acts, _ = write_side_by_side(path, 150, 2, back_up)
     every = {(act["image"], act["version"]): act for act in acts}
     for copy in copies:
         assert verify(copy).ok

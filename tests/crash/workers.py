@@ -89,7 +89,7 @@ class _Working:
         assert job.state == "done" or (job.state == "failed" and "No annotation is lost" in job.reason), job
         expect_acts(path, acts)
         expect_sound(path)
-        self.look(path, job)
+        self.expect_kept(path, job)
         if number % _EACH == 0:
             self.go_on(path)
             expect_acts(path, acts)
@@ -120,7 +120,7 @@ class Training(_Working):
         program.ready()
         return program.process
 
-    def look(self, path: Path, job: Job) -> None:
+    def expect_kept(self, path: Path, job: Job) -> None:
         """A model is there whole, and serves only with its figures; the state of the training is whole."""
         with Project.open(path) as project:
             for model in project.models.all():
@@ -159,7 +159,7 @@ class Scoring(_Working):
         assert wait_until_over(self.template).state == "done"
         with Project.open(self.template) as project:
             self.ranking_id = project.rankings.current().id
-            self.order = project.rankings.order()
+            self.order = project.queue.order()
         began = time.monotonic()
         whole = folder / "whole.rbcal"
         shutil.copy(self.template, whole)
@@ -170,7 +170,7 @@ class Scoring(_Working):
         launcher.start(path, SCORE)
         return launcher._workers[path.resolve()]
 
-    def look(self, path: Path, job: Job) -> None:
+    def expect_kept(self, path: Path, job: Job) -> None:
         """The queue is that of the last ranking that was finished."""
         with Project.open(path) as project:
             current = project.rankings.current()
@@ -178,14 +178,14 @@ class Scoring(_Working):
             new = current.id != self.ranking_id
             expect(not new or current.id == self.ranking_id + 1, f"ranking {current.id} holds")
             assert job.state == "failed" or new
-            expect(project.rankings.order() == self.order, "the queue is not that of before")
+            expect(project.queue.order() == self.order, "the queue is not that of before")
 
     def go_on(self, path: Path) -> None:
         launcher.start(path, SCORE)
         job = wait_until_over(path)
         assert job.state == "done", job.reason
         with Project.open(path) as project:
-            if project.rankings.order() != self.order:
+            if project.queue.order() != self.order:
                 raise LostError("the same model ranks otherwise")
 
 

@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 
 from rbcal.errors import ScoringError
-from rbcal.evaluation.learning_curves import METRICS, arm_curves, class_metric, on_common_grid
+from rbcal.evaluation.learning_curves import (
+    METRICS,
+    SimulationPoint,
+    arm_curves,
+    class_metric,
+    on_common_grid,
+)
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.evaluation.strategy_comparison import FEWEST_REPEATS, paired_difference, summaries
-from rbcal.store.simulations import SimulationPoint
 
 PRECISION = METRICS["Precision_all"]
 

@@ -285,7 +285,7 @@ def test_an_import_that_names_a_merged_class_lands_in_its_target(project, slides
     assert run(project, slides).new_classes == ()
     merged = project.reviews.cells_per_class()
     assert 1 not in merged
-    project.classes.part(1)
+    project.classes.unmerge(1)
     parted = project.reviews.cells_per_class()
     assert parted[1]
     assert parted[0] + parted[1] == merged[0]

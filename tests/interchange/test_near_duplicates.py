@@ -97,7 +97,7 @@ def test_the_search_ends_where_thousands_of_pictures_are_blank():
 def test_import_keeps_the_hash_of_each_picture(project):
     pixels = synth.draw(1)[0]
     import_images(project, {"1.png": lambda: synth.encode(pixels)})
-    assert project.images.likenesses() == {1: perceptual_hash(pixels)}
+    assert project.images.perceptual_hashes() == {1: perceptual_hash(pixels)}
     assert project.images.without_hash() == []
 
 
@@ -106,11 +106,11 @@ def test_missing_hashes_are_made_bit_by_bit(project):
         add_image(project, seed)
     assert hash_missing(project, 0) == 3
     assert hash_missing(project, 60) == 0
-    assert list(project.images.likenesses()) == [1, 2, 3]
+    assert list(project.images.perceptual_hashes()) == [1, 2, 3]
 
 
 def test_a_picture_that_cannot_be_read_is_not_tried_again(project):
     project.images.add(b"no picture", name="a.png", width=1, height=1, group="g", split="work")
     assert hash_missing(project, 60) == 0
-    assert project.images.likenesses() == {}
+    assert project.images.perceptual_hashes() == {}
     assert project.images.without_hash() == []

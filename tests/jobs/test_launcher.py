@@ -66,7 +66,7 @@ def test_a_worker_outlives_its_starter_and_trains_measures_and_ranks(slides):
     model = slides.models.serving()
     assert (model.n_images, model.n_cells) == (2, slides.images.counts().annotated_cells)
     assert [point.model_id for point in slides.evaluations.curve()] == [model.id]
-    assert [entry.score is not None for entry in slides.rankings.queue()] == [True, True]
+    assert [entry.score is not None for entry in slides.queue.top()] == [True, True]
     assert [step for step, _ in slides.jobs.losses(job.id)] == [1, 2, 3]
 
 

@@ -53,7 +53,7 @@ def test_a_class_that_joins_after_the_training_does_not_stop_scoring(slides):
     train.train(slides, TINY, Silent())
     slides.classes.add(["newcomer"], rare=["newcomer"])
     score.score(slides, PASSES, Silent())
-    assert all(entry.score for entry in slides.rankings.queue())
+    assert all(entry.score for entry in slides.queue.top())
     evaluate.evaluate(slides, Silent())
     assert slides.evaluations.curve()[0].evaluation.ap_50[3] is None
 
@@ -231,7 +231,7 @@ def test_too_little_memory_to_look_at_an_image_makes_smaller_tiles(slides, monke
         "Out of memory. Going on with tiles of 1024 pixels",
         "Out of memory. Going on with tiles of 512 pixels",
     ]
-    assert all(entry.score for entry in slides.rankings.queue())
+    assert all(entry.score for entry in slides.queue.top())
     monkeypatch.setattr(mc_dropout.Detector, "roi_features", lambda self, image: small(None, None))
     with pytest.raises(AttributeError):  # an error that is not about memory passes through
         score.score(slides, PASSES, progress)

@@ -43,7 +43,7 @@ def ranked(project):
 
 
 def order(project):
-    return [image_id for image_id, _ in project.rankings.order()]
+    return [image_id for image_id, _ in project.queue.order()]
 
 
 def test_a_strategy_orders_the_queue_and_another_one_takes_its_place(ranked):
@@ -159,7 +159,7 @@ def test_without_reviews_the_times_are_assumed(ranked):
 
 def test_an_older_ranking_asks_to_be_made_again(ranked):
     project, _, _ = ranked
-    project._database.write("UPDATE detection SET look = NULL, bald = NULL")
+    project._database.write("UPDATE detection SET embedding = NULL, bald = NULL")
     with pytest.raises(ProjectError, match="of an older rbcal"):
         rerank(project, "balanced")
     assert len(project.reviews.outcomes()) == 0
@@ -185,7 +185,7 @@ def test_scoring_ends_with_the_order_of_the_strategy(project):
     ranking = project.rankings.current()
     assert ranking.strategy == "boxal"
     assert "Looking at annotated images" in progress.stages
-    entries = project.rankings.queue()
+    entries = project.queue.top()
     drawn = [entry for entry in entries if entry.score.propensity is not None]
     assert [entries.index(entry) for entry in drawn] == [9]
     values = [entry.score.value for entry in entries if entry not in drawn]

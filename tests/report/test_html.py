@@ -11,6 +11,7 @@ import pytest
 
 from rbcal.config import SimulationConfig, TrainConfig
 from rbcal.evaluation.confusion import Confusion
+from rbcal.evaluation.learning_curves import SimulationPoint
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.report import tables
 from rbcal.report.charts import precision_recall_charts
@@ -18,7 +19,6 @@ from rbcal.report.collect import collect
 from rbcal.report.html import as_html
 from rbcal.store.classes import CellClass
 from rbcal.store.project import Project
-from rbcal.store.simulations import SimulationPoint
 from rbcal.types import Annotations
 from tests.report.test_collect import TRUTH, add_test_image, add_work_image, measured
 

@@ -59,7 +59,7 @@ def ranked(demo):  # noqa: F811
 
 def test_the_first_image_of_the_queue_is_reviewed_as_the_page_would(ranked):
     ranked.sign("Ann")
-    first = ranked.rankings.queue()[0]
+    first = ranked.queue.top()[0]
     jobs = []
     demo_loop.rehearse(ranked, lambda request: jobs.append(request.kind), rounds=1, cells=1)
     assert jobs == ["score", "train", "score"]
@@ -79,7 +79,7 @@ def test_the_first_image_of_the_queue_is_reviewed_as_the_page_would(ranked):
 
 
 def test_an_image_that_somebody_began_with_is_left_to_them(ranked):
-    first, second = ranked.rankings.queue()
+    first, second = ranked.queue.top()
     ranked.log.record(first.image_id, "begin", {}, version=0, ranking_id=1)
     demo_loop.rehearse(ranked, lambda request: None, rounds=1, cells=1)
     assert ranked.reviews.current(first.image_id) is None

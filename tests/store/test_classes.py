@@ -37,7 +37,23 @@ def labels(project, image_id):
     return project.reviews.current(image_id).annotations.labels.tolist()
 
 
-# names and colours
+# names, marks, keys and colours
+
+
+def test_each_class_can_have_a_key_of_its_own(project):
+    project.classes.set_keys(["d", None, "x"])
+    assert [each.key for each in project.classes.all()] == ["d", None, "x"]
+    with pytest.raises(ProjectError, match="same key"):
+        project.classes.set_keys(["d", "d", None])
+    assert [each.key for each in project.classes.all()] == ["d", None, "x"]
+
+
+def test_rare_classes_are_marked_and_unmarked(project):
+    assert project.classes.rare_labels() == (2,)
+    project.classes.set_rare(["disc", "slit"])
+    assert project.classes.rare_labels() == (0, 1)
+    with pytest.raises(ProjectError, match="no class 'nose'"):
+        project.classes.set_rare(["nose"])
 
 
 def test_a_class_is_renamed_and_its_cells_go_with_it(project, image_id):
@@ -55,7 +71,7 @@ def test_two_classes_swap_their_names(project):
 @pytest.mark.parametrize(
     ("names", "message"), [(["a", "a ", "b"], "Two classes"), (["a", " ", "b"], "1 to 300")]
 )
-def test_names_that_do_not_tell_classes_apart_are_refused(project, names, message):
+def test_two_classes_of_one_name_and_empty_names_are_refused(project, names, message):
     with pytest.raises(ProjectError, match=message):
         project.classes.set_names(names)
     assert project.classes.names() == ("disc", "slit", "spiky")
@@ -77,7 +93,7 @@ def test_a_merge_changes_no_stored_row_and_is_taken_back_exactly(project, image_
     assert labels(project, image_id) == [DISC, DISC, SPIKY]
     assert project.reviews.cells_per_class() == {DISC: 2, SPIKY: 1}
     assert stored(project) == before
-    project.classes.part(SLIT)
+    project.classes.unmerge(SLIT)
     assert labels(project, image_id) == [DISC, SLIT, SPIKY]
     assert stored(project) == before
 
@@ -87,7 +103,7 @@ def test_a_merged_class_is_no_choice_any_more_and_not_rare(project):
     assert [each.name for each in project.classes.own()] == ["disc", "slit"]
     assert project.classes.all()[SPIKY].merged_into == SLIT
     assert project.classes.rare_labels() == ()
-    project.classes.part(SPIKY)
+    project.classes.unmerge(SPIKY)
     assert project.classes.rare_labels() == (SPIKY,)
 
 
@@ -95,7 +111,7 @@ def test_what_was_merged_into_a_class_goes_with_it_and_comes_back_with_it(projec
     project.classes.merge(SPIKY, SLIT)
     project.classes.merge(SLIT, DISC)
     assert labels(project, image_id) == [DISC, DISC, DISC]
-    project.classes.part(SLIT)
+    project.classes.unmerge(SLIT)
     assert labels(project, image_id) == [DISC, SLIT, SLIT]
 
 
@@ -108,7 +124,7 @@ def test_a_merge_that_means_nothing_is_refused(project, label, target):
 
 def test_a_class_that_is_not_merged_is_not_parted(project):
     with pytest.raises(ProjectError, match="not merged"):
-        project.classes.part(DISC)
+        project.classes.unmerge(DISC)
 
 
 def test_merges_are_history(project):
@@ -129,7 +145,7 @@ def test_a_box_saved_while_merged_gets_its_own_class_back(project, image_id):
     moved = {**work.boxes, 1: work.boxes[1]._replace(box=(12.0, 2.0, 20.0, 10.0))}
     project.reviews.save_boxes(image_id, moved, origin="expert", version=work.version)
     assert labels(project, image_id) == [DISC, DISC, SPIKY]
-    project.classes.part(SLIT)
+    project.classes.unmerge(SLIT)
     assert labels(project, image_id) == [DISC, SLIT, SPIKY]
     assert project.log.work(image_id).boxes[1] == BoxState((12.0, 2.0, 20.0, 10.0), SLIT)
     assert verify(project.path).ok
@@ -142,7 +158,7 @@ def test_an_undo_across_a_merge_is_exact(project, image_id):
         image_id, "edit", {**start.boxes, 1: start.boxes[1]._replace(label=SPIKY)}, version=start.version
     )
     project.log.record(image_id, "undo", start.boxes, version=version)
-    project.classes.part(SLIT)
+    project.classes.unmerge(SLIT)
     assert [state.label for state in project.log.work(image_id).boxes.values()] == [DISC, SLIT, SPIKY]
 
 
@@ -151,7 +167,7 @@ def test_an_earlier_review_is_restored_with_the_classes_of_then(project, image_i
     project.classes.merge(SLIT, DISC)
     [_, first] = project.reviews.versions(image_id)
     project.reviews.revert(image_id, first.review_id)
-    project.classes.part(SLIT)
+    project.classes.unmerge(SLIT)
     assert labels(project, image_id) == [DISC, SLIT, SPIKY]
 
 
@@ -161,7 +177,7 @@ def test_the_log_tells_what_a_box_was_called_then(project, image_id):
     assert [event.after.label for event in act.events] == [DISC, SLIT, SPIKY]
 
 
-def test_what_models_found_counts_as_merged(project, image_id):
+def test_detections_count_as_merged(project, image_id):
     model_id = project.models.add(TrainConfig(), b"weights", {"train": [project.images.get(image_id)]}, 1.0)
     other, _ = add_image(project, 2)
     ranking_id = project.rankings.begin(model_id, ScoringConfig())
@@ -176,8 +192,8 @@ def test_what_models_found_counts_as_merged(project, image_id):
     np.testing.assert_allclose(
         project.evaluations.detections(model_id, "work")[other].probs, [folded], atol=1e-6
     )
-    assert project.rankings.order(SPIKY) == [(other, False)]
-    assert project.rankings.entries([other])[0].rare_names == ("spiky",)
+    assert project.queue.order(SPIKY) == [(other, False)]
+    assert project.queue.entries([other])[0].rare_names == ("spiky",)
 
 
 def test_outcomes_count_a_merged_class_as_its_target(project, image_id):
@@ -187,8 +203,8 @@ def test_outcomes_count_a_merged_class_as_its_target(project, image_id):
     cell = Cell(0, THREE.boxes[0], 0.9, 0.9, 0.0, np.float32([0, 0.2, 0.8, 0]), None, 0.1, 0.9, 1.0, None)
     project.rankings.add(ranking_id, other, Score(1, 1, 1, 1, 0, 0), [cell])
     project.rankings.finish(ranking_id)
-    [found] = project.rankings.cells(ranking_id, other)
-    box = {0: BoxState((1.0, 1.0, 9.0, 9.0), SLIT, "kept", found.detection_id)}
+    [cell] = project.rankings.cells(ranking_id, other)
+    box = {0: BoxState((1.0, 1.0, 9.0, 9.0), SLIT, "kept", cell.detection_id)}
     project.reviews.save_boxes(other, box, origin="expert", version=0, ranking_id=ranking_id)
     project.classes.merge(SLIT, DISC)
     outcomes = project.reviews.outcomes()

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from rbcal.errors import ProjectError
-from rbcal.store import project as project_module
-from rbcal.store import schema
+from rbcal.store import backups, schema
 from rbcal.store.database import Database
-from rbcal.store.project import Project, project_path
+from rbcal.store.project import Project, check, project_path
 from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations
+from rbcal.store.verification import verify
+from tests.crash import older
 
 
 def test_saved_means_on_disk_on_every_connection(project):
@@ -49,7 +48,7 @@ def test_a_newer_file_is_refused(project):
         Project.open(project.path)
 
 
-def test_a_missing_file_says_how_to_create_it(tmp_path):
+def test_the_error_of_a_missing_file_names_the_command_that_creates_it(tmp_path):
     with pytest.raises(ProjectError, match="rbcal init"):
         Project.open(tmp_path / "none.rbcal")
 
@@ -112,41 +111,47 @@ def test_opening_a_project_twice_keeps_the_locks_of_the_first_connection(project
     subprocess.run(command, check=True)  # a process that leaves must not take the log with it
     assert log.stat().st_ino == before
     project.classes.add(["fifth"])
-    seen = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert seen.split() == ["disc", "slit", "spiky", "fourth", "fifth"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert listed.split() == ["disc", "slit", "spiky", "fourth", "fifth"]
 
 
-def test_a_project_of_format_1_is_brought_up_to_date_and_its_newest_model_serves(tmp_path, monkeypatch):
+def test_a_project_of_an_older_format_is_backed_up_and_brought_up_to_date_with_all_that_was_in_it(tmp_path):
     path = tmp_path / "old.rbcal"
-    monkeypatch.setattr(schema.migrations, "_migrations", schema.migrations._migrations[:1])
-    monkeypatch.setattr(project_module, "USER_VERSION", 1)
-    with Project.create(path, classes=["disc"]) as old:
-        model = "config, code_version, n_images, n_cells, n_bytes, sha256, seconds, created_at"
-        for _ in range(2):
-            old._database.write(
-                f"INSERT INTO model ({model}) VALUES ('{{}}', '0.1.0', 1, 1, 1, ?, 1, 'then')", ("0" * 64,)
-            )
-        old._database.write("INSERT INTO image_group VALUES (1, 'slide', 'work')")
-        old._database.write("INSERT INTO image VALUES (1, ?, 'a.png', 9, 9, 1, 'work', 'then')", ("1" * 64,))
-        box = {"id": 0, "box": [1, 2, 3, 4], "label": 0, "detection_id": None, "flagged": False}
-        draft = [box | {"touched": touched} for touched in (True, False)]
-        old._database.write("INSERT INTO draft VALUES (1, ?, 2.5, 'then')", (json.dumps(draft),))
-        old._database.write("INSERT INTO ranking VALUES (1, 2, '{\"rare_threshold\": 0.3}', 'then', 'then')")
-        for p in (0.25, 0.5):
-            probs = np.array([1 - p, p], "<f4").tobytes()
-            detection = "ranking_id, image_id, x1, y1, x2, y2, u_d, u_c, u_r, probs"
-            old._database.write(
-                f"INSERT INTO detection ({detection}) VALUES (1, 1, 1, 2, 3, 4, 1, 1, 0, ?)", (probs,)
-            )
-    monkeypatch.undo()
-    with Project.open(path) as project:
-        assert project._database.value("PRAGMA user_version") == USER_VERSION
-        serving = project.models.serving()
-        assert (serving.id, serving.parent_id, serving.kept_step) == (2, None, None)
-        assert project.snapshots.current() is None
-        work = project.log.work(1)
-        assert [state.review_status for state in work.boxes.values()] == ["drawn", "open"]
-        assert (work.version, work.seconds) == (2, 2.5)
-        assert [(label, project.rankings.order(label)) for label in (0, 1)] == [(0, [(1, False)]), (1, [])]
-        assert project._database.value("SELECT n_cells FROM class_score") == 1  # above the threshold
-        assert project.rankings.cells(1, 1)[0].passes is None
+    planted = older.plant_older(path, n_images=4)
+    with older.next_format():
+        planted.expect_in(path)
+        planted.expect_in(path)
+        assert verify(path).ok
+        [kept] = backups.listing(path)
+        assert (kept.why, check(kept.path).user_version) == (f"before-format-{older.NEW}", older.OLD)
+    planted.expect_in(kept.path)  # an upgrade can be undone
+
+
+def test_an_upgraded_project_is_refused_by_the_older_rbcal_and_left_as_it_was(tmp_path):
+    path = tmp_path / "old.rbcal"
+    planted = older.plant_older(path, n_images=2)
+    with older.next_format():
+        planted.expect_in(path)
+    content = path.read_bytes()
+    with pytest.raises(ProjectError, match=f"newer rbcal: format {older.NEW}, not {older.OLD}"):
+        Project.open(path)
+    assert path.read_bytes() == content
+
+
+def test_an_upgrade_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "old.rbcal"
+    planted = older.plant_older(path, n_images=2)
+    content = path.read_bytes()
+
+    def break_off(db):
+        older.migrate(db)
+        raise ValueError("at its end")
+
+    with older.next_format():
+        schema.schema_of_version(older.NEW)
+        monkeypatch.setattr(schema.migrations._migrations[-1], "fn", break_off)
+        with pytest.raises(ValueError, match="at its end"):
+            Project.open(path)
+        assert check(path).user_version == older.OLD
+        assert path.read_bytes() == content
+    planted.expect_in(path)

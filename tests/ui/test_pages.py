@@ -334,5 +334,5 @@ def test_an_image_that_would_leak_into_the_test_set_can_be_put_off(app, project)
         project.images.save_hash(image_id, bytes(32))
     at = app()
     button(at, "Skip the 1 image without boxes").click().run()
-    assert project.rankings.order() == [(work, True)]
+    assert project.queue.order() == [(work, True)]
     assert not [each for each in at.button if each.label.startswith("Skip")]

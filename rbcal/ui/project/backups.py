@@ -42,7 +42,7 @@ def show_backups(path: Path, *, damaged: bool = False) -> None:
 def _show_checks(path: Path) -> None:
     with st.container(horizontal=True):
         if st.button("Back up now", icon=":material/save:"):
-            kept = backups.keep(path, backups.ASKED)
+            kept = backups.create(path, backups.ASKED)
             st.session_state["restored"] = f"Backed up: {literal(kept.name)}"
             st.rerun()
         if st.button(

@@ -135,7 +135,7 @@ def _show_merges(project: Project) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"{literal(each.name)} counts as {literal(names[each.merged_into])}", width="stretch")
             if st.button("Take back", key=f"part_{each.label}"):
-                project.classes.part(each.label)
+                project.classes.unmerge(each.label)
                 _done()
 
 

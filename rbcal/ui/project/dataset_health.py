@@ -53,17 +53,17 @@ def show_health(project: Project) -> None:
 def _offer_to_skip(project: Project, pairs: Sequence[dataset_health.NearDuplicates]) -> None:
     """Offer to put off the images that would leak once they are annotated."""
     images = [image for pair in pairs if pair.leak for image in (pair.first, pair.second)]
-    skipped = {image_id for image_id, is_skipped in project.rankings.order() if is_skipped}
+    skipped = {image_id for image_id, is_skipped in project.queue.order() if is_skipped}
     open_ = {image.id for image in images if image.split == "work" and image.review_id is None} - skipped
     n = len(open_)
     if n and st.button(f"Skip the {n} image{'s' * (n != 1)} without boxes", icon=":material/skip_next:"):
         for image_id in sorted(open_):
-            project.rankings.skip(image_id)
+            project.queue.skip(image_id)
         st.rerun()
 
 
 def _twins(project: Project) -> list[dataset_health.NearDuplicates]:
-    hashes = project.images.likenesses()
+    hashes = project.images.perceptual_hashes()
     ids, near = list(hashes), _near(b"".join(hashes.values()))
     return (
         dataset_health.near_duplicates(project.images.all(), [(ids[a], ids[b]) for a, b in near])

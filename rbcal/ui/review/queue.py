@@ -15,7 +15,7 @@ from rbcal.formats import pictures
 from rbcal.review.explanations import literal
 from rbcal.review.image_explanations import BATCH, batch_words, brief, why
 from rbcal.store.project import Project
-from rbcal.store.rankings import QueueEntry
+from rbcal.store.queue import QueueEntry
 from rbcal.ui.review.desk import Desk, act
 from rbcal.ui.review.easel import View
 from rbcal.wording import duration
@@ -59,7 +59,7 @@ def skip(desk: Desk, image_id: int) -> None:
     following_id = _next(desk)
     if not desk.image.revision:
         with Project.open(desk.path) as project:
-            project.rankings.skip(desk.image.id)
+            project.queue.skip(desk.image.id)
     st.session_state["wanted_image"] = following_id
     if following_id is None and desk.image.revision:
         st.session_state.pop("desk")  # nothing waits: the page says what comes next
@@ -70,7 +70,7 @@ def skip(desk: Desk, image_id: int) -> None:
 def _next(desk: Desk) -> int | None:
     """Return the image after this one in the queue as it is by now, of its class if there is one; or None."""
     with Project.open(desk.path) as project:
-        orders = (project.rankings.order(each) for each in (queue_label(desk.view, len(desk.names)), None))
+        orders = (project.queue.order(each) for each in (queue_label(desk.view, len(desk.names)), None))
         return next(filter(None, (following(order, desk.image.id) for order in orders)), None)
 
 
@@ -88,7 +88,7 @@ def show_strip(project: Project, desk: Desk, order: Queue) -> None:
     ids = [image_id for image_id, _ in order]
     place = ids.index(desk.image.id) if desk.image.id in ids else 0
     first = max(0, min(place - 1, len(ids) - _STRIP))
-    entries = project.rankings.entries(ids[first : first + _STRIP])
+    entries = project.queue.entries(ids[first : first + _STRIP])
     items = [
         {
             "id": entry.image_id,
@@ -127,7 +127,7 @@ def _thumbnail(project: Project, image_id: int) -> str:
     if small is None:
         layer = project.images.get(image_id).layer
         small = pictures.thumbnail(project.images.content(image_id), layer=layer)
-        project.images.keep_thumbnail(image_id, small)
+        project.images.save_thumbnail(image_id, small)
     return "data:image/jpeg;base64," + base64.b64encode(small).decode("ascii")
 
 
@@ -154,14 +154,14 @@ def show_list(path: Path, view: View, names: Sequence[str]) -> None:
         help="Also the class that Save & next stays with.",
     )
     with Project.open(path) as project:
-        order = project.rankings.order(label)
+        order = project.queue.order(label)
         ids = [image_id for image_id, skipped in order if kind == "To review" or skipped]
         ranking = project.rankings.current()
         strategy = ranking.strategy if ranking else DEFAULT_STRATEGY
         leaf = _leaf(len(ids), right)
-        coming = project.rankings.entries(ids[:BATCH])
+        coming = project.queue.entries(ids[:BATCH])
         rare = project.classes.rare_labels()
-        entries = project.rankings.entries(ids[leaf * _LISTED :][:_LISTED])
+        entries = project.queue.entries(ids[leaf * _LISTED :][:_LISTED])
         table = pd.DataFrame(
             {
                 "": [_thumbnail(project, entry.image_id) for entry in entries],

@@ -44,7 +44,7 @@ def show_models(project: Project, *, may_choose: bool) -> None:
     table = models_table(models, measured, None if serving is None else serving.id)
     st.dataframe(table, hide_index=True, column_config=formats)
     others = [each.id for each in models[::-1] if each.has_weights and each != serving]
-    before = project.models.before()
+    before = project.models.previous()
     if not others or not may_choose:  # while a job is at work, it says who serves
         return
     back, choice, let = st.columns([2, 1, 1], vertical_alignment="bottom")

@@ -1,0 +1,111 @@
+"""What became of predicted cells: whether the expert kept, changed or deleted them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbcal.store.classes import read_merges
+from rbcal.store.database import Database
+from rbcal.types import Floats, Ints
+
+Bools = NDArray[np.bool_]
+
+_FIRST_REVIEWS = """
+SELECT review.image_id, detection.probs, bald, agreement, rate, class_id, review_status, wrong, propensity
+FROM review JOIN detection ON detection.ranking_id = review.ranking_id
+  AND detection.image_id = review.image_id
+LEFT JOIN annotation ON annotation.review_id = review.id
+  AND annotation.detection_id = detection.id
+LEFT JOIN spot_check ON spot_check.review_id = review.id
+  AND spot_check.detection_id = detection.id
+LEFT JOIN score ON score.ranking_id = review.ranking_id AND score.image_id = review.image_id
+WHERE origin = 'expert' AND revision = 1 AND bald IS NOT NULL
+ORDER BY review.id, detection.id
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What became of N predicted cells, review after review.
+
+    Parameters
+    ----------
+    image : (N,) int64
+        The id of its image.
+    probs : (N, C + 1) float32
+    bald, agreement, rate : (N,) float32
+        What the model said of its uncertainty then.
+    label : (N,) int64
+        The class that the expert left it with; -1: it was deleted.
+    changed : (N,) bool
+        The expert gave it another class, moved its box or deleted it.
+    read : (N,) bool
+        The expert reviewed this very cell: it was kept, changed, deleted or a spot check. A cell that was
+        accepted in bulk, or saved while open, tells nothing about the model's uncertainty.
+    audit : (N,) bool
+        The image was drawn at random, not chosen.
+    """
+
+    image: Ints
+    probs: Floats
+    bald: Floats
+    agreement: Floats
+    rate: Floats
+    label: Ints
+    changed: Bools
+    read: Bools
+    audit: Bools
+
+    @classmethod
+    def none(cls) -> Outcomes:
+        """Return the outcomes of no review."""
+        numbers, flags, ids = np.empty(0, np.float32), np.empty(0, bool), np.empty(0, np.int64)
+        matrix = np.empty((0, 2), np.float32)
+        return cls(ids, matrix, numbers, numbers, numbers, ids, flags, flags, flags)
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+
+def read_outcomes(database: Database) -> Outcomes:
+    """Return what became of the model's cells in the first review of each image, in order of time."""
+    rows = database.tuples(_FIRST_REVIEWS)
+    if not rows:
+        return Outcomes.none()
+    merges = read_merges(database)
+    image, probs, bald, agreement, rate, label, status, wrong, propensity = zip(*rows, strict=True)
+    widened = _widened([merges.probs(np.frombuffer(each, "<f4")) for each in probs])
+    label = tuple(None if each is None else merges.target(each) for each in label)
+    predicted = widened[:, 1:].argmax(axis=1)
+    acts = list(zip(wrong, label, status, strict=True))
+    return Outcomes(
+        image=np.array(image, np.int64),
+        probs=widened,
+        bald=np.array(bald, np.float32),
+        agreement=np.array(agreement, np.float32),
+        rate=np.array(rate, np.float32),
+        label=np.array([-1 if each is None else each for each in label], np.int64),
+        changed=np.array([_is_changed(*act, was) for act, was in zip(acts, predicted, strict=True)]),
+        read=np.array([_is_read(*act) for act in acts]),
+        audit=np.array([each is not None for each in propensity]),
+    )
+
+
+def _widened(probs: list[Floats]) -> Floats:
+    """Return distributions (N, C + 1), padded with 0: a class may have joined meanwhile."""
+    n_columns = max(map(len, probs))
+    return np.stack([np.pad(each, (0, n_columns - len(each))) for each in probs])
+
+
+def _is_changed(wrong: int | None, label: int | None, status: str | None, predicted: int) -> bool:
+    """Return whether the expert changed a cell; `wrong` is the answer where it was a spot check."""
+    if wrong is not None:
+        return bool(wrong)
+    return label is None or status == "changed" or bool(label != predicted)
+
+
+def _is_read(wrong: int | None, label: int | None, status: str | None) -> bool:
+    return wrong is not None or label is None or status not in ("open", "accepted_in_bulk")

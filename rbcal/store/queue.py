@@ -1,0 +1,108 @@
+"""The queue: images of the pool, in the order in which the expert reviews them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rbcal.store.classes import CellClass, Classes, read_merges
+from rbcal.store.database import Database, now
+from rbcal.store.rankings import CURRENT_RANKING, Score, score_of
+
+
+@dataclass(frozen=True)
+class QueueEntry:
+    """An image of the pool at its place in the queue; `score` is None while it is not scored.
+
+    `rare_names` are the rare classes that some of its cells may be of; `skipped` images were put off.
+    """
+
+    image_id: int
+    name: str
+    score: Score | None
+    rare_names: tuple[str, ...] = ()
+    skipped: bool = False
+
+
+class Queue:
+    """The queue of one project: that of the current ranking."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def order(self, label: int | None = None) -> list[tuple[int, bool]]:
+        """Return the ids of the pool in the order of the queue, and whether each was put off.
+
+        It is that of the ranking's strategy; images not scored yet come last, as imported. With a `label`,
+        only images in which some cell may be of that class.
+        """
+        rows = self._db.rows(
+            f"""
+            SELECT image.id, EXISTS (SELECT 1 FROM skipped WHERE skipped.image_id = image.id) AS skipped
+            FROM image LEFT JOIN score ON score.image_id = image.id AND ranking_id = {CURRENT_RANKING}
+            WHERE split = 'work' AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)
+              AND (:labels IS NULL OR EXISTS (
+                SELECT 1 FROM class_score
+                WHERE ranking_id = {CURRENT_RANKING} AND class_score.image_id = image.id
+                  AND class_id IN (SELECT value FROM json_each(:labels))))
+            ORDER BY place NULLS LAST, relevance DESC NULLS LAST, image.id
+            """,  # noqa: S608  our own text
+            {"labels": None if label is None else json.dumps(read_merges(self._db).members(label))},
+        )
+        return [(row["id"], bool(row["skipped"])) for row in rows]
+
+    def entries(self, image_ids: Sequence[int]) -> list[QueueEntry]:
+        """Return what the queue shows of some images of the pool, in the order given."""
+        rows = self._db.rows(
+            f"""
+            SELECT image.id, image.name, score.*,
+                   EXISTS (SELECT 1 FROM skipped WHERE skipped.image_id = image.id) AS skipped,
+                   (SELECT json_group_array(class_id) FROM class_score
+                    WHERE class_score.image_id = image.id AND ranking_id = {CURRENT_RANKING}) AS likely
+            FROM json_each(?) AS wanted JOIN image ON image.id = wanted.value
+            LEFT JOIN score ON score.image_id = image.id AND ranking_id = {CURRENT_RANKING}
+            ORDER BY wanted.key
+            """,  # noqa: S608  our own text
+            (json.dumps(list(image_ids)),),
+        )
+        classes = Classes(self._db).all()
+        return [
+            QueueEntry(
+                row["id"],
+                row["name"],
+                score_of(row),
+                tuple(dict.fromkeys(_rare_names(json.loads(row["likely"]), classes))),
+                bool(row["skipped"]),
+            )
+            for row in rows
+        ]
+
+    def top(self, limit: int | None = None) -> list[QueueEntry]:
+        """Return the pool, the most relevant image first; images not scored yet come last, as imported."""
+        return self.entries([image_id for image_id, _ in self.order()[:limit]])
+
+    def skip(self, image_id: int) -> None:
+        """Put an image off: it stays where it is in the ranking, and waits until the others are done."""
+        self._db.write("INSERT OR REPLACE INTO skipped VALUES (?, ?)", (image_id, now()))
+
+    def flagged_in_pool(self) -> int | None:
+        """Return how many flagged cells wait in the pool by the current ranking; None without a ranking."""
+        if self._db.value(f"SELECT {CURRENT_RANKING}") is None:
+            return None
+        return int(
+            self._db.value(
+                f"SELECT total(n_flagged) FROM score JOIN image ON image.id = image_id"  # noqa: S608
+                f" WHERE ranking_id = {CURRENT_RANKING} AND split = 'work'"
+                " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)"
+            )
+        )
+
+
+def _rare_names(labels: Sequence[int], classes: Sequence[CellClass]) -> Iterator[str]:
+    """Yield the names of the rare classes that some labels count as."""
+    for label in labels:
+        target = classes[label].merged_into
+        counted = classes[label if target is None else target]
+        if counted.rare:
+            yield counted.name

@@ -1,0 +1,70 @@
+"""Images: stored once, grouped, and on one side of the frozen test set for good."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from rbcal.store.images import Group
+from tests.conftest import add_image
+from tests.store.conftest import FIGURES, train_on
+
+
+def test_a_thumbnail_is_kept(project):
+    image_id, _ = add_image(project, 1)
+    assert project.images.thumbnail(image_id) is None
+    project.images.save_thumbnail(image_id, b"small")
+    assert project.images.thumbnail(image_id) == b"small"
+
+
+def test_pool_annotated_and_test_images_are_counted_apart(project):
+    add_image(project, 1)
+    _, cells = add_image(project, 2, annotated=True)
+    _, test_cells = add_image(project, 3, group="other", split="test", annotated=True)
+    counts = project.images.counts()
+    assert (counts.images, counts.pool_images, counts.annotated_images, counts.test_images) == (3, 1, 1, 1)
+    assert (counts.annotated_cells, counts.test_cells) == (len(cells), len(test_cells))
+
+
+def test_the_same_bytes_are_stored_once(project):
+    add_image(project, 1)
+    with pytest.raises(sqlite3.IntegrityError, match=r"image\.sha256"):
+        add_image(project, 1)
+
+
+def test_a_group_is_never_torn_between_training_and_test(project):
+    add_image(project, 1, group="slide", split="work")
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        add_image(project, 2, group="slide", split="test")
+
+
+@pytest.mark.parametrize("table", ["image", "image_group"])
+def test_no_image_changes_its_side(project, table):
+    add_image(project, 1, split="test")
+    with pytest.raises(sqlite3.IntegrityError, match="the test set is frozen"):
+        project._database.write(f"UPDATE {table} SET split = 'work'")
+
+
+def test_no_image_joins_the_test_set_after_a_measurement(project):
+    image_id, _ = add_image(project, 1, annotated=True)
+    add_image(project, 2, group="other", split="test", annotated=True)
+    project.evaluations.save(train_on(project, image_id), FIGURES)
+    with pytest.raises(sqlite3.IntegrityError, match="the test set is frozen"):
+        add_image(project, 3, group="other", split="test")
+
+
+def test_a_perceptual_hash_is_kept_with_its_image_and_one_of_an_unreadable_picture_is_no_hash(project):
+    (first, _), (second, _), (third, _) = (add_image(project, seed) for seed in (1, 2, 3))
+    assert project.images.without_hash() == [first, second, third]
+    project.images.save_hash(first, bytes(range(32)))
+    project.images.save_hash(second, b"")
+    assert project.images.without_hash() == [third]
+    assert project.images.perceptual_hashes() == {first: bytes(range(32))}
+
+
+def test_groups_are_counted_with_their_side(project):
+    for seed, group, split in ((1, "b", "work"), (2, "b", "work"), (3, "a", "test")):
+        add_image(project, seed, group=group, split=split)
+    project.images.add_group("empty", "work")
+    assert project.images.groups() == [Group("a", "test", 1), Group("b", "work", 2)]
