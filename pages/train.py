@@ -5,15 +5,9 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from rbcal.acquisition.strategies import DEFAULT_STRATEGY, offered
 from rbcal.charts.learning_curve import loss_curve
-from rbcal.config import (
-    BACKBONES,
-    DEFAULT_STRATEGY,
-    STRATEGIES,
-    ScoringConfig,
-    TrainConfig,
-    suggested_steps,
-)
+from rbcal.config import BACKBONES, ScoringConfig, TrainConfig, suggested_steps
 from rbcal.errors import JobError
 from rbcal.jobs import launcher
 from rbcal.store.jobs import Job
@@ -83,11 +77,12 @@ def show_start(project: Project) -> None:
             value=ScoringConfig.passes,
             help="How often each cell is looked at with dropout on, to see how sure the model is.",
         )
+        strategies = offered()
         strategy = st.selectbox(
             "Order of the pool",
-            STRATEGIES,
-            index=list(STRATEGIES).index(DEFAULT_STRATEGY),
-            format_func=lambda name: f"{name}: {STRATEGIES[name]}",
+            strategies,
+            index=list(strategies).index(DEFAULT_STRATEGY),
+            format_func=lambda name: f"{name}: {strategies[name]}",
             help="Which images you are shown first. One in ten is drawn at random, whatever you choose: it "
             "checks the order itself.",
         )

@@ -115,6 +115,15 @@ class Passes:
         return self.boxes.shape[1]
 
 
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a detector predicts in one image: N cells, in T passes too, and their embeddings (N, D)."""
+
+    detections: Detections
+    passes: Passes
+    embeddings: Floats
+
+
 def iou(a: Floats, b: Floats) -> Floats:
     """Return the intersection over union of paired boxes, in [0, 1]; 1 means the same box.
 

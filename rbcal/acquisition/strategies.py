@@ -1,22 +1,56 @@
-"""Which image the expert sees next: one table of strategies with one signature.
+"""Which image the expert reviews next: one registry of strategies, and all that is said of each.
 
-A strategy gets the pool and the situation, and returns an :class:`Order` of all images. All but `balanced`
-give each image a number of its own, and order by it.
+A strategy gets the pool and the context, and returns a :class:`Ranking` of all images. What the Train page
+offers, `rbcal strategies`, the reasons in the queue, simulations and the methods text of a report follow from
+its one entry in :data:`STRATEGIES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from rbcal.acquisition.pool import AcquisitionContext, Pool, Reals
+from rbcal.acquisition.context import AcquisitionContext
+from rbcal.acquisition.explanations import explain_balanced, explain_relevance
+from rbcal.acquisition.pool import Pool, Reals
 from rbcal.acquisition.ranking import Ranking, by_value
+from rbcal.acquisition.relevance import Score
 from rbcal.acquisition.submodular import balanced
-from rbcal.config import check_strategy
+from rbcal.errors import ScoringError
 
-Strategy = Callable[[Pool, AcquisitionContext], Ranking]
+AcquisitionFunction = Callable[[Pool, AcquisitionContext], Ranking]
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One way to order the pool.
+
+    Parameters
+    ----------
+    name : str
+    sentence : str
+        What the expert reads where a strategy is chosen.
+    function : (Pool, AcquisitionContext) -> Ranking
+    explain : (Score, class names, names of the rare classes that some cells may be of) -> str
+        Why an image with cells is where it is.
+    brief : (Score) -> str
+        The same in a few letters.
+    method : str
+        The same of all images, as the methods section of a paper puts it.
+    offered : bool
+        Whether the expert may choose it; else it is for simulations, by its name.
+    """
+
+    name: str
+    sentence: str
+    function: AcquisitionFunction
+    explain: Callable[[Score, Sequence[str], Sequence[str]], str]
+    brief: Callable[[Score], str]
+    method: str
+    offered: bool = True
 
 
 def relevance(pool: Pool, context: AcquisitionContext) -> Ranking:
@@ -79,23 +113,134 @@ def boxal(pool: Pool, context: AcquisitionContext) -> Ranking:
     return by_value(1 - of_image, {"certainty": of_image})
 
 
-STRATEGIES: dict[str, Strategy] = {
-    "balanced": balanced,
-    "relevance": relevance,
-    "relevance_per_cell": relevance_per_cell,
-    "random": random,
-    "entropy": entropy,
-    "entropy_sum": entropy_sum,
-    "bald": bald,
-    "boxal": boxal,
-    "balanced_plain": partial(balanced, weights=False),
-    "balanced_alike": partial(balanced, diversity=False),
-    "balanced_free": partial(balanced, cost=False),
-}
+def _relevance_terms(pool: Pool, context: AcquisitionContext) -> dict[str, Reals]:
+    """Return how many cells of each image fire each term of equation (8)."""
+    scoring = context.scoring
+    return {
+        "class": pool.total(pool.u_c <= np.float32(scoring.alpha)),
+        "box": pool.total(pool.u_d <= np.float32(scoring.beta)),
+        "rare": pool.total(pool.u_r > 0),
+    }
+
+
+def _r(terms: dict[str, Reals], context: AcquisitionContext) -> Reals:
+    return terms["class"] + terms["box"] + context.scoring.gamma * terms["rare"]
+
+
+def _share(score: Score, term: str) -> str:
+    return f"{score.terms[term]:.0%}"
+
+
+_BALANCED = Strategy(
+    "balanced",
+    sentence="Cells you would change, most of all of classes with few annotations, per minute of yours.",
+    function=balanced,
+    explain=explain_balanced,
+    brief=lambda score: f"~{score.terms.get('change', 0):.0f} of {score.n_cells} to change",
+    method="by the expected number of corrections, weighted towards classes with few annotations and "
+    "towards cells unlike those already annotated, per expected minute of review",
+)
+
+
+def _ablation(name: str, sentence: str, function: AcquisitionFunction) -> Strategy:
+    """Return `balanced` without one of its parts, to measure what that part is worth."""
+    method = f"in the order of the strategy {name}"
+    return replace(_BALANCED, name=name, sentence=sentence, function=function, method=method, offered=False)
+
+
+_ENTRIES = (
+    _BALANCED,
+    Strategy(
+        "relevance",
+        sentence="The paper's equation (8): flagged cells, counted. It prefers crowded images.",
+        function=relevance,
+        explain=explain_relevance,
+        brief=lambda score: f"R {score.relevance:.0f}",
+        method="by the relevance of equation (8) of Sadafi et al., the number of flagged cells",
+    ),
+    Strategy(
+        "relevance_per_cell",
+        sentence="Equation (8), divided by the number of cells.",
+        function=relevance_per_cell,
+        explain=explain_relevance,
+        brief=lambda score: f"R/cell {score.relevance / score.n_cells:.1f}",
+        method="by the relevance of equation (8) of Sadafi et al. per detected cell",
+    ),
+    Strategy(
+        "random",
+        sentence="At random: what the others are measured against.",
+        function=random,
+        explain=lambda *_: "at random",
+        brief=lambda score: f"{score.n_cells} cells",
+        method="at random",
+    ),
+    Strategy(
+        "entropy",
+        sentence="Where the class of the cells is least certain, on average.",
+        function=entropy,
+        explain=lambda score, *_: f"the class of its cells is {_share(score, 'entropy')} open on average",
+        brief=lambda score: f"class {_share(score, 'entropy')} open",
+        method="by the mean predictive entropy of their cells",
+    ),
+    Strategy(
+        "entropy_sum",
+        sentence="Where the class is least certain, summed over the cells.",
+        function=entropy_sum,
+        explain=lambda score, *_: (
+            f"{score.n_cells} cells, whose class is {_share(score, 'entropy')} open on average"
+        ),
+        brief=lambda score: f"class {_share(score, 'entropy')} open",
+        method="by the summed predictive entropy of their cells",
+    ),
+    Strategy(
+        "bald",
+        sentence="Where the stochastic passes contradict each other most, on average.",
+        function=bald,
+        explain=lambda score, *_: (
+            f"the passes contradict each other: mutual information {score.terms['bald']:.3f} on average"
+        ),
+        brief=lambda score: f"BALD {score.terms['bald']:.3f}",
+        method="by the mean mutual information (BALD) of their cells",
+    ),
+    Strategy(
+        "boxal",
+        sentence="BoxAL: least certain of class, box and occurrence, on average.",
+        function=boxal,
+        explain=lambda score, *_: (
+            f"{_share(score, 'certainty')} certain of class, box and occurrence on average"
+        ),
+        brief=lambda score: f"{_share(score, 'certainty')} certain",
+        method="by the mean uncertainty of class, box and occurrence of their cells (BoxAL)",
+    ),
+    _ablation("balanced_plain", "Balanced, but all classes count alike.", partial(balanced, weights=False)),
+    _ablation(
+        "balanced_alike", "Balanced, but look-alikes are not avoided.", partial(balanced, diversity=False)
+    ),
+    _ablation("balanced_free", "Balanced, but minutes do not count.", partial(balanced, cost=False)),
+)
+STRATEGIES = {each.name: each for each in _ENTRIES}
+DEFAULT_STRATEGY = "balanced"  # rare cells with a third of random's work: docs/benchmarks.md
+
+
+def offered() -> dict[str, str]:
+    """Return the strategies that the expert may choose, and a sentence about each."""
+    return {each.name: each.sentence for each in STRATEGIES.values() if each.offered}
+
+
+def check_strategy(*names: str) -> None:
+    """Raise a ScoringError if there is no strategy of one of these names."""
+    if unknown := [name for name in names if name not in STRATEGIES]:
+        raise ScoringError(f"There is no strategy {unknown[0]!r}. Choose one of: {', '.join(STRATEGIES)}.")
+
+
+def explaining(name: str, score: Score) -> Strategy:
+    """Return the strategy that explains a score: by default equation (8), as while none ordered the pool."""
+    chosen = None if score.value is None else STRATEGIES.get(name)
+    return chosen or STRATEGIES["relevance"]
 
 
 def rank_pool(strategy: str, pool: Pool, context: AcquisitionContext) -> Ranking:
-    """Return the order that a strategy, by its name, gives the pool.
+    """Return the ranking that a strategy, by its name, gives the pool.
 
     Raises
     ------
@@ -103,7 +248,7 @@ def rank_pool(strategy: str, pool: Pool, context: AcquisitionContext) -> Ranking
         If there is no such strategy.
     """
     check_strategy(strategy)
-    return STRATEGIES[strategy](pool, context)
+    return STRATEGIES[strategy].function(pool, context)
 
 
 def expected_gains(pool: Pool, context: AcquisitionContext) -> dict[str, Reals]:
@@ -114,19 +259,5 @@ def expected_gains(pool: Pool, context: AcquisitionContext) -> dict[str, Reals]:
     """
     change = pool.total(context.calibration(pool.uncertainty))
     seconds = context.cost_model.seconds(pool.n_cells, change)
-    found = {f"new {k}": pool.total(pool.probs[:, k + 1]) for k in range(pool.n_classes)}
-    return {**found, "change": change, "minutes": seconds / 60}
-
-
-def _relevance_terms(pool: Pool, context: AcquisitionContext) -> dict[str, np.ndarray]:
-    """Return how many cells of each image fire each term of equation (8)."""
-    scoring = context.scoring
-    return {
-        "class": pool.total(pool.u_c <= np.float32(scoring.alpha)),
-        "box": pool.total(pool.u_d <= np.float32(scoring.beta)),
-        "rare": pool.total(pool.u_r > 0),
-    }
-
-
-def _r(terms: dict[str, np.ndarray], context: AcquisitionContext) -> np.ndarray:
-    return terms["class"] + terms["box"] + context.scoring.gamma * terms["rare"]
+    new = {f"new {k}": pool.total(pool.probs[:, k + 1]) for k in range(pool.n_classes)}
+    return {**new, "change": change, "minutes": seconds / 60}

@@ -16,7 +16,6 @@ import pandas as pd
 from rbcal.acquisition.calibration import FEWEST, Bin, Calibration, Reals, expected_error, reliability
 from rbcal.charts.learning_curve import COLOURS
 from rbcal.evaluation.metrics import wilson
-from rbcal.jobs.rank import uncertainty_of
 from rbcal.store.reviews import Bools, Outcomes
 
 _REFIT = 1.1  # once there are a tenth more cells: fifty fits for 20,000 cells, not one for each image
@@ -57,7 +56,7 @@ def foresee(outcomes: Outcomes) -> Foreseen:
     """
     read = outcomes.read
     changed, audit = outcomes.changed[read], outcomes.audit[read]
-    positions, predicted = _ahead(uncertainty_of(outcomes)[read], changed, outcomes.image[read])
+    positions, predicted = _ahead(outcomes.uncertainty[read], changed, outcomes.image[read])
     if not len(positions):
         return Foreseen((), 0.0, 0, len(changed), None)
     true, drawn = changed[positions], audit[positions]

@@ -14,7 +14,8 @@ from typing import Never, Self
 from filelock import Timeout
 from tqdm import tqdm
 
-from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, SimulationConfig, TrainConfig
+from rbcal.acquisition.strategies import DEFAULT_STRATEGY
+from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
 from rbcal.errors import JobCancelledError, JobError, RbcalError
 from rbcal.jobs.launcher import worker_lock
 from rbcal.jobs.progress import WRITING
@@ -129,8 +130,7 @@ def _work(project: Project, job_id: int, progress: ProgressReporter) -> None:
 
 def _dispatch(project: Project, job: Job, progress: ProgressReporter) -> None:
     progress.stage("Loading")
-    from rbcal.jobs import evaluate, rank, train  # late: they load torch, which takes seconds
-    from rbcal.simulation import runner
+    from rbcal.jobs import evaluate, rank, simulate, train  # late: they load torch, which takes seconds
 
     if job.kind == "train":
         if job.config.get("resume"):
@@ -153,7 +153,7 @@ def _dispatch(project: Project, job: Job, progress: ProgressReporter) -> None:
     elif job.kind == "simulate":
         config = SimulationConfig.from_json(job.config["simulate"])
         processes, ray = job.config.get("processes", 0), job.config.get("ray")
-        runner.simulate(project, config, progress, processes, ray)
+        simulate.simulate(project, config, progress, processes, ray)
     else:
         evaluate.evaluate(project, progress)
 

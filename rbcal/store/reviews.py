@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rbcal.acquisition.uncertainty import uncertainty_features
 from rbcal.errors import ConflictError
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, now
@@ -105,6 +106,11 @@ class Outcomes:
 
     def __len__(self) -> int:
         return len(self.image)
+
+    @property
+    def uncertainty(self) -> NDArray[np.float64]:
+        """(N, 4) in [0, 1]: the features of each cell when it was predicted."""
+        return uncertainty_features(self.probs, self.bald, self.agreement, self.rate)
 
 
 class Reviews:
