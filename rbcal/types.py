@@ -16,6 +16,7 @@ from rbcal.errors import ShapeError
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Reals = NDArray[np.float64]
 
 EMBEDDING_SIZE = 32  # numbers that say what a cell looks like to a model; angles are then kept to about 0.2
 _ROW_SUM_TOLERANCE = 1e-3  # float32 softmax over a few dozen classes, and its mean over T passes

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rbcal.types import Reals
+
 if TYPE_CHECKING:
     from sklearn.isotonic import IsotonicRegression
     from sklearn.pipeline import Pipeline
 
-Reals = NDArray[np.float64]
 FEWEST = 200  # reviewed cells; of fewer, five coefficients are not to be had
 _RIDGE = 1e-2  # per cell, on standardised features: two that say the same must not fight
 

@@ -5,45 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rbcal.acquisition.calibration import Calibration
 from rbcal.acquisition.cost_model import CostModel
 from rbcal.config import ScoringConfig
-from rbcal.types import Floats, Ints
+from rbcal.types import Floats, Ints, Reals
 
-Reals = NDArray[np.float64]
 _NO_LABELS = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class AcquisitionContext:
-    """What a strategy may take into account beside the pool.
+    """What a strategy may take into account beside the pool."""
 
-    Parameters
-    ----------
-    scoring : ScoringConfig
-        alpha, beta and gamma of equation (8).
-    annotated : (C,) int64
-        Annotated cells of each class.
-    rare : tuple of int
-        Labels of the classes that the expert marked as rare.
-    f1 : (C,) float64 in [0, 1], NaN where it is not known
-        As :func:`f1_of_classes` returns it, of images that the model had not been trained on.
-    annotated_embeddings : (M, D) float32
-        What cells in annotated images look like.
-    calibration : Calibration
-        Turns uncertainty into the probability that the expert would change a cell.
-    cost_model : CostModel
-        What an image costs of the expert's time.
-    seed : int
-    """
-
-    scoring: ScoringConfig
-    annotated: Ints
-    rare: tuple[int, ...] = ()
-    f1: Reals = field(default_factory=lambda: np.empty(0))
-    annotated_embeddings: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    scoring: ScoringConfig  # alpha, beta and gamma of equation (8)
+    annotated: Ints  # (C,) annotated cells of each class
+    rare: tuple[int, ...] = ()  # labels of the classes that the expert marked as rare
+    f1: Reals = field(default_factory=lambda: np.empty(0))  # (C,) in images not trained on; NaN: not known
+    annotated_embeddings: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))  # (M, D)
     calibration: Calibration = field(default_factory=Calibration)
     cost_model: CostModel = field(default_factory=CostModel)
     seed: int = 0

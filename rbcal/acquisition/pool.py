@@ -19,9 +19,7 @@ from rbcal.acquisition.uncertainty import (
 )
 from rbcal.config import ScoringConfig
 from rbcal.errors import ScoringError
-from rbcal.types import Floats, Ints, Prediction
-
-Reals = NDArray[np.float64]
+from rbcal.types import Floats, Ints, Prediction, Reals
 
 
 @dataclass(frozen=True, eq=False)

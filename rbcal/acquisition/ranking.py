@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rbcal.types import Ints
+from rbcal.types import Ints, Reals
 
-Reals = NDArray[np.float64]
 AUDIT_EVERY = 10  # one image in ten is drawn at random, and tells whether the strategy misses any
 
 

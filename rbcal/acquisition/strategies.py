@@ -14,52 +14,34 @@ from functools import partial
 import numpy as np
 
 from rbcal.acquisition.context import AcquisitionContext
-from rbcal.acquisition.explanations import explain_balanced, explain_relevance
-from rbcal.acquisition.pool import Pool, Reals
+from rbcal.acquisition.pool import Pool
 from rbcal.acquisition.ranking import Ranking, by_value
 from rbcal.acquisition.relevance import Score
 from rbcal.acquisition.submodular import balanced
 from rbcal.errors import ScoringError
+from rbcal.types import Reals
+from rbcal.wording import duration
 
+_NAMED = 2  # classes that an explanation names
 AcquisitionFunction = Callable[[Pool, AcquisitionContext], Ranking]
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """One way to order the pool.
-
-    Parameters
-    ----------
-    name : str
-    sentence : str
-        What the expert reads where a strategy is chosen.
-    function : (Pool, AcquisitionContext) -> Ranking
-    explain : (Score, class names, names of the rare classes that some cells may be of) -> str
-        Why an image with cells is where it is.
-    brief : (Score) -> str
-        The same in a few letters.
-    method : str
-        The same of all images, as the methods section of a paper puts it.
-    offered : bool
-        Whether the expert may choose it; else it is for simulations, by its name.
-    """
+    """One way to order the pool, and all that is said of it."""
 
     name: str
-    sentence: str
+    sentence: str  # what the expert reads where a strategy is chosen
     function: AcquisitionFunction
-    explain: Callable[[Score, Sequence[str], Sequence[str]], str]
-    brief: Callable[[Score], str]
-    method: str
-    offered: bool = True
+    explain: Callable[[Score, Sequence[str], Sequence[str]], str]  # why an image with cells is where it is;
+    # gets the names of the classes, and those of the rare ones that some cells may be of
+    brief: Callable[[Score], str]  # the same in a few letters
+    method: str  # what the methods section of a paper says of the order
+    offered: bool = True  # to the expert; else it is for simulations, by its name
 
 
 def relevance(pool: Pool, context: AcquisitionContext) -> Ranking:
-    """Order by R_img, equation (8): the flagged cells of an image, counted.
-
-    References
-    ----------
-    Sadafi et al. 2019, equation (8); :func:`rbcal.acquisition.relevance.relevance` is the same for one image.
-    """
+    """Order by R_img, equation (8): :func:`rbcal.acquisition.relevance.relevance` of each image."""
     terms = _relevance_terms(pool, context)
     return by_value(_r(terms, context), terms)
 
@@ -90,12 +72,7 @@ def entropy_sum(pool: Pool, context: AcquisitionContext) -> Ranking:
 
 
 def bald(pool: Pool, context: AcquisitionContext) -> Ranking:
-    """Order by the mean mutual information of the cells of an image.
-
-    References
-    ----------
-    Houlsby et al. 2011 (arXiv 1112.5745).
-    """
+    """Order by the mean mutual information of the cells (Houlsby et al. 2011, arXiv 1112.5745)."""
     of_image = pool.mean(pool.bald.astype(np.float64))
     return by_value(of_image, {"bald": of_image})
 
@@ -125,6 +102,44 @@ def _relevance_terms(pool: Pool, context: AcquisitionContext) -> dict[str, Reals
 
 def _r(terms: dict[str, Reals], context: AcquisitionContext) -> Reals:
     return terms["class"] + terms["box"] + context.scoring.gamma * terms["rare"]
+
+
+def explain_relevance(score: Score, _names: Sequence[str], rare_names: Sequence[str]) -> str:
+    """Return how many cells fire each term of equation (8); `rare_names` are those that some may be of.
+
+    >>> score = Score(relevance=30, n_cells=40, n_flagged=9, n_class=7, n_box=3, n_rare=2)
+    >>> explain_relevance(score, ["D", "S.D"], ["S.D"])
+    '7 cells unsure of class, 3 of box, 2 maybe S.D'
+    """
+    maybe = f"maybe {' or '.join(rare_names) or 'rare'}"
+    terms = {"unsure of class": score.n_class, "unsure of box": score.n_box, maybe: score.n_rare}
+    fired = [(n, words) for words, n in terms.items() if n]
+    if not fired:
+        return "the model is sure of every cell"
+    (n, words), *others = fired
+    parts = [f"{n} {words.removeprefix('unsure ')}" for n, words in others]
+    return ", ".join([f"{n} cell{'s' * (n > 1)} {words}", *parts])
+
+
+def explain_balanced(score: Score, names: Sequence[str], _rare_names: Sequence[str]) -> str:
+    """Return the classes that the image is worth most for, how many cells to change, and the time.
+
+    >>> terms = {"gain 0": 0.1, "gain 1": 0.3, "new 0": 4.0, "new 1": 2.4, "change": 3, "minutes": 1}
+    >>> explain_balanced(Score(0, 9, 0, 0, 0, 0, 0.4, terms), ["D", "S.D"], [])
+    'about 2 S.D and 4 D, which are most needed, 3 of 9 cells to change, 1 min 0 s of work'
+    """
+    terms = score.terms
+    gains = sorted(range(len(names)), key=lambda k: -terms.get(f"gain {k}", 0.0))
+    worth = [
+        f"{terms[f'new {k}']:.0f} {names[k]}"
+        for k in gains[:_NAMED]
+        if terms.get(f"gain {k}", 0) > 0 and terms[f"new {k}"] >= 0.5
+    ]
+    needed = f"about {' and '.join(worth)}, which are most needed, " if worth else ""
+    work = (
+        f"{terms['change']:.0f} of {score.n_cells} cells to change, {duration(60 * terms['minutes'])} of work"
+    )
+    return needed + work
 
 
 def _share(score: Score, term: str) -> str:
@@ -240,13 +255,7 @@ def explaining(name: str, score: Score) -> Strategy:
 
 
 def rank_pool(strategy: str, pool: Pool, context: AcquisitionContext) -> Ranking:
-    """Return the ranking that a strategy, by its name, gives the pool.
-
-    Raises
-    ------
-    ScoringError
-        If there is no such strategy.
-    """
+    """Return the ranking that a strategy gives the pool; a ScoringError if there is none of that name."""
     check_strategy(strategy)
     return STRATEGIES[strategy].function(pool, context)
 

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from rbcal.acquisition.context import AcquisitionContext
 from rbcal.acquisition.pool import Pool
 from rbcal.acquisition.ranking import Ranking
-from rbcal.types import Ints
+from rbcal.types import Ints, Reals
 
-Reals = NDArray[np.float64]
 _BETA = 0.999  # of the effective number of samples: a class is well known from about 1,000 cells on
 _RARE = 3.0  # a class that the expert marked as rare weighs as much as three others
 _EASIEST = 0.2  # the least difficulty: a class of perfect F1 still counts

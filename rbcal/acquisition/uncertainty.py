@@ -222,12 +222,7 @@ def detection_rate(passes: Passes) -> Floats:
 def uncertainty_features(probs: Floats, bald: Floats, agreement: Floats, rate: Floats) -> NDArray[np.float64]:
     """Return what the chance of a change is estimated from, (N, 4) in [0, 1]: high where the model is unsure.
 
-    Parameters
-    ----------
-    probs : (N, C + 1) float32
-        Mean class distribution over the passes, background first.
-    bald, agreement, rate : (N,) float32
-        As :func:`mutual_information`, :func:`box_agreement` and :func:`detection_rate` return them.
+    They are mutual information, predictive entropy, 1 - agreement of the boxes, and the entropy of the rate.
     """
     seen = np.clip(rate.astype(np.float64), 1e-12, 1 - 1e-12)
     unseen = 1 - seen

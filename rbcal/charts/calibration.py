@@ -13,10 +13,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from rbcal.acquisition.calibration import FEWEST, Bin, Calibration, Reals, expected_error, reliability
+from rbcal.acquisition.calibration import FEWEST, Bin, Calibration, expected_error, reliability
 from rbcal.charts.learning_curve import COLOURS
 from rbcal.evaluation.metrics import wilson
 from rbcal.store.reviews import Bools, Outcomes
+from rbcal.types import Reals
 
 _REFIT = 1.1  # once there are a tenth more cells: fifty fits for 20,000 cells, not one for each image
 _FEWEST_IN_BIN = 20

@@ -9,13 +9,14 @@ import numpy as np
 from rbcal.acquisition.calibration import Calibration
 from rbcal.acquisition.context import AcquisitionContext, f1_of_classes
 from rbcal.acquisition.cost_model import CostModel
-from rbcal.acquisition.pool import Pool, Reals
+from rbcal.acquisition.pool import Pool
 from rbcal.acquisition.ranking import Ranking, audited
 from rbcal.acquisition.strategies import expected_gains, rank_pool
 from rbcal.errors import ProjectError
 from rbcal.jobs.progress import ProgressReporter
 from rbcal.store.project import Project
 from rbcal.store.rankings import RankedImage, StoredRanking
+from rbcal.types import Reals
 
 
 def rank(project: Project, strategy: str, progress: ProgressReporter) -> int:

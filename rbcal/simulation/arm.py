@@ -16,7 +16,7 @@ import numpy as np
 from rbcal.acquisition.calibration import Calibration
 from rbcal.acquisition.context import AcquisitionContext, f1_of_classes
 from rbcal.acquisition.cost_model import CostModel
-from rbcal.acquisition.pool import Pool, Reals
+from rbcal.acquisition.pool import Pool
 from rbcal.acquisition.strategies import rank_pool
 from rbcal.config import ScoringConfig, SimulationConfig
 from rbcal.detector import checkpoint, devices, mc_dropout
@@ -25,7 +25,7 @@ from rbcal.evaluation import average_precision
 from rbcal.evaluation.learning_curves import SimulationPoint
 from rbcal.simulation.oracle import OracleReview, review
 from rbcal.simulation.seed_model import SeedModel, complete, seed_images, train_config
-from rbcal.types import Detections
+from rbcal.types import Detections, Reals
 
 
 @dataclass(frozen=True)

@@ -15,23 +15,11 @@ from rbcal.types import Annotations, Ints
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Annotated images: K images to work with, and those of the test set.
+    """Annotated images: those to work with, and those of the test set."""
 
-    Parameters
-    ----------
-    ids : sequence of int
-        Of the images, in the project.
-    contents, layers : sequences
-        The files of the images, and which layer of each.
-    truths : sequence of Annotations
-    is_test : sequence of bool
-    n_classes : int
-    rare : tuple of int
-    """
-
-    ids: Sequence[int]
-    contents: Sequence[bytes]
-    layers: Sequence[str]
+    ids: Sequence[int]  # in the project
+    contents: Sequence[bytes]  # the files
+    layers: Sequence[str]  # which layer of each file
     truths: Sequence[Annotations]
     is_test: Sequence[bool]
     n_classes: int

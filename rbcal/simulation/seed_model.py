@@ -7,6 +7,7 @@ repeat, and kept.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -45,16 +46,11 @@ class SeedModel:
         def make() -> TiledFeatures:
             return self._extractor.tiled_features(self.corpus.pixels(k))
 
-        return self._cached("image", k, make, lambda features: features.n_bytes)
+        return self._cached("image", k, make, lambda made: made.n_bytes)
 
     def views(self, k: int) -> list[FeatureView]:
         """Return what the frozen layers make of the random views of an annotated image."""
-
-        def make() -> list[FeatureView]:
-            train, seed = train_config(self.config, self.repeat), [self.config.seed, self.repeat, k]
-            sample = self.corpus.pixels(k), self.corpus.truths[k]
-            return views(self._extractor, *sample, train, self.config.views, seed)
-
+        make = partial(random_views, self._extractor, self.corpus, self.config, self.repeat, k)
         return self._cached("views", k, make, lambda made: sum(view.features.n_bytes for view in made))
 
     def _cached(self, kind: str, k: int, make: Callable[[], _Made], n_bytes: Callable[[_Made], int]) -> _Made:
@@ -85,13 +81,17 @@ def train_seed_model(corpus: Corpus, config: SimulationConfig, repeat: int) -> b
         complete(Training(detector, samples, train))
         return checkpoint.save(detector)
     freeze(detector)
-    seeds = [[config.seed, repeat, k] for k in chosen]
-    of_images = [
-        views(detector, *sample, train, config.views, seed)
-        for sample, seed in zip(samples, seeds, strict=True)
-    ]
+    of_images = [random_views(detector, corpus, config, repeat, k) for k in chosen]
     complete(FrozenTraining(detector, of_images, train))
     return checkpoint.save(detector)
+
+
+def random_views(
+    detector: Detector, corpus: Corpus, config: SimulationConfig, repeat: int, k: int
+) -> list[FeatureView]:
+    """Return what the frozen layers make of an annotated image, turned and recoloured at random."""
+    train, seed = train_config(config, repeat), [config.seed, repeat, k]
+    return views(detector, corpus.pixels(k), corpus.truths[k], train, config.views, seed)
 
 
 def complete(training: Training) -> None:
