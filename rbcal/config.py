@@ -16,31 +16,6 @@ Initialisation = Literal["auto", "serving", "imagenet", "random"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 
 
-STRATEGIES = {  # what the expert is offered, and one sentence about each
-    "balanced": "Cells you would change, most of all of classes with few annotations, per minute of yours.",
-    "relevance": "The paper's equation (8): flagged cells, counted. It prefers crowded images.",
-    "relevance_per_cell": "Equation (8), divided by the number of cells.",
-    "random": "At random: what the others are measured against.",
-    "entropy": "Where the class of the cells is least certain, on average.",
-    "entropy_sum": "Where the class is least certain, summed over the cells.",
-    "bald": "Where the stochastic passes contradict each other most, on average.",
-    "boxal": "BoxAL: least certain of class, box and occurrence, on average.",
-}
-LADDER = {  # `balanced` without one of its parts, to see what it is worth
-    "balanced_plain": "Balanced, but all classes count alike.",
-    "balanced_alike": "Balanced, but look-alikes are not avoided.",
-    "balanced_free": "Balanced, but minutes do not count.",
-}
-DEFAULT_STRATEGY = "balanced"  # rare cells with a third of random's work: docs/benchmarks.md
-
-
-def check_strategy(name: str) -> None:
-    """Raise a ScoringError if there is no strategy of that name."""
-    if name not in {**STRATEGIES, **LADDER}:
-        known = ", ".join({**STRATEGIES, **LADDER})
-        raise ScoringError(f"There is no strategy {name!r}. Choose one of: {known}.")
-
-
 @dataclass(frozen=True)
 class TrainConfig(JsonValue):
     """How a detector is built and trained."""
@@ -114,7 +89,10 @@ Unit = Literal["cells", "images"]
 
 @dataclass(frozen=True)
 class SimulationConfig(JsonValue):
-    """An experiment: strategies x repeats x rounds on images whose annotations play the expert."""
+    """An experiment: strategies x repeats x rounds on images whose annotations play the expert.
+
+    Names of strategies are checked where one begins: :func:`rbcal.acquisition.strategies.check_strategy`.
+    """
 
     strategies: tuple[str, ...] = ("random", "relevance", "relevance_per_cell", "balanced")
     repeats: int = 5  # fewer hardly ever tell two strategies apart
@@ -131,11 +109,7 @@ class SimulationConfig(JsonValue):
     backbone: Backbone = "efficientnet_lite0"
     weights: str | None = None  # a file with the backbone's ImageNet weights
     trunk: Literal["tuned", "imagenet"] = "tuned"  # on the seed images, then frozen; or never trained
-    cost_model: tuple[float, float, float] = (
-        5.0,
-        1.0,
-        4.0,
-    )  # seconds: an image, a cell, a change; see Effort
+    cost_model: tuple[float, float, float] = (5.0, 1.0, 4.0)  # seconds: an image, a cell, a change
     seed: int = 0
     device: str = "auto"
 
@@ -146,7 +120,5 @@ class SimulationConfig(JsonValue):
         for name, low in {**least, "steps": 1, "seed_steps": 1, "seed": 0}.items():
             if getattr(self, name) < low:
                 raise ScoringError(f"{name} is at least {low}, but got {getattr(self, name)}.")
-        for name in self.strategies:
-            check_strategy(name)
         if not self.strategies or self.unit not in get_args(Unit):
             raise ScoringError("A simulation needs at least 1 strategy, and counts 'cells' or 'images'.")

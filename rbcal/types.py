@@ -16,6 +16,7 @@ from rbcal.errors import ShapeError
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Reals = NDArray[np.float64]
 
 EMBEDDING_SIZE = 32  # numbers that say what a cell looks like to a model; angles are then kept to about 0.2
 _ROW_SUM_TOLERANCE = 1e-3  # float32 softmax over a few dozen classes, and its mean over T passes
@@ -113,6 +114,15 @@ class Passes:
 
     def __len__(self) -> int:
         return self.boxes.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a detector predicts in one image: N cells, in T passes too, and their embeddings (N, D)."""
+
+    detections: Detections
+    passes: Passes
+    embeddings: Floats
 
 
 def iou(a: Floats, b: Floats) -> Floats:

@@ -94,7 +94,9 @@ def test_the_ui_process_never_imports_torch():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_what_every_page_needs_loads_neither_scipy_nor_the_maker_of_pictures():
+def test_what_every_page_needs_loads_neither_scipy_nor_sklearn_nor_the_maker_of_pictures():
     modules = "rbcal.store.project, rbcal.charts.simulation, rbcal.charts.stop_advice, rbcal.jobs.launcher"
-    program = f"import sys, {modules}; sys.exit(bool({{'scipy', 'vl_convert'}} & sys.modules.keys()))"
+    modules += ", rbcal.acquisition.strategies"
+    late = {"scipy", "sklearn", "vl_convert"}
+    program = f"import sys, {modules}; sys.exit(bool({late} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""What an image costs of the expert's time: a start, a look at each cell, and the mending of some."""
+"""What an image costs of the expert's time: a start, a glance at each cell, and the change of some."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import nnls
 
 FEWEST = 10  # reviews; of fewer, the assumed times hold
 _CONFIDENCE = 1.0  # the assumed times weigh as one review; they keep what the data cannot tell apart
@@ -41,7 +40,7 @@ class CostModel:
 
     @classmethod
     def fit(cls, seconds: ArrayLike, n_cells: ArrayLike, n_changes: ArrayLike) -> Self:
-        """Return the times that past reviews (B,) tell: non-negative least squares, drawn to the assumed.
+        """Return the times that fit past reviews (B,): non-negative least squares, drawn to the assumed.
 
         Reviews of no measured time, and of more than ten minutes, are left out; with fewer than 10 others
         the assumed times are returned.
@@ -50,12 +49,11 @@ class CostModel:
         rows = rows[(rows[:, 0] > 0) & (rows[:, 0] <= _BUSY)]
         if len(rows) < FEWEST:
             return cls()
-        n = len(rows)
-        design = np.column_stack([np.ones(n), rows[:, 1:]])
-        assumed = np.array([cls.image, cls.cell, cls.change])
+        from scipy.optimize import nnls  # late: pages start without it
+
+        design = np.column_stack([np.ones(len(rows)), rows[:, 1:]])
         # The prior: each coefficient as if so many reviews of the usual size had told it alone.
-        pull = np.diag(np.sqrt(_CONFIDENCE * np.maximum((design**2).mean(axis=0), 1e-6)))
-        (image, cell, change), _ = nnls(
-            np.vstack([design, pull]), np.concatenate([rows[:, 0], pull @ assumed])
-        )
-        return cls(float(image), float(cell), float(change), n)
+        prior = np.diag(np.sqrt(_CONFIDENCE * np.maximum((design**2).mean(axis=0), 1e-6)))
+        assumed = prior @ [cls.image, cls.cell, cls.change]
+        (image, cell, change), _ = nnls(np.vstack([design, prior]), np.concatenate([rows[:, 0], assumed]))
+        return cls(float(image), float(cell), float(change), len(rows))

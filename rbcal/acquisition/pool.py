@@ -1,30 +1,34 @@
-"""What strategies choose from, and what they may take into account."""
+"""What strategies choose from: every cell that a model predicts in the images of a pool."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbcal.acquisition.calibration import Calibration
-from rbcal.acquisition.cost_model import CostModel
-from rbcal.acquisition.uncertainty import entropy
+from rbcal.acquisition.relevance import score_cells
+from rbcal.acquisition.uncertainty import (
+    box_agreement,
+    detection_rate,
+    entropy,
+    mutual_information,
+    uncertainty_features,
+)
 from rbcal.config import ScoringConfig
 from rbcal.errors import ScoringError
-from rbcal.types import Floats, Ints
-
-Reals = NDArray[np.float64]
+from rbcal.types import Floats, Ints, Prediction, Reals
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Every cell that a model found in the K images of a pool, one after the other: N cells in all.
+    """The N cells that a model predicts in K images, one after the other.
 
     Parameters
     ----------
-    n_images : int
-        K.
+    image_ids : (K,) int
     image : (N,) int64
         Which image a cell is in, 0..K-1.
     probs : (N, C + 1) float32
@@ -33,11 +37,11 @@ class Pool:
         Equations (5), (6) and (7).
     bald, agreement, rate : (N,) float32 in [0, 1]
         Mutual information, mean IoU to the mean box, share of the passes that see a cell.
-    looks : (N, D) float32
+    embeddings : (N, D) float32
         What the cells look like to the model: unit vectors.
     """
 
-    n_images: int
+    image_ids: Sequence[int]
     image: Ints
     probs: Floats
     u_d: Floats
@@ -49,17 +53,8 @@ class Pool:
     embeddings: Floats
 
     def __post_init__(self) -> None:
-        columns = (
-            self.probs,
-            self.u_d,
-            self.u_c,
-            self.u_r,
-            self.bald,
-            self.agreement,
-            self.rate,
-            self.embeddings,
-        )
-        lengths = {len(column) for column in (self.image, *columns)}
+        columns = [getattr(self, field.name) for field in fields(self)[1:]]
+        lengths = {len(column) for column in columns}
         if len(lengths) > 1:
             raise ScoringError(
                 f"All columns of a pool must have one row per cell, but got {sorted(lengths)}."
@@ -67,8 +62,37 @@ class Pool:
         if any(np.isnan(column).any() for column in columns):
             raise ScoringError("A pool must not hold NaN. Rank the pool again.")
 
+    @classmethod
+    def of(
+        cls,
+        image_ids: Sequence[int],
+        predictions: Sequence[Prediction],
+        rare: Sequence[int],
+        config: ScoringConfig,
+    ) -> Self:
+        """Return the pool of at least one image, and what a model predicts in each; `rare` are labels."""
+        passes = [each.passes for each in predictions]
+        scores = [score_cells(each.detections, each.passes, rare, config) for each in predictions]
+        return cls(
+            image_ids=image_ids,
+            image=np.repeat(np.arange(len(predictions)), [len(each) for each in passes]),
+            probs=np.concatenate([each.detections.probs for each in predictions]),
+            u_d=np.concatenate([each.u_d for each in scores]),
+            u_c=np.concatenate([each.u_c for each in scores]),
+            u_r=np.concatenate([each.u_r for each in scores]),
+            bald=np.concatenate([mutual_information(each) for each in passes]),
+            agreement=np.concatenate([box_agreement(each) for each in passes]),
+            rate=np.concatenate([detection_rate(each) for each in passes]),
+            embeddings=np.concatenate([each.embeddings for each in predictions]),
+        )
+
     def __len__(self) -> int:
         return len(self.image)
+
+    @property
+    def n_images(self) -> int:
+        """K."""
+        return len(self.image_ids)
 
     @property
     def n_classes(self) -> int:
@@ -77,7 +101,7 @@ class Pool:
 
     @property
     def n_cells(self) -> Reals:
-        """(K,): cells found in each image."""
+        """(K,): predicted cells of each image."""
         return self.total(np.ones(len(self)))
 
     @property
@@ -88,7 +112,7 @@ class Pool:
     @property
     def uncertainty(self) -> Reals:
         """(N, 4) in [0, 1], all of them high where the model is unsure."""
-        return uncertainty(self.bald, self.entropy, self.agreement, self.rate)
+        return uncertainty_features(self.probs, self.bald, self.agreement, self.rate)
 
     def total(self, of_cells: NDArray[np.generic]) -> Reals:
         """Return the sum over the cells of each image, (K,), of what each cell (N,) is worth."""
@@ -98,43 +122,3 @@ class Pool:
         """Return the mean over the cells of each image, (K,); `empty` where there is no cell."""
         n = self.n_cells
         return np.divide(self.total(of_cells), n, out=np.full(self.n_images, empty), where=n > 0)
-
-
-def uncertainty(bald: Floats, entropy_: Reals, agreement: Floats, rate: Floats) -> Reals:
-    """Return four measures of doubt as columns (N, 4), each in [0, 1] and high where the model is unsure."""
-    share = np.clip(rate.astype(np.float64), 1e-12, 1 - 1e-12)
-    wavering = -(share * np.log2(share) + (1 - share) * np.log2(1 - share))  # entropy of seen or not seen
-    return np.stack([bald, entropy_, 1 - agreement, wavering], axis=1).astype(np.float64)
-
-
-@dataclass(frozen=True, eq=False)
-class AcquisitionContext:
-    """What a strategy may take into account beside the pool.
-
-    Parameters
-    ----------
-    scoring : ScoringConfig
-        alpha, beta and gamma of equation (8).
-    annotated : (C,) int64
-        Annotated cells of each class.
-    rare : tuple of int
-        Labels of the classes that the expert marked as rare.
-    f1 : (C,) float64 in [0, 1], NaN where it is not known
-        How well the model knew each class in images that it had not been trained on.
-    looks : (M, D) float32
-        Of cells in annotated images.
-    calibration : Calibration
-        Turns doubts into the probability that the expert would change a cell.
-    effort : Effort
-        What an image costs of the expert's time.
-    seed : int
-    """
-
-    scoring: ScoringConfig
-    annotated: Ints
-    rare: tuple[int, ...] = ()
-    f1: Reals = field(default_factory=lambda: np.empty(0))
-    embeddings: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    calibration: Calibration = field(default_factory=Calibration)
-    cost_model: CostModel = field(default_factory=CostModel)
-    seed: int = 0

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rbcal.types import Ints
+from rbcal.types import Ints, Reals
 
-Reals = NDArray[np.float64]
-AUDIT_EVERY = 10  # one image in ten is drawn at random, and tells whether the strategy sees what there is
+AUDIT_EVERY = 10  # one image in ten is drawn at random, and tells whether the strategy misses any
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +46,7 @@ def by_value(values: Reals, terms: Mapping[str, Reals]) -> Ranking:
 def audited(ranking: Ranking, rng: np.random.Generator, every: int = AUDIT_EVERY) -> Ranking:
     """Return the order with each tenth place given to an image drawn from all that come later.
 
-    The others keep their order, and `propensity` says how probable each draw was: what is seen in those
+    The others keep their order, and `propensity` says how probable each draw was: what reviews find in those
     images, weighted by 1 / propensity, holds for the pool, whatever the strategy prefers.
 
     >>> plain = by_value(np.arange(30.0), {})

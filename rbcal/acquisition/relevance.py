@@ -1,9 +1,9 @@
-"""How much one image would teach: the scores of its cells, their flags, and R_img of equation (8)."""
+"""How relevant one image is: the scores of its cells, their flags, and R_img of equation (8)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,25 @@ class Flags:
     def any(self) -> Bools:
         """(N,) bool: the cell is flagged, and drawn in red; the others are green."""
         return self.class_unsure | self.box_unsure | self.maybe_rare
+
+
+@dataclass(frozen=True)
+class Score:
+    """How relevant an image is, equation (8), how many of its cells fire each term, and its place.
+
+    `value`, `terms` and `propensity` are those of :class:`rbcal.acquisition.ranking.Ranking`; None and empty
+    while no strategy has ordered the pool.
+    """
+
+    relevance: float
+    n_cells: int
+    n_flagged: int
+    n_class: int
+    n_box: int
+    n_rare: int
+    value: float | None = None
+    terms: Mapping[str, float] = field(default_factory=dict)
+    propensity: float | None = None
 
 
 def score_cells(
@@ -136,3 +155,16 @@ def relevance(scores: CellScores, config: ScoringConfig) -> float:
     """
     fired = flags(scores, config)
     return float(fired.class_unsure.sum() + fired.box_unsure.sum() + config.gamma * fired.maybe_rare.sum())
+
+
+def score_image(scores: CellScores, config: ScoringConfig) -> Score:
+    """Return R_img, and how many cells fire each term, while no strategy has ordered the pool."""
+    fired = flags(scores, config)
+    return Score(
+        relevance=relevance(scores, config),
+        n_cells=len(scores),
+        n_flagged=int(fired.any.sum()),
+        n_class=int(fired.class_unsure.sum()),
+        n_box=int(fired.box_unsure.sum()),
+        n_rare=int(fired.maybe_rare.sum()),
+    )

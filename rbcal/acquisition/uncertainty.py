@@ -1,4 +1,4 @@
-"""How sure the detector is of one cell: equations (5), (6) and (7) and four other measures, a function each.
+"""How sure the detector is of one cell: equations (5), (6) and (7) and other measures, a function each.
 
 U^d and U^c are *certainties*: high means that the stochastic passes agree. A detection claims that there
 is a cell, so background is never the class of a cell. In a pass whose most probable column is background,
@@ -217,6 +217,17 @@ def detection_rate(passes: Passes) -> Floats:
     Blok et al. 2024 (BoxAL, arXiv 2410.04880): certainty of occurrence.
     """
     return (passes.probs.argmax(axis=-1) > 0).mean(axis=0).astype(np.float32)
+
+
+def uncertainty_features(probs: Floats, bald: Floats, agreement: Floats, rate: Floats) -> NDArray[np.float64]:
+    """Return what the chance of a change is estimated from, (N, 4) in [0, 1]: high where the model is unsure.
+
+    They are mutual information, predictive entropy, 1 - agreement of the boxes, and the entropy of the rate.
+    """
+    seen = np.clip(rate.astype(np.float64), 1e-12, 1 - 1e-12)
+    unseen = 1 - seen
+    coin = -(seen * np.log2(seen) + unseen * np.log2(unseen))  # entropy of "a cell or none"
+    return np.stack([bald, entropy(probs), 1 - agreement, coin], axis=1).astype(np.float64)
 
 
 def _check_passes(passes: Passes) -> None:

@@ -20,14 +20,16 @@ import numpy as np
 import psutil
 
 from rbcal import __version__, synth
-from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, TrainConfig
+from rbcal.acquisition.relevance import Score
+from rbcal.acquisition.strategies import DEFAULT_STRATEGY
+from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.formats import pictures
 from rbcal.formats.dataset import Box, Dataset, LabelledImage
 from rbcal.interchange.import_images import import_images
 from rbcal.jobs import rank
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
-from rbcal.store.rankings import Cell, Score
+from rbcal.store.rankings import Cell
 from rbcal.types import EMBEDDING_SIZE, Annotations, Floats
 
 _CLASSES = ("disc", "slit", "spiky")

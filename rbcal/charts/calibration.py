@@ -13,11 +13,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from rbcal.acquisition.calibration import FEWEST, Bin, Calibration, Reals, expected_error, reliability
+from rbcal.acquisition.calibration import FEWEST, Bin, Calibration, expected_error, reliability
 from rbcal.charts.learning_curve import COLOURS
 from rbcal.evaluation.metrics import wilson
-from rbcal.jobs.rank import uncertainty_of
 from rbcal.store.outcomes import Bools, Outcomes
+from rbcal.types import Reals
 
 _REFIT = 1.1  # once there are a tenth more cells: fifty fits for 20,000 cells, not one for each image
 _FEWEST_IN_BIN = 20
@@ -57,7 +57,7 @@ def check_calibration(outcomes: Outcomes) -> CalibrationCheck:
     """
     read = outcomes.read
     changed, audit = outcomes.changed[read], outcomes.audit[read]
-    positions, predicted = _predict_ahead(uncertainty_of(outcomes)[read], changed, outcomes.image[read])
+    positions, predicted = _predict_ahead(outcomes.uncertainty[read], changed, outcomes.image[read])
     if not len(positions):
         return CalibrationCheck((), 0.0, 0, len(changed), None)
     true, drawn = changed[positions], audit[positions]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from rbcal.acquisition.strategies import DEFAULT_STRATEGY, STRATEGIES, check_strategy
 from rbcal.cli.base import JsonOption, ProjectArgument, RayOption, app, print_json, run
-from rbcal.config import DEFAULT_STRATEGY, LADDER, STRATEGIES, ScoringConfig, check_strategy
+from rbcal.config import ScoringConfig
 from rbcal.review.image_explanations import BATCH, batch_words, why
 from rbcal.store.job_requests import RankJob, ScoreJob
 from rbcal.store.project import Project
+from rbcal.store.queue import QueueEntry
 
 StrategyOption = Annotated[str, typer.Option(help="How the pool is ordered; see rbcal strategies.")]
 
@@ -53,8 +55,8 @@ def rank(project: ProjectArgument, strategy: StrategyOption = DEFAULT_STRATEGY) 
 @app.command()
 def strategies() -> None:
     """List the strategies that can order the pool, and what each goes by."""
-    for name, about in {**STRATEGIES, **LADDER}.items():
-        typer.echo(f"{name:<20} {about}{'  (default)' if name == DEFAULT_STRATEGY else ''}")
+    for name, strategy in STRATEGIES.items():
+        typer.echo(f"{name:<20} {strategy.sentence}{'  (default)' if name == DEFAULT_STRATEGY else ''}")
 
 
 @app.command()
@@ -65,33 +67,17 @@ def queue(
 ) -> None:
     """List the pool in the order of its strategy, and why each image is where it is."""
     with Project.open(project) as opened:
-        ranking = opened.rankings.current()
+        ranking, names = opened.rankings.current(), opened.classes.names()
         entries = opened.queue.top(limit)
-        names = opened.classes.names()
+    reasons = [why(ranking.strategy, entry, names) if ranking else None for entry in entries]
     if as_json:
+        images = enumerate(zip(entries, reasons, strict=True), start=1)
         print_json(
             {
-                "model": None if ranking is None else ranking.model_id,
-                "stale": None if ranking is None else ranking.stale,
-                "strategy": None if ranking is None else ranking.strategy,
-                "images": [
-                    {
-                        "rank": rank,
-                        "image_id": entry.image_id,
-                        "image": entry.name,
-                        "relevance": entry.score and entry.score.relevance,
-                        "cells": entry.score and entry.score.n_cells,
-                        "flagged": entry.score and entry.score.n_flagged,
-                        "class_unsure": entry.score and entry.score.n_class,
-                        "box_unsure": entry.score and entry.score.n_box,
-                        "maybe_rare": entry.score and entry.score.n_rare,
-                        "value": entry.score and entry.score.value,
-                        "terms": entry.score and dict(entry.score.terms),
-                        "propensity": entry.score and entry.score.propensity,
-                        "why": ranking and why(ranking.strategy, entry, names),
-                    }
-                    for rank, entry in enumerate(entries, start=1)
-                ],
+                "model": ranking and ranking.model_id,
+                "stale": ranking and ranking.stale,
+                "strategy": ranking and ranking.strategy,
+                "images": [_as_json(rank, entry, reason) for rank, (entry, reason) in images],
             }
         )
         return
@@ -100,11 +86,32 @@ def queue(
     elif ranking.stale:
         typer.echo(f"This ranking is by model {ranking.model_id}; a newer model serves. Score again.")
     typer.echo(f"{'rank':>4} {'R':>7} {'cells':>6} {'flagged':>8}  image: why")
-    for rank, entry in enumerate(entries, start=1):
-        if entry.score is None:
-            typer.echo(f"{rank:4} {'-':>7} {'-':>6} {'-':>8}  {entry.name}")
-        else:
-            score = entry.score
-            reason = "" if ranking is None else why(ranking.strategy, entry, names)
-            figures = f"{score.relevance:7.0f} {score.n_cells:6} {score.n_flagged:8}"
-            typer.echo(f"{rank:4} {figures}  {entry.name}: {reason}")
+    for rank, (entry, reason) in enumerate(zip(entries, reasons, strict=True), start=1):
+        typer.echo(_as_line(rank, entry, reason))
+
+
+def _as_json(rank: int, entry: QueueEntry, reason: str | None) -> dict[str, Any]:
+    score = entry.score
+    return {
+        "rank": rank,
+        "image_id": entry.image_id,
+        "image": entry.name,
+        "relevance": score and score.relevance,
+        "cells": score and score.n_cells,
+        "flagged": score and score.n_flagged,
+        "class_unsure": score and score.n_class,
+        "box_unsure": score and score.n_box,
+        "maybe_rare": score and score.n_rare,
+        "value": score and score.value,
+        "terms": score and dict(score.terms),
+        "propensity": score and score.propensity,
+        "why": reason,
+    }
+
+
+def _as_line(rank: int, entry: QueueEntry, reason: str | None) -> str:
+    score = entry.score
+    if score is None:
+        return f"{rank:4} {'-':>7} {'-':>6} {'-':>8}  {entry.name}"
+    figures = f"{score.relevance:7.0f} {score.n_cells:6} {score.n_flagged:8}"
+    return f"{rank:4} {figures}  {entry.name}: {reason or ''}"

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from rbcal.acquisition.strategies import check_strategy
 from rbcal.charts.simulation import summary_table
 from rbcal.charts.synthetic_mark import MARK
 from rbcal.cli.base import JsonOption, RayOption, app, print_json, run
@@ -58,8 +59,9 @@ def simulate(
     query: Annotated[
         str, typer.Option(help="What the expert annotates in a round: 200cells or 10images.")
     ] = f"{_DEFAULT.query}{_DEFAULT.unit}",
-    candidates: Annotated[
-        int, typer.Option(min=1, help="Images drawn from the pool in a round, that are ordered.")
+    pool_sample: Annotated[
+        int,
+        typer.Option("--candidates", min=1, help="Images drawn from the pool in a round, that are ordered."),
     ] = _DEFAULT.pool_sample,
     steps: Annotated[int, typer.Option(min=1, help="Of training in a round.")] = _DEFAULT.steps,
     seed_steps: Annotated[
@@ -73,7 +75,9 @@ def simulate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = _DEFAULT.device,
     processes: Annotated[int, typer.Option(min=0, help="Runs side by side; 0: one per core.")] = 0,
     ray: RayOption = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what it would cost, and do nothing.")] = False,
+    only_estimate: Annotated[
+        bool, typer.Option("--plan", help="Say what it would cost, and do nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let strategies race on annotated images: precision against annotated cells, relevance against random.
@@ -86,18 +90,15 @@ def simulate(
         path = project
     else:
         raise typer.BadParameter("give a PROJECT, or --coco FILE with --images DIR.")
-    amount = _QUERY.fullmatch(query.strip())
-    if amount is None:
-        raise typer.BadParameter(f"--query is a number of cells or images such as 200cells, not {query!r}.")
-    unit: Unit = "images" if amount[2] == "images" else "cells"
+    amount, unit = _amount(query)
     config = SimulationConfig(
         strategies=_listed(strategies),
         repeats=repeats,
         rounds=rounds,
         seed_images=seed_images,
-        query=int(amount[1]),
+        query=amount,
         unit=unit,
-        pool_sample=candidates,
+        pool_sample=pool_sample,
         steps=steps,
         seed_steps=seed_steps,
         backbone=backbone,
@@ -105,69 +106,75 @@ def simulate(
         seed=seed,
         device=device,
     )
-    if plan:
-        _print_plan(path, config, processes or os.cpu_count() or 1, as_json=as_json)
-        return
-    run(path, SimulateJob(config, processes, ray))
-    from rbcal.simulation.runner import timed  # late: it loads torch, which takes seconds
+    check_strategy(*config.strategies)
+    if only_estimate:
+        _print_estimate(path, config, processes or os.cpu_count() or 1, as_json=as_json)
+    else:
+        run(path, SimulateJob(config, processes, ray))
+        _print_curves(path, config, as_json=as_json)
 
-    with Project.open(path) as opened:
-        simulation = opened.simulations.find(timed(opened, config))
+
+def _amount(query: str) -> tuple[int, Unit]:
+    """Return how much a round brings, and of what."""
+    amount = _QUERY.fullmatch(query.strip())
+    if amount is None:
+        raise typer.BadParameter(f"--query is a number of cells or images such as 200cells, not {query!r}.")
+    return int(amount[1]), "images" if amount[2] == "images" else "cells"
+
+
+def _print_curves(path: Path, config: SimulationConfig, *, as_json: bool) -> None:
+    """Print what a simulation came to."""
+    from rbcal.jobs.simulate import with_fitted_costs  # late: it loads torch, which takes seconds
+
+    with Project.open(path) as project:
+        simulation = project.simulations.find(with_fitted_costs(project, config))
         if simulation is None:
             raise ProjectError("Somebody removed the simulation meanwhile. Start it again.")
-        points = opened.simulations.points(simulation.id)
-        is_synthetic = opened.is_synthetic
+        points, is_synthetic = project.simulations.points(simulation.id), project.is_synthetic
     if as_json:
-        document = {
-            "project": str(path),
-            "synthetic": is_synthetic,
-            "simulation": simulation.id,
-            "images": simulation.images,
-        }
-        print_json({**document, "config": config.to_json(), "points": [asdict(point) for point in points]})
+        print_json(
+            {
+                "project": str(path),
+                "synthetic": is_synthetic,
+                "simulation": simulation.id,
+                "images": simulation.images,
+                "config": config.to_json(),
+                "points": [asdict(point) for point in points],
+            }
+        )
         return
+    mark = f"{MARK}: " if is_synthetic else ""
     for metric in METRICS:
         curves = on_common_grid(arm_curves(points, METRICS[metric]))
         if curves is not None:
             table = summary_table(summaries(curves), "cells", metric)
-            mark = f"{MARK}: " if is_synthetic else ""
             typer.echo(f"{mark}{metric}, against newly annotated cells\n{table.to_string(index=False)}\n")
     typer.echo(f"The curves are on the Progress page of {path}.")
 
 
-def _print_plan(path: Path, config: SimulationConfig, processes: int, *, as_json: bool) -> None:
-    from rbcal.simulation import (
-        runner,
-        runtime_estimate,  # late: they load torch, which takes seconds
-    )
+def _print_estimate(path: Path, config: SimulationConfig, processes: int, *, as_json: bool) -> None:
+    """Print what a simulation would cost, and how much of it is done."""
+    from rbcal.jobs import simulate as job  # late: they load torch, which takes seconds
+    from rbcal.simulation.arm import Arm, arms
+    from rbcal.simulation.runtime_estimate import estimate_runtime
 
     with Project.open(path) as project:
-        corpus = runner.corpus_of(project)
-        runner.check(config, corpus)
-        known = project.simulations.find(runner.timed(project, config), corpus.sha256)
-        stored = [] if known is None else project.simulations.points(known.id)
-    estimate = runtime_estimate.estimate_runtime(corpus, config, processes)
-    n_done = len(
-        {(each.repeat, each.strategy) for each in stored}
-        & {(arm.repeat, arm.strategy) for arm in runner.arms(config)}
-    )
+        corpus = job.load_corpus(project)
+        job.check(config, corpus)
+        stored = project.simulations.find(job.with_fitted_costs(project, config), corpus.sha256)
+        points = [] if stored is None else project.simulations.points(stored.id)
+    estimate = estimate_runtime(corpus, config, processes)
+    n_done = len({Arm(each.repeat, each.strategy) for each in points} & {*arms(config)})
     if as_json:
-        print_json(
-            {
-                **asdict(estimate),
-                "arms_done": n_done,
-                "rounds_per_hour": estimate.rounds_per_hour,
-            }
-        )
+        print_json({**asdict(estimate), "arms_done": n_done, "rounds_per_hour": estimate.rounds_per_hour})
         return
     typer.echo(
         f"{len(config.strategies)} strategies x {config.repeats} repeats = {estimate.n_arms} arms of "
         f"{config.rounds} rounds, about {estimate.cells_per_arm} new cells in each; {n_done} are done."
     )
     typer.echo(
-        f"About {duration(estimate.seconds * (1 - n_done / estimate.n_arms))} with "
-        f"{estimate.processes} processes, by "
-        f"steps timed now: {estimate.rounds_per_hour:.0f} rounds an hour."
+        f"About {duration(estimate.seconds * (1 - n_done / estimate.n_arms))} with {estimate.processes} "
+        f"processes, by steps timed now: {estimate.rounds_per_hour:.0f} rounds an hour."
     )
 
 

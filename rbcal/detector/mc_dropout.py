@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad, relu
@@ -13,21 +11,12 @@ from torchvision.ops import nms
 from rbcal.config import ScoringConfig
 from rbcal.detector.faster_rcnn import Detector, RoiFeatures, TiledFeatures
 from rbcal.formats.pictures import Pixels
-from rbcal.types import EMBEDDING_SIZE, Detections, Floats, Passes
+from rbcal.types import EMBEDDING_SIZE, Detections, Floats, Passes, Prediction
 
 _SAME_CELL = 0.5  # IoU above which two boxes are one cell, whatever their classes: a cell comes out once
 _FAINT = 0.05  # AP needs the doubtful detections too
 _HOPELESS = 0.5  # of the threshold: what is below it without dropout is not above it on the mean (measured)
 _MIN_SIDE = 1.0  # image pixels
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What a sampler sees in one image: N cells, how T passes see them, and what they look like, (N, D)."""
-
-    detections: Detections
-    passes: Passes
-    embeddings: Floats
 
 
 class McDropout:

@@ -13,14 +13,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rbcal.acquisition.relevance import CellScores, flags
+from rbcal.acquisition.relevance import CellScores, Score, flags
 from rbcal.errors import ProjectError
 from rbcal.formats import coco, pictures, voc, yolo
 from rbcal.formats.dataset import LabelledImage
 from rbcal.formats.names import cell_text, file_names
 from rbcal.store.images import Image
 from rbcal.store.project import Project
-from rbcal.store.rankings import Cell, Score, StoredRanking
+from rbcal.store.rankings import Cell, StoredRanking
 
 Format = Literal["coco", "voc", "yolo", "predictions-csv", "predictions-coco"]
 _UNCERTAINTY = ("u_d", "u_c", "u_r")

@@ -9,8 +9,9 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from rbcal.acquisition.strategies import DEFAULT_STRATEGY, check_strategy
 from rbcal.class_merges import Merges
-from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, check_strategy
+from rbcal.config import ScoringConfig
 from rbcal.detector import checkpoint, devices
 from rbcal.formats.pictures import decode
 from rbcal.jobs import ray_cluster

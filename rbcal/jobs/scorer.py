@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rbcal.acquisition.relevance import CellScores, flags, relevance, score_cells
+from rbcal.acquisition.relevance import CellScores, Score, score_cells, score_image
 from rbcal.acquisition.uncertainty import box_agreement, detection_rate, mutual_information
 from rbcal.class_merges import NOTHING_MERGED, Merges
 from rbcal.config import ScoringConfig
 from rbcal.detector.faster_rcnn import Detector
-from rbcal.detector.mc_dropout import McDropout, Prediction
+from rbcal.detector.mc_dropout import McDropout
 from rbcal.formats.pictures import Pixels
 from rbcal.jobs.out_of_memory import predict_within_memory
 from rbcal.jobs.progress import ProgressReporter
-from rbcal.store.rankings import Cell, Score
-from rbcal.types import Detections, Floats, Passes
+from rbcal.store.rankings import Cell
+from rbcal.types import Detections, Floats, Passes, Prediction
 
 ScoredImage = tuple[Score, list[Cell]]
 
@@ -46,7 +46,7 @@ class Scorer:
             self._merges,
         )
         scores = score_cells(prediction.detections, prediction.passes, self._rare, self._config)
-        return _score(scores, self._config), _cells(prediction, scores)
+        return score_image(scores, self._config), _cells(prediction, scores)
 
 
 def _merged(prediction: Prediction, merges: Merges) -> Prediction:
@@ -57,18 +57,6 @@ def _merged(prediction: Prediction, merges: Merges) -> Prediction:
         prediction,
         detections=Detections(detections.boxes, merges.probs(detections.probs)),
         passes=Passes(passes.boxes, merges.probs(passes.probs)),
-    )
-
-
-def _score(scores: CellScores, config: ScoringConfig) -> Score:
-    fired = flags(scores, config)
-    return Score(
-        relevance=relevance(scores, config),
-        n_cells=len(scores.u_d),
-        n_flagged=int(fired.any.sum()),
-        n_class=int(fired.class_unsure.sum()),
-        n_box=int(fired.box_unsure.sum()),
-        n_rare=int(fired.maybe_rare.sum()),
     )
 
 

@@ -136,8 +136,7 @@ def _work(project: Project, job_id: int, progress: ProgressReporter) -> None:
 
 def _dispatch(project: Project, job: Job, progress: ProgressReporter) -> None:
     progress.stage("Loading")
-    from rbcal.jobs import evaluate, rank, train  # late: they load torch, which takes seconds
-    from rbcal.simulation import runner
+    from rbcal.jobs import evaluate, rank, simulate, train  # late: they load torch, which takes seconds
 
     match job.request:
         case TrainJob(config, score):
@@ -154,7 +153,7 @@ def _dispatch(project: Project, job: Job, progress: ProgressReporter) -> None:
         case RankJob(strategy):
             rank.rank(project, strategy, progress)
         case SimulateJob(config, processes, ray):
-            runner.simulate(project, config, progress, processes, ray)
+            simulate.simulate(project, config, progress, processes, ray)
         case EvaluateJob():
             evaluate.evaluate(project, progress)
 

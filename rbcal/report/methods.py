@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rbcal.acquisition.strategies import STRATEGIES
 from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.evaluation.strategy_comparison import PairedDifference, summaries
@@ -14,17 +15,6 @@ from rbcal.store.rankings import StoredRanking
 from rbcal.wording import count, duration, listed, percent
 
 _BACKBONES = {"efficientnet_lite0": "EfficientNet-Lite0", "vgg16": "VGG-16"}
-_ORDERS = {
-    "balanced": "by the expected number of corrections, weighted towards classes with few annotations and "
-    "towards cells unlike those already annotated, per expected minute of review",
-    "relevance": "by the relevance of equation (8) of Sadafi et al., the number of flagged cells",
-    "relevance_per_cell": "by the relevance of equation (8) of Sadafi et al. per detected cell",
-    "random": "at random",
-    "entropy": "by the mean predictive entropy of their cells",
-    "entropy_sum": "by the summed predictive entropy of their cells",
-    "bald": "by the mean mutual information (BALD) of their cells",
-    "boxal": "by the mean uncertainty of class, box and occurrence of their cells (BoxAL)",
-}
 REFERENCES = (
     "Sadafi A, Koehler N, Makhro A, Bogdanova A, Navab N, Marr C, Peng T. Multiclass deep active learning "
     "for detecting red blood cell subtypes in brightfield microscopy. MICCAI 2019.",
@@ -133,13 +123,14 @@ def _training(model: Model) -> Iterator[str]:
 def _uncertainty(ranking: StoredRanking) -> str:
     config, strategy = ranking.config, ranking.strategy
     audited = bool(ranking.context) and strategy != "random"
+    registered = STRATEGIES.get(strategy)
     return (
         f"In the last ranking, uncertainty was estimated from {config.passes} stochastic forward passes with "
         "dropout (Gal and Ghahramani 2016). A cell was flagged for review if the share of passes that agree "
         f"on its class, U^c, was at most {config.alpha:g}, if the mean overlap (IoU) of its boxes in the "
         f"passes, U^d, was at most {config.beta:g}, or if its mean probability for a rare class exceeded "
         f"{config.rare_threshold:g}. Images were offered for review "
-        + _ORDERS.get(strategy, f"in the order of the strategy {strategy}")
+        + (registered.method if registered else f"in the order of the strategy {strategy}")
         + ("; one in ten was drawn at random." if audited else ".")
     )
 

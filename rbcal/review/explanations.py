@@ -13,7 +13,7 @@ import numpy as np
 from rbcal.acquisition.relevance import CellScores, flags
 from rbcal.config import ScoringConfig
 from rbcal.evaluation.metrics import wilson
-from rbcal.store.rankings import Cell, Score
+from rbcal.store.rankings import Cell
 from rbcal.store.reviews import Version
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
@@ -73,27 +73,6 @@ def most_uncertain_first(cells: Sequence[Cell], verdicts: Sequence[Verdict]) -> 
     """Return the positions of the flagged cells: what adds most to R first, then the least certain."""
     flagged = [position for position, verdict in enumerate(verdicts) if verdict.flagged]
     return sorted(flagged, key=lambda k: (-verdicts[k].weight, cells[k].u_c, cells[k].u_d))
-
-
-def relevance_words(score: Score | None, rare_names: Sequence[str] = ()) -> str:
-    """Return in a phrase why an image is where it is in the queue.
-
-    >>> relevance_words(Score(relevance=30, n_cells=40, n_flagged=9, n_class=7, n_box=3, n_rare=2), ["S.D"])
-    '7 cells unsure of class, 3 of box, 2 maybe S.D'
-    """
-    if score is None:
-        return "not scored yet"
-    if not score.n_cells:
-        return "nothing found"
-    parts = []
-    if score.n_class:
-        parts.append(f"{_cells(score.n_class)} unsure of class")
-    if score.n_box:
-        parts.append(f"{score.n_box if parts else _cells(score.n_box)}{'' if parts else ' unsure'} of box")
-    if score.n_rare:
-        names = " or ".join(rare_names) or "rare"
-        parts.append(f"{score.n_rare if parts else _cells(score.n_rare)} maybe {names}")
-    return ", ".join(parts) or "the model is sure of every cell"
 
 
 def green_words(wrong: int, checked: int) -> str:
@@ -184,10 +163,6 @@ def _reasons(
         long = f"box unsure: the passes overlap at {overlap:.2f} (threshold {config.beta:.2f})"
         reasons.append((long, f"box {overlap:.2f}"))
     return reasons
-
-
-def _cells(n: int) -> str:
-    return "1 cell" if n == 1 else f"{n} cells"
 
 
 def signed(at: str, who: str) -> str:

@@ -6,7 +6,7 @@ afterwards as if somebody had sat there. The reviews are signed by the simulated
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from rbcal.simulation import oracle
 from rbcal.store.job_requests import JobRequest, ScoreJob, TrainJob
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
-from rbcal.store.rankings import StoredRanking
+from rbcal.store.rankings import Cell, StoredRanking
 from rbcal.types import Annotations, Detections
 
 EXPERT = "simulated expert"
@@ -96,7 +96,7 @@ def _review_the_first(project: Project, cells: int, truth: Callable[[str], Annot
         for entry in project.queue.top():
             if n_cells >= cells:
                 break
-            if not project.log.version(entry.image_id):  # else somebody began with it
+            if not project.log.version(entry.image_id):  # else somebody has begun it
                 n_cells += _review(project, ranking, entry.image_id, truth(entry.name))
                 n_images += 1
     finally:
@@ -105,40 +105,36 @@ def _review_the_first(project: Project, cells: int, truth: Callable[[str], Annot
 
 
 def _review(project: Project, ranking: StoredRanking, image_id: int, truth: Annotations) -> int:
-    """Review an image as the page does: begin with the model's boxes, mend them, save; return the cells."""
-    found = project.rankings.cells(ranking.id, image_id)
+    """Review an image as the page does: begin with the model's boxes, correct, save; return the cells."""
+    cells = project.rankings.cells(ranking.id, image_id)
     detections = Detections(
-        np.array([cell.box for cell in found]).reshape(-1, 4),
-        np.array([cell.probs for cell in found]).reshape(len(found), -1 if found else 2),
+        np.array([cell.box for cell in cells]).reshape(-1, 4),
+        np.array([cell.probs for cell in cells]).reshape(len(cells), -1 if cells else 2),
     )
-    corrected = oracle.correct(detections, truth)
-    n_changes = oracle.review(detections, truth, np.empty((len(found), 0))).n_changes
+    n_changes = oracle.review(detections, truth, np.empty((len(cells), 0))).n_changes
     begun = {
         n: BoxState(tuple(cell.box.tolist()), cell.label, "open", cell.detection_id)
-        for n, cell in enumerate(found)
+        for n, cell in enumerate(cells)
     }
-    boxes = {}
-    for m, (box, label, source, review_status) in enumerate(
-        zip(
-            corrected.annotations.boxes.tolist(),
-            truth.labels.tolist(),
-            corrected.sources,
-            corrected.review_status,
-            strict=True,
-        )
-    ):
-        number = len(found) + m if source is None else source
-        boxes[number] = BoxState(
-            tuple(box), label, review_status, None if source is None else found[source].detection_id
-        )
     with project.transaction():
         version = project.log.record(image_id, "begin", begun, version=0, ranking_id=ranking.id)
         project.reviews.save_boxes(
             image_id,
-            boxes,
+            _corrected(oracle.correct(detections, truth), cells),
             origin="expert",
             version=version,
             ranking_id=ranking.id,
             seconds=float(CostModel().seconds(len(truth), n_changes)),
         )
     return len(truth)
+
+
+def _corrected(correction: oracle.Correction, cells: Sequence[Cell]) -> dict[int, BoxState]:
+    """Return the boxes that the oracle saves, by their numbers: those of detections, then those drawn."""
+    annotations = correction.annotations
+    columns = annotations.boxes.tolist(), annotations.labels.tolist(), correction.sources
+    boxes = {}
+    for m, (box, label, n, status) in enumerate(zip(*columns, correction.review_status, strict=True)):
+        number, detection_id = (len(cells) + m, None) if n is None else (n, cells[n].detection_id)
+        boxes[number] = BoxState(tuple(box), label, status, detection_id)
+    return boxes

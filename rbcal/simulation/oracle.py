@@ -1,4 +1,4 @@
-"""The simulated expert: knows the truth, and mends what a model found in an image.
+"""The oracle: an expert who knows the truth, and corrects what a model predicts in an image.
 
 It keeps a box that is nearly right, gives a cell its class, moves what is off, deletes what is no cell, and
 draws what was missed; it makes no mistake and does not tire.
@@ -6,40 +6,51 @@ draws what was missed; it makes no mistake and does not tire.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Self
 
 import numpy as np
 
 from rbcal.evaluation.matching import match
 from rbcal.store.log import ReviewStatus
-from rbcal.types import Annotations, Detections
+from rbcal.types import Annotations, Detections, Ints
 
-_RIGHT = 0.7  # IoU from which on the expert leaves a box as it is
+_RIGHT = 0.7  # IoU from which on the oracle leaves a box as it is
 
 
 @dataclass(frozen=True, eq=False)
 class OracleReview:
-    """What the simulated expert did with the N detections of an image of M cells.
+    """What the oracle did with the N detections of one image, or of several.
 
     `truth` is the class of the cell that each detection is of, -1 where there is none; `changed` says whether
-    the expert gave it another class, moved its box or deleted it; `missed` cells were drawn.
+    the oracle gave it another class, moved its box or deleted it; `missed` cells were drawn.
     """
 
-    labels: np.ndarray  # (N,) that the model gave
-    truth: np.ndarray  # (N,)
+    predicted: Ints  # (N,) classes
+    truth: Ints  # (N,)
     changed: np.ndarray  # (N,) bool
-    missed: np.ndarray  # classes of the cells that no detection was of
+    missed: Ints  # classes of the cells that no detection was of
     uncertainty: np.ndarray  # (N, 4)
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return the review of no image."""
+        labels = np.empty(0, np.int64)
+        return cls(labels, labels, labels.astype(bool), labels, np.empty((0, 4)))
+
+    def __add__(self, other: OracleReview) -> OracleReview:
+        """Return the reviews of the images of both."""
+        return OracleReview(*map(np.concatenate, zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def n_changes(self) -> int:
-        """How many acts of mending the image took."""
+        """How many cells were changed, deleted or drawn."""
         return int(self.changed.sum()) + len(self.missed)
 
 
 @dataclass(frozen=True, eq=False)
 class Correction:
-    """What the expert saves: M cells, which detection each was (None: drawn), and how it was dealt with."""
+    """What the oracle saves: M cells, which detection each was (None: drawn), and how it was dealt with."""
 
     annotations: Annotations
     sources: tuple[int | None, ...]
@@ -47,17 +58,16 @@ class Correction:
 
 
 def review(detections: Detections, truth: Annotations, uncertainty: np.ndarray) -> OracleReview:
-    """Return what an expert who knows the truth does; each cell is matched once, the best overlap first."""
+    """Return what the oracle does with an image; each cell is matched once, the best overlap first."""
     matched = match(truth, detections)
     cell = matched.detection
     classes = np.where(cell >= 0, truth.labels[cell] if len(truth) else -1, -1)
     changed = (classes != detections.labels) | (matched.overlap < _RIGHT)
-    missed = truth.labels[matched.missed]
-    return OracleReview(detections.labels, classes, changed, missed, uncertainty)
+    return OracleReview(detections.labels, classes, changed, truth.labels[matched.missed], uncertainty)
 
 
 def correct(detections: Detections, truth: Annotations) -> Correction:
-    """Return what an expert who knows the truth makes of an image: as :func:`review` says, and saved."""
+    """Return what the oracle saves of an image: as :func:`review` says."""
     matched = match(truth, detections)
     boxes = truth.boxes.copy()
     review_status: list[ReviewStatus] = []

@@ -14,7 +14,8 @@ from rbcal.detector import devices, mc_dropout
 from rbcal.detector.faster_rcnn import build
 from rbcal.detector.frozen_backbone import FrozenTraining, freeze, views
 from rbcal.detector.trainer import Training
-from rbcal.simulation.arm import Corpus, seed_images
+from rbcal.simulation.corpus import Corpus
+from rbcal.simulation.seed_model import seed_images
 from rbcal.types import area
 
 _Outcome = TypeVar("_Outcome")
@@ -37,15 +38,60 @@ class RuntimeEstimate:
         return 3600 * self.n_rounds / self.seconds
 
 
+@dataclass(frozen=True)
+class _Seconds:
+    """What one act of each kind takes on one core."""
+
+    step: float  # of training that trains every layer
+    frozen_step: float  # that goes on from the features of views
+    view: float
+    features: float  # of a whole image
+    predict: float  # from features, in all passes
+    detect: float  # from features, without dropout
+
+
+@devices.one_core()
 def estimate_runtime(corpus: Corpus, config: SimulationConfig, processes: int) -> RuntimeEstimate:
     """Return what a simulation would cost; it takes some seconds to time a few steps on one core."""
-    with devices.one_core():
-        return _estimate(corpus, config, processes)
+    seconds = _measure(corpus, config)
+    cells_per_image = max(1.0, float(np.mean([len(corpus.truths[k]) for k in corpus.trainable])))
+    new_images = config.query / cells_per_image if config.unit == "cells" else config.query
+    n_arms = config.repeats * len(config.strategies)
+    n_rounds = n_arms * config.rounds
+    total = config.repeats * _of_repeat(seconds, corpus, config)
+    total += n_rounds * _of_round(seconds, corpus, config, new_images)
+    return RuntimeEstimate(
+        n_arms,
+        n_rounds,
+        cells_per_arm=round(new_images * cells_per_image * config.rounds),
+        seconds=total / min(processes, n_arms),
+        processes=min(processes, n_arms),
+    )
 
 
-def _estimate(corpus: Corpus, config: SimulationConfig, processes: int) -> RuntimeEstimate:
-    chosen = seed_images(corpus, config, 0)
-    k = max(chosen, key=lambda each: len(corpus.truths[each]))
+def _of_repeat(seconds: _Seconds, corpus: Corpus, config: SimulationConfig) -> float:
+    """Return the seconds of what all arms of a repeat share: the seed model, and the features of images."""
+    return (
+        config.seed_steps * (seconds.step if config.trunk == "tuned" else seconds.frozen_step)
+        + (len(corpus.test) + len(corpus.trainable)) * seconds.features
+        + config.seed_images * config.views * seconds.view
+    )
+
+
+def _of_round(seconds: _Seconds, corpus: Corpus, config: SimulationConfig, new_images: float) -> float:
+    """Return the seconds of a round in which so many images are new, the mean over the rounds."""
+    annotated = config.seed_images + new_images * (config.rounds + 1) / 2
+    return (
+        config.steps * seconds.frozen_step
+        + len(corpus.test) * seconds.detect
+        + (config.pool_sample + annotated) * seconds.predict
+        + new_images * config.views * seconds.view
+    )
+
+
+def _measure(corpus: Corpus, config: SimulationConfig) -> _Seconds:
+    """Time each act once, on the seed image with the most cells."""
+    k = max(seed_images(corpus, config, 0), key=lambda each: len(corpus.truths[each]))
     sample = corpus.pixels(k), corpus.truths[k]
     train = TrainConfig(
         backbone=config.backbone, init="random", steps=1 + _STEPS, crop=config.crop, device=config.device
@@ -53,37 +99,13 @@ def _estimate(corpus: Corpus, config: SimulationConfig, processes: int) -> Runti
     detector = build(train, corpus.n_classes, box_sides=np.sqrt(area(corpus.truths[k].boxes)))
     step = _seconds_of_step(Training(detector, [sample], train))
     freeze(detector)
-    view, seen = _timed(lambda: views(detector, *sample, train, 2, [0]))
-    frozen = _seconds_of_step(FrozenTraining(detector, [seen], train))
-    sampler = mc_dropout.McDropout(detector, ScoringConfig(passes=config.passes))
-    trace_seconds, features = _timed(lambda: detector.tiled_features(sample[0]))
-    predict_seconds, _ = _timed(lambda: sampler.predict(features))
+    two_views, of_image = _timed(lambda: views(detector, *sample, train, 2, [0]))
+    frozen_step = _seconds_of_step(FrozenTraining(detector, [of_image], train))
+    dropout = mc_dropout.McDropout(detector, ScoringConfig(passes=config.passes))
+    compute, features = _timed(lambda: detector.tiled_features(sample[0]))
+    predict, _ = _timed(lambda: dropout.predict(features))
     detect, _ = _timed(lambda: mc_dropout.detect(detector, features))
-
-    cells_per_image = max(1.0, float(np.mean([len(corpus.truths[each]) for each in corpus.trainable])))
-    new_images = config.query / cells_per_image if config.unit == "cells" else config.query
-    annotated = config.seed_images + new_images * (config.rounds + 1) / 2
-    per_round = (
-        config.steps * frozen
-        + len(corpus.test) * detect
-        + config.pool_sample * predict_seconds
-        + annotated * predict_seconds
-        + new_images * config.views * view / 2
-    )
-    per_repeat = (
-        config.seed_steps * (step if config.trunk == "tuned" else frozen)
-        + (len(corpus.test) + len(corpus.trainable)) * trace_seconds
-        + config.seed_images * config.views * view / 2
-    )
-    n_arms = config.repeats * len(config.strategies)
-    n_rounds = n_arms * config.rounds
-    return RuntimeEstimate(
-        n_arms,
-        n_rounds,
-        round(new_images * cells_per_image * config.rounds),
-        (config.repeats * per_repeat + n_rounds * per_round) / min(processes, n_arms),
-        min(processes, n_arms),
-    )
+    return _Seconds(step, frozen_step, two_views / 2, compute, predict, detect)
 
 
 def _seconds_of_step(training: Training) -> float:

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
-from rbcal.config import DEFAULT_STRATEGY, ScoringConfig, SimulationConfig, TrainConfig
+from rbcal.acquisition.strategies import DEFAULT_STRATEGY
+from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
 from rbcal.errors import ProjectError
 from rbcal.json_values import JsonValue
 

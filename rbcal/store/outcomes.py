@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rbcal.acquisition.uncertainty import uncertainty_features
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database
-from rbcal.types import Floats, Ints
+from rbcal.types import Floats, Ints, Reals
 
 Bools = NDArray[np.bool_]
 
@@ -68,6 +69,11 @@ class Outcomes:
 
     def __len__(self) -> int:
         return len(self.image)
+
+    @property
+    def uncertainty(self) -> Reals:
+        """(N, 4) in [0, 1]: the features of each cell when it was predicted."""
+        return uncertainty_features(self.probs, self.bald, self.agreement, self.rate)
 
 
 def read_outcomes(database: Database) -> Outcomes:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rbcal.acquisition.relevance import Score
 from rbcal.store.classes import CellClass, Classes, read_merges
 from rbcal.store.database import Database, now
-from rbcal.store.rankings import CURRENT_RANKING, Score, score_of
+from rbcal.store.rankings import CURRENT_RANKING, score_of
 
 
 @dataclass(frozen=True)

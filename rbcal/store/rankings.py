@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rbcal.acquisition.pool import Pool
+from rbcal.acquisition.relevance import Score
 from rbcal.config import ScoringConfig
 from rbcal.errors import ProjectError
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, Row, now
 from rbcal.store.rows import from_json, from_row, to_json, to_row
-from rbcal.types import EMBEDDING_SIZE, Floats, Ints
+from rbcal.types import EMBEDDING_SIZE, Floats
 
 _AT_ONCE = 500  # images whose cells are read at once; bounds the memory
 CURRENT_RANKING = "(SELECT max(id) FROM ranking WHERE finished_at IS NOT NULL)"
@@ -38,25 +40,6 @@ class StoredRanking:
 
 
 @dataclass(frozen=True)
-class Score:
-    """How relevant an image is, equation (8), and how many of its cells fire each term.
-
-    `value`, `terms` and `propensity` are those of :class:`Arranged`; None and empty while no strategy has
-    ordered the pool.
-    """
-
-    relevance: float
-    n_cells: int
-    n_flagged: int
-    n_class: int
-    n_box: int
-    n_rare: int
-    value: float | None = None
-    terms: Mapping[str, float] = field(default_factory=dict)
-    propensity: float | None = None
-
-
-@dataclass(frozen=True)
 class PoolState:
     """What a model predicted in the pool when it was ranked."""
 
@@ -75,27 +58,6 @@ class RankedImage:
     value: float
     terms: Mapping[str, float]
     propensity: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """N cells in images that wait for a review: columns of one row a cell; `images` are the ids.
-
-    `image` (N,) is the position of the image among them. `annotated_looks` (M, D) are of cells that are
-    annotated.
-    """
-
-    images: Sequence[int]
-    image: Ints
-    probs: Floats
-    u_d: Floats
-    u_c: Floats
-    u_r: Floats
-    bald: Floats
-    agreement: Floats
-    rate: Floats
-    embeddings: Floats
-    annotated_embeddings: Floats
 
 
 class Cell(NamedTuple):  # a dataclass would cost as much as the row that it comes from
@@ -163,15 +125,20 @@ class Rankings:
             (embeddings.astype("<f2").tobytes(), ranking_id),
         )
 
-    def found(self, ranking_id: int) -> Found:
-        """Return every cell that a ranking found in images that wait for a review.
+    def annotated_embeddings(self, ranking_id: int) -> Floats:
+        """Return what the model makes of cells in annotated images, (M, D)."""
+        embeddings = self._db.value("SELECT annotated_embeddings FROM ranking WHERE id = ?", (ranking_id,))
+        return np.frombuffer(embeddings or b"", "<f2").astype(np.float32).reshape(-1, EMBEDDING_SIZE)
+
+    def pool(self, ranking_id: int) -> Pool:
+        """Return every cell that a ranking holds of images that wait for a review.
 
         Raises
         ------
         ProjectError
             If the ranking is older than the strategies, and does not hold what they go by.
         """
-        images = [
+        image_ids = [
             image_id
             for (image_id,) in self._db.tuples(
                 "SELECT image_id FROM score JOIN image ON image.id = image_id"
@@ -180,36 +147,28 @@ class Rankings:
                 (ranking_id,),
             )
         ]
-        [(embeddings,)] = self._db.tuples(
-            "SELECT annotated_embeddings FROM ranking WHERE id = ?", (ranking_id,)
-        )
         parts = [
-            self._cells_of(ranking_id, images[start : start + _AT_ONCE], start)
-            for start in range(0, max(1, len(images)), _AT_ONCE)
+            self._cells_of(ranking_id, image_ids[start : start + _AT_ONCE], start)
+            for start in range(0, max(1, len(image_ids)), _AT_ONCE)
         ]
-        known = np.frombuffer(embeddings or b"", "<f2").astype(np.float32).reshape(-1, EMBEDDING_SIZE)
-        image, probs, seen, u_d, u_c, u_r, bald, agreement, rate = map(
-            np.concatenate, zip(*parts, strict=True)
-        )
-        return Found(images, image, probs, u_d, u_c, u_r, bald, agreement, rate, seen, known)
+        return Pool(image_ids, *map(np.concatenate, zip(*parts, strict=True)))
 
     def _cells_of(self, ranking_id: int, images: Sequence[int], first: int) -> tuple[NDArray[Any], ...]:
-        """Return the columns of :class:`Found` for the cells of some images, `first` of which are before."""
+        """Return the columns of :class:`Pool` for some images, before which there are `first`."""
         rows = self._db.tuples(
             "SELECT wanted.key, probs, embedding, u_d, u_c, u_r, bald, agreement, rate"
             " FROM json_each(?) AS wanted JOIN detection ON image_id = wanted.value AND ranking_id = ?"
             " ORDER BY wanted.key, detection.id",
             (json.dumps(list(images)), ranking_id),
         )
-        place, probs, embedding, *scores = zip(*rows, strict=True) if rows else [()] * 9
-        if None in embedding:
+        place, probs, embeddings, *scores = zip(*rows, strict=True) if rows else [()] * 9
+        if None in embeddings:
             raise ProjectError("This ranking is of an older rbcal. Rank the pool again on the Train page.")
-        seen = np.frombuffer(b"".join(embedding), "<f2").astype(np.float32)
         return (
             np.array(place, np.int64) + first,
             self._widened(probs),
-            seen.reshape(-1, EMBEDDING_SIZE),
             *(np.array(column, np.float32) for column in scores),
+            np.frombuffer(b"".join(embeddings), "<f2").astype(np.float32).reshape(-1, EMBEDDING_SIZE),
         )
 
     def arrange(

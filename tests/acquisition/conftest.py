@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rbcal.acquisition.pool import AcquisitionContext, Pool
+from rbcal.acquisition.context import AcquisitionContext
+from rbcal.acquisition.pool import Pool
 from rbcal.config import ScoringConfig
 from rbcal.types import EMBEDDING_SIZE
 
@@ -20,7 +21,7 @@ def make_pool(image, probs, n_images=None, **columns):
     certain = {"u_d": ones, "u_c": ones, "u_r": zeros, "bald": zeros, "agreement": ones, "rate": ones}
     given = {name: np.array(column, np.float32) for name, column in columns.items()}
     n_images = n_images or max(image, default=-1) + 1
-    return Pool(n_images, np.array(image, np.int64), probs, **{**certain, "embeddings": same, **given})
+    return Pool(range(n_images), np.array(image, np.int64), probs, **{**certain, "embeddings": same, **given})
 
 
 def make_context(annotated=(10, 10), **others):

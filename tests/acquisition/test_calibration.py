@@ -1,4 +1,4 @@
-"""From doubts to probabilities, and what an image costs."""
+"""From uncertainty to probabilities, and what an image costs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rbcal.acquisition.cost_model import CostModel
 
 
 def reviewed(n, seed=0):
-    """Cells whose first doubt alone decides, with noise, whether they were changed."""
+    """Cells whose first feature alone decides, with noise, whether they were changed."""
     rng = np.random.default_rng(seed)
     uncertainty = rng.uniform(size=(n, 4))
     return uncertainty, rng.uniform(size=n) < uncertainty[:, 0] ** 2
@@ -45,7 +45,7 @@ def test_what_it_learnt_holds_for_cells_that_it_has_not_seen():
     assert uncertainty[order[-500:], 0].mean() > 0.85 > 0.25 > uncertainty[order[:500], 0].mean()
 
 
-def test_it_grows_with_doubt_and_stays_a_probability():
+def test_it_grows_with_uncertainty_and_stays_a_probability():
     learnt = Calibration.fit(*reviewed(1000))
     line = np.linspace(-1, 2, 50)[:, None] * np.array([1.0, 0, 0, 0]) + np.array([0, 0.5, 0.5, 0.5])
     risk = learnt(line)

@@ -9,10 +9,9 @@ from rbcal.acquisition.cost_model import CostModel
 from rbcal.acquisition.pool import Pool
 from rbcal.acquisition.ranking import audited, by_value
 from rbcal.acquisition.relevance import CellScores, relevance
-from rbcal.acquisition.strategies import STRATEGIES, expected_gains, rank_pool
+from rbcal.acquisition.strategies import DEFAULT_STRATEGY, STRATEGIES, expected_gains, offered, rank_pool
 from rbcal.acquisition.submodular import class_weights
-from rbcal.config import LADDER, ScoringConfig
-from rbcal.config import STRATEGIES as NAMES
+from rbcal.config import ScoringConfig
 from rbcal.errors import ScoringError
 from rbcal.types import EMBEDDING_SIZE
 from tests.acquisition.conftest import make_context, make_pool
@@ -20,8 +19,9 @@ from tests.acquisition.conftest import make_context, make_pool
 UNSURE, SURE = [0.0, 0.5, 0.5], [0.0, 1.0, 0.0]
 
 
-def test_the_table_holds_every_name_that_the_expert_may_choose():
-    assert set(STRATEGIES) == {**NAMES, **LADDER}.keys()
+def test_the_expert_is_offered_all_but_the_ablations():
+    assert STRATEGIES.keys() - offered().keys() == {"balanced_plain", "balanced_alike", "balanced_free"}
+    assert DEFAULT_STRATEGY in offered()
 
 
 def test_an_unknown_strategy_is_named_with_those_that_there_are():
@@ -49,7 +49,7 @@ def test_the_order_of_the_images_does_not_depend_on_their_numbers(name, random_p
     plain = rank_pool(name, pool, context)
     new_number = np.random.default_rng(0).permutation(40)
     names = ("probs", "u_d", "u_c", "u_r", "bald", "agreement", "rate", "embeddings")
-    turned = Pool(40, new_number[pool.image], **{each: getattr(pool, each) for each in names})
+    turned = Pool(range(40), new_number[pool.image], **{each: getattr(pool, each) for each in names})
     values = rank_pool(name, turned, context).values[new_number]
     if name in ("balanced", "balanced_plain", "balanced_free"):  # k-means sees the cells in the same order
         np.testing.assert_allclose(np.sort(values), np.sort(plain.values), rtol=0.05)
@@ -95,7 +95,7 @@ def test_boxal_multiplies_its_three_certainties():
     assert list(order.images) == [0, 1]
 
 
-def test_bald_takes_contradiction_and_not_doubt():
+def test_bald_takes_contradiction_and_not_entropy():
     pool = make_pool([0, 1], [UNSURE, SURE], bald=[0.0, 0.3])
     assert list(rank_pool("bald", pool, make_context()).images) == [1, 0]
 
@@ -153,7 +153,7 @@ def test_a_rare_class_weighs_three_times_as_much():
     assert class_weights(same, make_context(same, rare=(1,))) == pytest.approx([0.5, 1.5])
 
 
-def test_prospects_add_up_the_cells_and_the_minutes_of_an_image():
+def test_expected_gains_add_up_the_cells_and_the_minutes_of_an_image():
     pool = make_pool([0, 0], [[0.1, 0.6, 0.3], [0.0, 0.2, 0.8]])
     expected = expected_gains(pool, make_context(cost_model=CostModel(image=10, cell=5, change=0)))
     assert expected["new 0"] == pytest.approx([0.8])

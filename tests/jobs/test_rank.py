@@ -1,4 +1,4 @@
-"""The order of the queue: what the store knows becomes the situation, the strategy's order becomes places."""
+"""The order of the queue: what the store knows becomes the context, the strategy's ranking becomes places."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import numpy as np
 import pytest
 
 from rbcal.acquisition.cost_model import CostModel
+from rbcal.acquisition.relevance import Score
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ProjectError, ScoringError
 from rbcal.jobs import rank, score, train
 from rbcal.jobs.rank import rerank
 from rbcal.store.log import BoxState
-from rbcal.store.rankings import Cell, Score
+from rbcal.store.rankings import Cell
 from rbcal.types import EMBEDDING_SIZE
 from tests.browser.driver import WEIGHTS
 from tests.conftest import add_image
 from tests.jobs.test_pipeline import PASSES, TINY, Silent
 
-LOOKS = np.eye(EMBEDDING_SIZE, dtype=np.float32)
+EMBEDDINGS = np.eye(EMBEDDING_SIZE, dtype=np.float32)
 
 
 def cell(probs, *, bald=0.1, x=0.0):
     box = np.float32([x, 0, x + 10, 10])
-    return Cell(0, box, 0.9, 1.0, 0.0, np.float32(probs), None, bald, 0.9, 1.0, LOOKS[0])
+    return Cell(0, box, 0.9, 1.0, 0.0, np.float32(probs), None, bald, 0.9, 1.0, EMBEDDINGS[0])
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def ranked(project):
     for image_id, n, r, probs in zip(images, (3, 1, 2), (5, 9, 7), (disc, slit, disc), strict=True):
         cells = [cell(probs, x=20.0 * k) for k in range(n)]
         project.rankings.add(ranking_id, image_id, Score(r, n, n, 0, 0, 0), cells)
-    project.rankings.save_annotated_embeddings(ranking_id, LOOKS[:5])
+    project.rankings.save_annotated_embeddings(ranking_id, EMBEDDINGS[:5])
     project.rankings.finish(ranking_id)
     return project, images, ranking_id
 
@@ -73,21 +74,21 @@ def test_the_terms_of_each_image_are_stored(ranked):
     assert project.rankings.current().context["timed_reviews"] == 0
 
 
-def test_what_was_found_comes_back_as_it_was_stored(ranked):
+def test_the_pool_comes_back_as_it_was_stored(ranked):
     project, images, ranking_id = ranked
-    found = project.rankings.found(ranking_id)
-    assert found.images == sorted(images)
-    assert found.image.tolist() == [0, 0, 0, 1, 2, 2]
-    assert found.probs.shape == (6, 4)
-    assert found.bald == pytest.approx(0.1)
-    np.testing.assert_array_equal(found.embeddings, np.repeat(LOOKS[:1], 6, axis=0))
-    np.testing.assert_array_equal(found.annotated_embeddings, LOOKS[:5])
+    pool = project.rankings.pool(ranking_id)
+    assert pool.image_ids == sorted(images)
+    assert pool.image.tolist() == [0, 0, 0, 1, 2, 2]
+    assert pool.probs.shape == (6, 4)
+    assert pool.bald == pytest.approx(0.1)
+    np.testing.assert_array_equal(pool.embeddings, np.repeat(EMBEDDINGS[:1], 6, axis=0))
+    np.testing.assert_array_equal(project.rankings.annotated_embeddings(ranking_id), EMBEDDINGS[:5])
 
 
 def test_a_reviewed_image_leaves_the_choice(ranked):
     project, images, ranking_id = ranked
     project.reviews.save_boxes(images[1], {}, origin="expert", version=0, ranking_id=ranking_id)
-    assert project.rankings.found(ranking_id).images == [images[0], images[2]]
+    assert project.rankings.pool(ranking_id).image_ids == [images[0], images[2]]
     rerank(project, "boxal")
     assert set(order(project)) == {images[0], images[2]}
 
@@ -123,7 +124,7 @@ def test_what_the_expert_did_is_the_outcome_of_each_cell(ranked):
     assert outcomes.read.tolist() == [True, True, True, True, False]  # accepted in bulk: nobody looked
     assert not outcomes.audit.any()
     assert project.reviews.times() == ([30.0, 0.0], [3, 2], [3, 0])  # moved, drawn, deleted
-    f1 = rank.f1_of(outcomes, 3)
+    f1 = rank.acquisition_context(project, project.rankings.current(), seed=0).f1
     assert f1[0] == pytest.approx(2 * 4 / (5 + 4))
     assert np.isnan(f1[1:]).all()
     assert deleted.detection_id
@@ -153,8 +154,9 @@ def _all_drawn(order):
 
 def test_without_reviews_the_times_are_assumed(ranked):
     project, _, _ = ranked
-    assert rank.fitted_cost_model(project) == CostModel()
-    assert not rank.calibration_of(project.reviews.outcomes()).learnt
+    context = rank.acquisition_context(project, project.rankings.current(), seed=0)
+    assert context.cost_model == CostModel()
+    assert not context.calibration.learnt
 
 
 def test_an_older_ranking_asks_to_be_made_again(ranked):

@@ -16,14 +16,13 @@ from typer.testing import CliRunner
 
 from rbcal.cli import app
 from rbcal.errors import JobCancelledError, JobError, ScoringError
-from rbcal.jobs import ray_cluster, score, train
-from rbcal.simulation import runner
+from rbcal.jobs import ray_cluster, score, simulate, train
 from rbcal.store.project import Project
 from tests.conftest import add_image
 from tests.jobs.tasks import always_killed, nothing, squared
 from tests.jobs.test_pipeline import PASSES, TINY, Silent
-from tests.simulation.test_runner import TINY as SHORT
-from tests.simulation.test_runner import curves
+from tests.jobs.test_simulate import TINY as SHORT
+from tests.jobs.test_simulate import curves
 
 pytest.importorskip("ray", reason="ray is not installed: pip install 'rbcal[ray]'")
 
@@ -143,10 +142,10 @@ def test_a_simulation_on_a_cluster_draws_the_curves_of_one_here(project, workers
         add_image(project, seed, annotated=True)
     add_image(project, 20, group="test", split="test", annotated=True)
     config = replace(SHORT, rounds=1)
-    here = curves(project, runner.simulate(project, config, Silent(), processes=1))
+    here = curves(project, simulate.simulate(project, config, Silent(), processes=1))
     project.simulations.remove(1)
     progress = Silent()
-    there = runner.simulate(project, config, progress, ray="local")
+    there = simulate.simulate(project, config, progress, ray="local")
     assert curves(project, there) == here
     assert project.simulations.all()[0].finished
     assert sum("Precision_all" in line for line in progress.lines) == len(config.strategies)

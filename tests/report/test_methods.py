@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rbcal.config import BACKBONES, STRATEGIES, ScoringConfig, TrainConfig
+from rbcal.acquisition.strategies import offered
+from rbcal.config import BACKBONES, ScoringConfig, TrainConfig
 from rbcal.report.collect import collect
 from rbcal.report.methods import methods
 from rbcal.store.rankings import StoredRanking
@@ -72,7 +73,7 @@ def test_the_order_of_review_is_said_with_its_random_part(project):
 
 def test_every_strategy_and_backbone_that_can_be_chosen_has_its_words(project):
     data = collect(measured(project))
-    for strategy in STRATEGIES:
+    for strategy in offered():
         ranked = StoredRanking(1, 1, ScoringConfig(), "2026-01-01", False, strategy)
         assert "in the order of the strategy" not in methods(with_ranking(data, ranked))[2]
     for backbone in BACKBONES:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rbcal.acquisition.relevance import Score
 from rbcal.config import ScoringConfig
 from rbcal.review import explanations
-from rbcal.store.rankings import Cell, Score
+from rbcal.review.image_explanations import why
+from rbcal.store.rankings import Cell, QueueEntry
 
 NAMES, RARE = ("S.D", "S.N", "D"), (0,)
 
@@ -63,7 +65,7 @@ def test_the_cell_that_adds_most_to_relevance_comes_first_then_the_least_certain
     ],
 )
 def test_the_queue_says_why_an_image_comes_now(score, said):
-    assert explanations.relevance_words(score, ["S.D"]) == said
+    assert why("relevance", QueueEntry(1, "a.png", score, ("S.D",)), NAMES) == said
 
 
 def test_the_walk_shows_all_three_scores_and_which_of_them_made_the_cell_red():

@@ -1,4 +1,4 @@
-"""The loop without a person, and what the simulated expert saves."""
+"""The loop without a person."""
 
 from __future__ import annotations
 
@@ -6,35 +6,13 @@ import numpy as np
 import pytest
 
 from rbcal import synth
+from rbcal.acquisition.relevance import Score
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ProjectError
-from rbcal.simulation import demo_loop, oracle
-from rbcal.store.rankings import Cell, Score
-from rbcal.types import Annotations, Detections
+from rbcal.simulation import demo_loop
+from rbcal.store.rankings import Cell
 from tests.conftest import add_image
 from tests.interchange.test_synthetic_dataset import demo, small  # noqa: F401  fixtures
-from tests.simulation.test_runner import DETECTED, TRUE
-
-
-def test_the_expert_keeps_what_is_right_and_mends_the_rest():
-    corrected = oracle.correct(DETECTED, TRUE)
-    assert corrected.sources == (0, 1, 2, None)
-    assert corrected.review_status == ("kept", "changed", "changed", "drawn")
-    assert np.array_equal(corrected.annotations.boxes[1], DETECTED.boxes[1])  # only its class was wrong
-    assert np.array_equal(corrected.annotations.boxes[2], TRUE.boxes[2])  # it was off
-    assert np.array_equal(corrected.annotations.labels, TRUE.labels)
-
-
-def test_a_box_that_is_nearly_right_stays_as_the_model_drew_it():
-    nearly = Detections(np.float32([[0, 0, 10, 9]]), np.float32([[0, 1]]))
-    corrected = oracle.correct(nearly, Annotations(np.float32([[0, 0, 10, 10]]), np.array([0])))
-    assert corrected.annotations.boxes.tolist() == [[0, 0, 10, 9]]
-
-
-def test_an_image_in_which_nothing_was_found_is_drawn_by_hand():
-    corrected = oracle.correct(Detections(np.empty((0, 4)), np.empty((0, 3))), TRUE)
-    assert corrected.review_status == ("drawn",) * 4
-    assert np.array_equal(corrected.annotations.boxes, TRUE.boxes)
 
 
 @pytest.fixture

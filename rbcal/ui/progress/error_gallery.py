@@ -21,7 +21,7 @@ from rbcal.store.models import Model
 from rbcal.store.project import Project
 from rbcal.ui.review.open_image import open_image
 
-_ROW, _LEAF = 6, 18  # crops
+_ROW, _PAGE = 6, 18  # crops
 _TEST, _YOURS = "On the test set", "In your annotations"
 _KINDS = {"Called another class": "confused", "Missed": "missed", "Nothing annotated": "false"}
 _SIGNS = (
@@ -136,15 +136,15 @@ def _show_crops(
     if not shown:
         st.caption("No mistake of this kind.")
         return
-    leaves, leaf = -(-len(shown) // _LEAF), 0
-    if leaves > 1:
-        place = st.columns(_ROW)[0]
-        leaf = (
-            int(place.number_input(f"Leaf of {leaves}", 1, leaves, key=f"errors_leaf_{where}_{leaves}")) - 1
+    n_pages, page = -(-len(shown) // _PAGE), 0
+    if n_pages > 1:
+        left = st.columns(_ROW)[0]
+        page = (
+            int(left.number_input(f"Leaf of {n_pages}", 1, n_pages, key=f"errors_page_{where}_{n_pages}")) - 1
         )
     order = f"{len(shown):,} cells, the clearest contradiction first. " if len(shown) > 1 else ""
     st.caption(order + _SIGNS)
-    for start in range(leaf * _LEAF, min(len(shown), (leaf + 1) * _LEAF), _ROW):
+    for start in range(page * _PAGE, min(len(shown), (page + 1) * _PAGE), _ROW):
         for place, column in zip(range(start, min(len(shown), start + _ROW)), st.columns(_ROW), strict=False):
             each = shown[place]
             image = images[each.image_id]

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from rbcal.acquisition.strategies import check_strategy, offered
 from rbcal.charts import simulation as view
 from rbcal.charts import simulation_words as words
 from rbcal.charts.learning_curve import learning_curve
-from rbcal.config import STRATEGIES, SimulationConfig
+from rbcal.config import SimulationConfig
 from rbcal.errors import JobError
 from rbcal.evaluation.learning_curves import (
     METRICS,
@@ -189,9 +190,9 @@ def show_form(project: Project, *, expanded: bool) -> None:
         )
         strategies = st.multiselect(
             "Strategies",
-            STRATEGIES,
+            offered(),
             SimulationConfig.strategies,
-            help="\n".join(f"- **{name}**: {words}" for name, words in STRATEGIES.items()),
+            help="\n".join(f"- **{name}**: {sentence}" for name, sentence in offered().items()),
         )
         if "random" not in strategies:
             st.warning("Without random there is nothing to measure the others against.")
@@ -237,6 +238,7 @@ def _lacking(project: Project) -> str:
 
 
 def _start(project: Project, config: SimulationConfig) -> None:
+    check_strategy(*config.strategies)
     try:
         launcher.start(project.path, SimulateJob(config))
     except JobError as err:  # another tab was faster

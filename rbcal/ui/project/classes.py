@@ -121,7 +121,8 @@ def _show_merges(project: Project) -> None:
     )
     others = [each for each in own if each != label]
     target = right.selectbox("count as", others, index=None, format_func=names.__getitem__, key="merge_into")
-    if go.button("Merge", disabled=label is None or target is None, width="stretch"):
+    is_asked = go.button("Merge", disabled=label is None or target is None, width="stretch")
+    if is_asked and label is not None and target is not None:
         project.classes.merge(label, target)
         _done()
     st.caption(

@@ -65,10 +65,9 @@ def show_import(project: Project) -> None:
         source = files.located(_path(folder))
         marked = files.located(_path(boxes_path)) if boxes_path.strip() else {}
         is_packed = _is_zip(folder.strip().strip('"'))
+    annotations = import_images.enclosed_labels(source) if is_packed and not marked else None
     if marked:
         annotations = import_images.read_labels(marked, source)
-    else:
-        annotations = import_images.enclosed_labels(source) if is_packed else None
     if annotations is None or not any(image.is_annotated for image in annotations.images):
         fraction, settings["seed_images"] = 0.0, None
     bar = st.progress(0.0, "Importing")

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from rbcal.config import DEFAULT_STRATEGY
+from rbcal.acquisition.strategies import DEFAULT_STRATEGY
 from rbcal.formats import pictures
 from rbcal.review.explanations import literal
 from rbcal.review.image_explanations import BATCH, batch_words, brief, why

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import streamlit as st
 
-from rbcal.config import BACKBONES, DEFAULT_STRATEGY, STRATEGIES, ScoringConfig, TrainConfig, suggested_steps
+from rbcal.acquisition.strategies import DEFAULT_STRATEGY, offered
+from rbcal.config import BACKBONES, Initialisation, ScoringConfig, TrainConfig, suggested_steps
 from rbcal.jobs import launcher
 from rbcal.store.images import Counts
 from rbcal.store.job_requests import JobRequest, RankJob, ResumeJob, ScoreJob, TrainJob
 from rbcal.store.project import Project
 from rbcal.wording import duration
 
-INITIAL_WEIGHTS = {
+INITIAL_WEIGHTS: dict[Initialisation, str] = {
     "auto": "The serving model",
     "imagenet": "ImageNet's weights",
     "random": "Random weights",
@@ -51,11 +52,12 @@ def show_form(project: Project, counts: Counts) -> JobRequest | None:
             value=ScoringConfig.passes,
             help="How often each cell is looked at with dropout on, to see how sure the model is.",
         )
+        strategies = offered()
         strategy = st.selectbox(
             "Order of the pool",
-            STRATEGIES,
-            index=list(STRATEGIES).index(DEFAULT_STRATEGY),
-            format_func=lambda name: f"{name}: {STRATEGIES[name]}",
+            strategies,
+            index=list(strategies).index(DEFAULT_STRATEGY),
+            format_func=lambda name: f"{name}: {strategies[name]}",
             help="Which images you are shown first. One in ten is drawn at random, whatever you choose: it "
             "checks the order itself.",
         )
@@ -85,7 +87,7 @@ def _ask_for_training(
     )
     init = columns[1].selectbox(
         "Start from",
-        INITIAL_WEIGHTS if has_model else ["imagenet", "random"],
+        [name for name in INITIAL_WEIGHTS if has_model or name != "auto"],
         format_func=lambda name: INITIAL_WEIGHTS[name],
         help="Going on from the serving model needs fewer steps and is measured to be better. With "
         "another backbone than its own, training starts from ImageNet's weights.",

@@ -8,15 +8,15 @@ import sys
 import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from rbcal.acquisition.cost_model import CostModel
 from rbcal.config import SimulationConfig
 from rbcal.errors import JobCancelledError, ScoringError
-from rbcal.simulation import arm, oracle, runner
+from rbcal.jobs import simulate
+from rbcal.simulation import seed_model
 from rbcal.simulation.runtime_estimate import estimate_runtime
-from rbcal.types import Annotations, Detections
+from rbcal.types import Annotations
 from tests.conftest import add_image
 from tests.jobs.test_pipeline import Silent
 
@@ -54,7 +54,7 @@ def curves(project, simulation_id):
 
 
 def test_each_arm_starts_from_the_same_model_and_reviews_what_it_asked_for(slides):
-    simulation_id = runner.simulate(slides, TINY, Silent(), processes=2)
+    simulation_id = simulate.simulate(slides, TINY, Silent(), processes=2)
     [simulation] = slides.simulations.all()
     assert (simulation.id, simulation.finished, simulation.config) == (simulation_id, True, TINY)
     points = curves(slides, simulation_id)
@@ -76,27 +76,27 @@ def test_each_arm_starts_from_the_same_model_and_reviews_what_it_asked_for(slide
         assert len(set(asked)) == len(asked)
 
 
-def test_one_process_finds_what_two_find_and_a_cancelled_simulation_goes_on(slides):
-    whole = curves(slides, runner.simulate(slides, TINY, Silent(), processes=2))
+def test_one_process_gives_what_two_give_and_a_cancelled_simulation_goes_on(slides):
+    whole = curves(slides, simulate.simulate(slides, TINY, Silent(), processes=2))
     slides.simulations.remove(1)
     with pytest.raises(JobCancelledError):
-        runner.simulate(slides, TINY, Silent(stop_after=3), processes=1)  # the first arm is stored
+        simulate.simulate(slides, TINY, Silent(stop_after=3), processes=1)  # the first arm is stored
     [stopped] = slides.simulations.all()
     assert not stopped.finished
     kept = slides.simulations.points(stopped.id)
     assert {point.strategy for point in kept} == {"random"}
-    simulation_id = runner.simulate(slides, TINY, Silent(), processes=1)
+    simulation_id = simulate.simulate(slides, TINY, Silent(), processes=1)
     assert simulation_id == stopped.id
     assert slides.simulations.points(simulation_id)[: len(kept)] == kept  # not done again
     assert curves(slides, simulation_id) == whole
 
 
-def test_more_strategies_join_the_known_simulation(slides):
-    simulation_id = runner.simulate(slides, replace(TINY, strategies=("random",)), Silent(), processes=1)
+def test_more_strategies_join_the_stored_simulation(slides):
+    simulation_id = simulate.simulate(slides, replace(TINY, strategies=("random",)), Silent(), processes=1)
     before = slides.simulations.points(simulation_id)
     progress = Silent()
     assert (
-        runner.simulate(slides, replace(TINY, strategies=("balanced",)), progress, processes=1)
+        simulate.simulate(slides, replace(TINY, strategies=("balanced",)), progress, processes=1)
         == simulation_id
     )
     points = curves(slides, simulation_id)
@@ -104,43 +104,43 @@ def test_more_strategies_join_the_known_simulation(slides):
     assert [each for each in slides.simulations.points(simulation_id) if each.strategy == "random"] == before
     assert points[0, "balanced", 0] == replace(points[0, "random", 0], strategy="balanced")
     assert slides.simulations.all()[0].finished
-    assert runner.simulate(slides, replace(TINY, rounds=1), progress, processes=1) != simulation_id
+    assert simulate.simulate(slides, replace(TINY, rounds=1), progress, processes=1) != simulation_id
 
 
 def test_another_annotation_is_another_simulation(slides):
-    first = runner.simulate(slides, replace(TINY, strategies=("random",), rounds=1), Silent(), processes=1)
+    first = simulate.simulate(slides, replace(TINY, strategies=("random",), rounds=1), Silent(), processes=1)
     image = slides.images.annotated()[0]
     slides.reviews.save(image.id, Annotations.empty(), origin="expert", base_revision=1)
-    second = runner.simulate(slides, replace(TINY, strategies=("random",), rounds=1), Silent(), processes=1)
+    second = simulate.simulate(slides, replace(TINY, strategies=("random",), rounds=1), Silent(), processes=1)
     assert first != second
     assert slides.simulations.all()[0].images != slides.simulations.all()[1].images
 
 
 def test_a_pool_that_is_used_up_ends_the_arm(slides):
     config = replace(TINY, strategies=("random",), query=1000, rounds=5, pool_sample=50)
-    points = slides.simulations.points(runner.simulate(slides, config, Silent(), processes=1))
+    points = slides.simulations.points(simulate.simulate(slides, config, Silent(), processes=1))
     assert [point.n_images for point in points] == [2, 9]
 
 
 def test_each_round_brings_an_image_however_many_cells_the_last_one_had(slides):
     config = replace(TINY, strategies=("random",), query=1, rounds=3)
-    points = slides.simulations.points(runner.simulate(slides, config, Silent(), processes=1))
+    points = slides.simulations.points(simulate.simulate(slides, config, Silent(), processes=1))
     assert [point.n_images for point in points] == [2, 3, 4, 5]
 
 
-def test_a_memory_too_small_for_the_traces_changes_nothing_but_the_time(slides, monkeypatch):
+def test_a_memory_too_small_for_the_features_changes_nothing_but_the_time(slides, monkeypatch):
     config = replace(TINY, strategies=("balanced",))
-    whole = curves(slides, runner.simulate(slides, config, Silent(), processes=1))
+    whole = curves(slides, simulate.simulate(slides, config, Silent(), processes=1))
     slides.simulations.remove(1)
-    monkeypatch.setattr(arm, "_MOST_BYTES", 2**20)
-    assert curves(slides, runner.simulate(slides, config, Silent(), processes=1)) == whole
+    monkeypatch.setattr(seed_model, "_MOST_BYTES", 2**20)
+    assert curves(slides, simulate.simulate(slides, config, Silent(), processes=1)) == whole
 
 
 def test_what_cannot_be_simulated_is_said_before_any_work(slides, project):
     with pytest.raises(ScoringError, match="8 seed images leave nothing to choose from: the project has 9"):
-        runner.simulate(slides, replace(TINY, seed_images=8), Silent())
+        simulate.simulate(slides, replace(TINY, seed_images=8), Silent())
     with pytest.raises(ScoringError, match="no strategy 'luck'"):
-        replace(TINY, strategies=("luck",))
+        simulate.simulate(slides, replace(TINY, strategies=("luck",)), Silent())
     with pytest.raises(ScoringError, match="rounds is at least 1"):
         replace(TINY, rounds=0)
     assert slides.simulations.all() == []
@@ -149,53 +149,20 @@ def test_what_cannot_be_simulated_is_said_before_any_work(slides, project):
 def test_without_a_test_set_there_is_nothing_to_measure_on(project):
     add_image(project, 1, annotated=True)
     with pytest.raises(ScoringError, match="no test set with cells"):
-        runner.simulate(project, TINY, Silent())
+        simulate.simulate(project, TINY, Silent())
 
 
 def test_the_cost_counts_arms_and_rounds(slides):
-    corpus = runner.corpus_of(slides)
+    corpus = simulate.load_corpus(slides)
     estimate = estimate_runtime(corpus, replace(TINY, repeats=3), processes=2)
     assert (estimate.n_arms, estimate.n_rounds, estimate.processes) == (6, 12, 2)
     assert estimate.seconds > 0
     assert estimate.rounds_per_hour == pytest.approx(12 * 3600 / estimate.seconds)
 
 
-DETECTED = Detections(
-    np.float32([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10], [60, 0, 70, 10]]),
-    np.float32([[0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]),
-)
-TRUE = Annotations(  # right; of another class; its box is off; missed; nothing is at 60
-    np.float32([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 6], [80, 0, 90, 10]]), np.array([0, 1, 1, 1])
-)
-
-
-def test_the_simulated_expert_changes_what_is_wrong_and_draws_what_is_missing():
-    review = oracle.review(DETECTED, TRUE, np.zeros((4, 4)))
-    assert review.truth.tolist() == [0, 1, 1, -1]
-    assert review.changed.tolist() == [False, True, True, True]
-    assert review.missed.tolist() == [1]
-    assert review.n_changes == 4
-
-
-def test_a_cell_is_matched_once():
-    twice = Detections(np.float32([[0, 0, 10, 9], [0, 0, 10, 10]]), np.float32([[0, 1, 0]] * 2))
-    review = oracle.review(twice, Annotations(np.float32([[0, 0, 10, 10]]), np.array([0])), np.zeros((2, 4)))
-    assert review.truth.tolist() == [-1, 0]
-    empty = oracle.review(Detections(np.empty((0, 4)), np.empty((0, 3))), TRUE, np.empty((0, 4)))
-    assert empty.n_changes == 4
-
-
-def test_f1_counts_missed_and_false_cells():
-    f1 = arm.f1_of([oracle.review(DETECTED, TRUE, np.zeros((4, 4)))], 3)
-    assert f1[0] == pytest.approx(2 * 1 / (2 + 1))  # one right of two claimed; one is there
-    assert f1[1] == pytest.approx(2 * 1 / (2 + 3))
-    assert np.isnan(f1[2])
-    assert np.isnan(arm.f1_of([], 2)).all()
-
-
-def test_the_time_of_the_expert_follows_the_effort(slides):
+def test_the_time_of_the_expert_follows_the_cost_model(slides):
     slow = replace(TINY, strategies=("random",), rounds=1, cost_model=(100.0, 0.0, 0.0))
-    points = slides.simulations.points(runner.simulate(slides, slow, Silent(), processes=1))
+    points = slides.simulations.points(simulate.simulate(slides, slow, Silent(), processes=1))
     assert points[1].expert_seconds == 100 * len(points[1].query)
     assert CostModel(*slow.cost_model).image == 100
 
@@ -205,12 +172,12 @@ def test_no_process_outlives_a_simulation_that_is_killed(slides):
     script = (
         "import sys; from pathlib import Path\n"
         "from rbcal.config import SimulationConfig; from rbcal.store.project import Project\n"
-        "from rbcal.simulation import runner; from tests.jobs.test_pipeline import Silent\n"
-        "class Tell(Silent):\n"
+        "from rbcal.jobs import simulate; from tests.jobs.test_pipeline import Silent\n"
+        "class Printing(Silent):\n"
         "    def advance(self, step, loss=None): print('round', flush=True)\n"
         "if __name__ == '__main__':\n"
         "    with Project.open(Path(sys.argv[1])) as project:\n"
-        f"        runner.simulate(project, SimulationConfig.from_json({TINY.to_json()!r}), Tell(), 2)\n"
+        f"        simulate.simulate(project, SimulationConfig.from_json({TINY.to_json()!r}), Printing(), 2)\n"
     )
     path = slides.path.with_name("race.py")
     path.write_text(script)

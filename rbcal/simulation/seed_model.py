@@ -1,0 +1,115 @@
+"""The model that all arms of a repeat start from: trained on the seed images, its backbone frozen.
+
+The frozen layers are trained on the seed images at most, so what they make of an image is computed once a
+repeat, and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from rbcal.config import SimulationConfig, TrainConfig
+from rbcal.detector import checkpoint, devices
+from rbcal.detector.faster_rcnn import Detector, TiledFeatures, build
+from rbcal.detector.frozen_backbone import FeatureView, FrozenTraining, freeze, views
+from rbcal.detector.trainer import Training
+from rbcal.simulation.corpus import Corpus
+from rbcal.types import area
+
+_Made = TypeVar("_Made")
+_MOST_BYTES = 2 * 2**30  # of features, in one process
+
+
+class SeedModel:
+    """A model of one repeat, and the features of every image that was asked for."""
+
+    def __init__(self, corpus: Corpus, config: SimulationConfig, repeat: int, weights: bytes) -> None:
+        self.corpus, self.config, self.repeat = corpus, config, repeat
+        self.weights = weights
+        self._cache: dict[tuple[str, int], Any] = {}
+        self._room = _MOST_BYTES
+        self._extractor = self.detector()
+
+    def detector(self) -> Detector:
+        """Return a new copy of the seed model, its backbone frozen."""
+        detector = checkpoint.load(self.weights, self.config.device)
+        freeze(detector)
+        return detector
+
+    def features(self, k: int) -> TiledFeatures:
+        """Return what the frozen layers make of an image."""
+
+        def make() -> TiledFeatures:
+            return self._extractor.tiled_features(self.corpus.pixels(k))
+
+        return self._cached("image", k, make, lambda made: made.n_bytes)
+
+    def views(self, k: int) -> list[FeatureView]:
+        """Return what the frozen layers make of the random views of an annotated image."""
+        make = partial(random_views, self._extractor, self.corpus, self.config, self.repeat, k)
+        return self._cached("views", k, make, lambda made: sum(view.features.n_bytes for view in made))
+
+    def _cached(self, kind: str, k: int, make: Callable[[], _Made], n_bytes: Callable[[_Made], int]) -> _Made:
+        """Return what was made before; what finds no room in the memory is made again when it is needed."""
+        if (kind, k) in self._cache:
+            return self._cache[kind, k]
+        made = make()
+        if (size := n_bytes(made)) <= self._room:
+            self._cache[kind, k] = made
+            self._room -= size
+        return made
+
+
+def seed_images(corpus: Corpus, config: SimulationConfig, repeat: int) -> list[int]:
+    """Return the positions of the images that are annotated before the first round."""
+    rng = np.random.default_rng([config.seed, repeat, *b"seed"])
+    return [corpus.trainable[k] for k in rng.permutation(len(corpus.trainable))[: config.seed_images]]
+
+
+@devices.one_core()  # the outcome must not depend on how many there are
+def train_seed_model(corpus: Corpus, config: SimulationConfig, repeat: int) -> bytes:
+    """Return the model that all arms of a repeat start from, as :func:`checkpoint.save` writes it."""
+    chosen, train = seed_images(corpus, config, repeat), train_config(config, repeat)
+    sides = np.sqrt(np.concatenate([area(corpus.truths[k].boxes) for k in chosen]))
+    detector = build(train, corpus.n_classes, box_sides=sides)
+    samples = [(corpus.pixels(k), corpus.truths[k]) for k in chosen]
+    if config.trunk == "tuned":
+        complete(Training(detector, samples, train))
+        return checkpoint.save(detector)
+    freeze(detector)
+    of_images = [random_views(detector, corpus, config, repeat, k) for k in chosen]
+    complete(FrozenTraining(detector, of_images, train))
+    return checkpoint.save(detector)
+
+
+def random_views(
+    detector: Detector, corpus: Corpus, config: SimulationConfig, repeat: int, k: int
+) -> list[FeatureView]:
+    """Return what the frozen layers make of an annotated image, turned and recoloured at random."""
+    train, seed = train_config(config, repeat), [config.seed, repeat, k]
+    return views(detector, corpus.pixels(k), corpus.truths[k], train, config.views, seed)
+
+
+def complete(training: Training) -> None:
+    """Take all steps of a training."""
+    with training:
+        while not training.finished:
+            training.advance()
+
+
+def train_config(config: SimulationConfig, repeat: int, round_: int = 0) -> TrainConfig:
+    """Return how a model is trained in a round, alike for all strategies; round 0 is the seed model."""
+    return TrainConfig(
+        backbone=config.backbone,
+        init="serving" if round_ else "imagenet",
+        weights=config.weights,
+        steps=config.steps if round_ else config.seed_steps,
+        crop=config.crop,
+        validation=0.0,
+        seed=config.seed + 1000 * repeat + round_,
+        device=config.device,
+    )
