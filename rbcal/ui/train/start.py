@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -78,7 +80,7 @@ def show_form(project: Project, counts: Counts) -> JobRequest | None:
 
 
 def _ask_for_training(
-    columns: list[st.delta_generator.DeltaGenerator], counts: Counts, *, has_model: bool
+    columns: Sequence[Any], counts: Counts, *, has_model: bool
 ) -> TrainConfig:
     backbone = columns[0].selectbox(
         "Backbone",
