@@ -24,16 +24,20 @@ RESTORE = (
     "Nothing was written to it. Restore a backup: on the Project page, or with: rbcal restore. "
     "What is lost is said by: rbcal verify."
 )
-_ADVICE = {
-    "disk is full": "The disk is full. Nothing of this step was saved; free some space and try again.",
-    "readonly": "The project file is read-only. Nothing was saved; check the rights of the file and folder.",
-    "locked": "Another program holds the project file. Nothing was saved; close it and try again.",
-    "malformed": f"The project file is damaged. {RESTORE}",
-    "not a database": f"The project file is damaged. {RESTORE}",
-    "decode to UTF-8": f"The project file is damaged. {RESTORE}",
-    "disk I/O": "The disk is full, over its quota, or gone. Nothing of this step was saved; free some space "
-    "and try again.",
-    "unable to open": "The project file cannot be opened. Check that its folder exists and is writable.",
+_DAMAGED = f"The project file is damaged. {RESTORE}"
+_BUSY = "Another program holds the project file. Nothing was saved; close it and try again."
+_ADVICE = {  # by SQLite's primary result code
+    sqlite3.SQLITE_FULL: "The disk is full. Nothing of this step was saved; free some space and try again.",
+    sqlite3.SQLITE_IOERR: "The disk is full, over its quota, or gone. Nothing of this step was saved; free "
+    "some space and try again.",
+    sqlite3.SQLITE_READONLY: "The project file is read-only. Nothing was saved; check the rights of the file "
+    "and folder.",
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_CANTOPEN: "The project file cannot be opened. Check that its folder exists and is "
+    "writable.",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
 }
 
 
@@ -169,7 +173,7 @@ def read_header(path: Path) -> Header | None:
             )
             return Header(ours, version, schema_of(connection))
     except DamagedError as err:
-        if "not a database" in str(err.__cause__):
+        if _result_code(err.__cause__) == sqlite3.SQLITE_NOTADB:
             return None
         raise
 
@@ -246,13 +250,20 @@ def advice(path: Path, *, acts: bool = True) -> Iterator[None]:
     """
     try:
         yield
-    except (sqlite3.OperationalError, sqlite3.DatabaseError) as err:
-        for clue, advice in _ADVICE.items():
-            if clue in str(err):
-                kind = DamagedError if advice.endswith(RESTORE) else ProjectError
-                raise kind(f"{path.name}: {advice}") from err
-        raise
+    except sqlite3.DatabaseError as err:
+        words = _ADVICE.get(_result_code(err))
+        if words is None:
+            raise
+        raise (DamagedError if words == _DAMAGED else ProjectError)(f"{path.name}: {words}") from err
     except UnicodeDecodeError as err:  # SQLite names a thing, and the name is not text any more
         if not acts:
             raise
-        raise DamagedError(f"{path.name}: {_ADVICE['malformed']}") from err
+        raise DamagedError(f"{path.name}: {_DAMAGED}") from err
+
+
+def _result_code(err: BaseException | None) -> int | None:
+    """Return SQLite's primary result code of an error; text that Python cannot read counts as damage."""
+    code = getattr(err, "sqlite_errorcode", None)
+    if code is None:
+        return sqlite3.SQLITE_CORRUPT if type(err) is sqlite3.OperationalError else None
+    return int(code) & 0xFF
