@@ -5,7 +5,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from rbcal.review.explanations import literal
 from rbcal.store.classes import RBC7, RBC7_RARE
 from rbcal.store.project import SUFFIX, Project, projects_folder
 from rbcal.ui.project.backups import show_backups, show_export
@@ -13,7 +12,7 @@ from rbcal.ui.project.classes import show_classes
 from rbcal.ui.project.dataset_health import show_health
 from rbcal.ui.project.demo import show_demo
 from rbcal.ui.project.import_images import show_import, show_report
-from rbcal.wording import next_step
+from rbcal.wording import literal, next_step
 
 OWN_CLASSES, PAPER_CLASSES, FILE_CLASSES = "My own", "The paper's seven", "From the first import"
 

@@ -1,12 +1,19 @@
-"""What the expert does next, and how long things take, in words."""
+"""What the expert does next, how long things take, when they were, and names as they are shown, in words."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from rbcal.store.images import Counts
 from rbcal.store.models import Model
 from rbcal.store.rankings import StoredRanking
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
+_SIGNS = re.compile(r"([:<>~=-])")
+_CHIP = 4  # letters; a chip is as wide as a small cell
 
 
 @dataclass(frozen=True)
@@ -55,3 +62,38 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def signed(at: str, who: str) -> str:
+    """Return when, on the clock of this PC, and by whom something was done.
+
+    >>> signed("2026-11-03T14:02:33.120+00:00", "Ann").endswith(" by Ann")
+    True
+    """
+    moment = datetime.fromisoformat(at).astimezone().strftime("%d %b %Y %H:%M")
+    return f"{moment} by {who}" if who else moment
+
+
+def literal(name: str) -> str:
+    r"""Return a name as Markdown that Streamlit shows letter by letter.
+
+    Beyond Markdown, Streamlit turns ``:material/bolt:`` into an icon and ``->`` into an arrow even where they
+    are escaped; an invisible word joiner inside them prevents it.
+    """
+    return _MARKDOWN.sub(r"\\\1", _SIGNS.sub("\\1\u2060", name.replace("\n", " ")))
+
+
+def short_names(names: Sequence[str], length: int = _CHIP) -> tuple[str, ...]:
+    """Return names of a few letters, all different: the first letters, or a number where they are the same.
+
+    >>> short_names(["S.D", "normal", "normoblast"])
+    ('S.D', 'norm', 'nor3')
+    """
+    short: list[str] = []
+    for position, name in enumerate(names, start=1):
+        text = name[:length].strip()
+        if not text or text.casefold() in (each.casefold() for each in short):
+            number = str(position)
+            text = name[: max(0, length - len(number))].strip() + number
+        short.append(text)
+    return tuple(short)

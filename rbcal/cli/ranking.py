@@ -9,7 +9,7 @@ import typer
 
 from rbcal.cli.base import JsonOption, ProjectArgument, RayOption, app, print_json, run
 from rbcal.config import DEFAULT_STRATEGY, LADDER, STRATEGIES, ScoringConfig, check_strategy
-from rbcal.review.image_explanations import BATCH, batch_words, why
+from rbcal.review.explanations import BATCH, batch_words, why
 from rbcal.store.project import Project
 
 StrategyOption = Annotated[str, typer.Option(help="How the pool is ordered; see rbcal strategies.")]

@@ -10,11 +10,11 @@ import streamlit as st
 from rbcal.interchange.near_duplicates import hash_some
 from rbcal.interchange.perceptual_hash import N_BYTES, near_pairs
 from rbcal.report import dataset_health
-from rbcal.review.explanations import literal
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Group, Split
 from rbcal.store.project import Project
 from rbcal.ui.downloads import show_chart
+from rbcal.wording import literal
 
 _TICK = 0.5  # seconds of hashing between two looks at the browser
 
