@@ -4,7 +4,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from rbcal.review.explanations import literal
 from rbcal.store.project import Project
 from rbcal.ui.project.backups import show_backups
 from rbcal.ui.project.classes import show_classes
@@ -14,6 +13,7 @@ from rbcal.ui.project.demo import show_demo
 from rbcal.ui.project.export import show_export
 from rbcal.ui.project.import_images import show_import, show_report
 from rbcal.ui.project.overview import show_counts, show_expert
+from rbcal.wording import literal
 
 is_open = "project" in st.session_state
 st.title(literal(Path(st.session_state["project"]).stem) if is_open else "rbcal")

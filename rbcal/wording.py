@@ -1,8 +1,14 @@
-"""Numbers and names as people say them."""
+"""Numbers, times and names as people say them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import datetime
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
+_SIGNS = re.compile(r"([:<>~=-])")
+_CHIP = 4  # letters; a chip is as wide as a small cell
 
 
 def duration(seconds: float) -> str:
@@ -44,3 +50,38 @@ def listed(names: Sequence[str], most: int | None = None, comma: str = ", ") -> 
 def percent(part: int, whole: int) -> str:
     """Return a part as per cent of the whole; a dash where there is nothing to be part of."""
     return f"{part / whole:.0%}" if whole else "–"
+
+
+def signed(at: str, who: str) -> str:
+    """Return when, on the clock of this PC, and by whom something was done.
+
+    >>> signed("2026-11-03T14:02:33.120+00:00", "Ann").endswith(" by Ann")
+    True
+    """
+    moment = datetime.fromisoformat(at).astimezone().strftime("%d %b %Y %H:%M")
+    return f"{moment} by {who}" if who else moment
+
+
+def literal(name: str) -> str:
+    r"""Return a name as Markdown that Streamlit shows letter by letter.
+
+    Beyond Markdown, Streamlit turns ``:material/bolt:`` into an icon and ``->`` into an arrow even where they
+    are escaped; an invisible word joiner inside them prevents it.
+    """
+    return _MARKDOWN.sub(r"\\\1", _SIGNS.sub("\\1\u2060", name.replace("\n", " ")))
+
+
+def short_names(names: Sequence[str], length: int = _CHIP) -> tuple[str, ...]:
+    """Return names of a few letters, all different: the first letters, or a number where they are the same.
+
+    >>> short_names(["S.D", "normal", "normoblast"])
+    ('S.D', 'norm', 'nor3')
+    """
+    short: list[str] = []
+    for position, name in enumerate(names, start=1):
+        text = name[:length].strip()
+        if not text or text.casefold() in (each.casefold() for each in short):
+            number = str(position)
+            text = name[: max(0, length - len(number))].strip() + number
+        short.append(text)
+    return tuple(short)

@@ -15,7 +15,7 @@ from rbcal.jobs import simulate
 from rbcal.jobs.rank import rerank
 from rbcal.report.collect import collect
 from rbcal.report.methods import methods
-from rbcal.review.image_explanations import brief, why
+from rbcal.review.explanations import brief, why
 from rbcal.store.rankings import StoredRanking
 from tests.conftest import add_image
 from tests.jobs.test_pipeline import Silent

@@ -11,13 +11,14 @@ import typer
 from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
 from rbcal.errors import ProjectError
 from rbcal.jobs.restore import restore as restore_file
-from rbcal.review.explanations import signed, version_words
+from rbcal.review.explanations import version_words
 from rbcal.store import backups
 from rbcal.store.images import Image
 from rbcal.store.log import Act
 from rbcal.store.project import Project
 from rbcal.store.verification import Verification
 from rbcal.store.verification import verify as verify_file
+from rbcal.wording import signed
 
 _SHOWN = 10  # problems of one kind on a terminal
 ImageArgument = Annotated[str, typer.Argument(metavar="IMAGE", help="The name of an image, or its number.")]

@@ -10,7 +10,7 @@ import typer
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY, STRATEGIES, check_strategy
 from rbcal.cli.base import JsonOption, ProjectArgument, RayOption, app, print_json, run
 from rbcal.config import ScoringConfig
-from rbcal.review.image_explanations import BATCH, batch_words, why
+from rbcal.review.explanations import BATCH, batch_words, why
 from rbcal.store.job_requests import RankJob, ScoreJob
 from rbcal.store.project import Project
 from rbcal.store.queue import QueueEntry

@@ -99,7 +99,7 @@ class Mistake:
     contradiction: float
 
     @property
-    def boxes(self) -> list[tuple[float, ...]]:
+    def boxes(self) -> list[tuple[float, float, float, float]]:
         """The one or two boxes of it."""
         return [box for box in (self.annotated_box, self.predicted_box) if box is not None]
 

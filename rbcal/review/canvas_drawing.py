@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rbcal.review.history import Box, Shape, Shapes, area
+from rbcal.review.boxes import Box, EditedBox, EditedBoxes, area
 
 Drawing = dict[str, Any]
 
@@ -106,33 +106,33 @@ class Pen:
         """The size of the chips' font in canvas pixels."""
         return round(_FONT / self.zoom, 2)
 
-    def text(self, shape: Shape) -> str:
+    def text(self, box: EditedBox) -> str:
         """Return what the chip of a box says; empty for no chip."""
-        shown = self.chips == "all" or (self.chips == "flagged" and (shape.flagged or shape.touched))
-        return self.texts[shape.label] if shown else ""
+        shown = self.chips == "all" or (self.chips == "flagged" and (box.flagged or box.touched))
+        return self.texts[box.label] if shown else ""
 
 
 @dataclass(frozen=True)
 class Reading:
     """What the expert made of a drawing; `litter` says that a slip of the mouse is still on the canvas."""
 
-    shapes: Shapes
+    boxes: EditedBoxes
     litter: bool
 
 
-def drawing(shapes: Sequence[Shape], frame: Frame, pen: Pen, token: str) -> Drawing:
+def drawing(boxes: Sequence[EditedBox], frame: Frame, pen: Pen, token: str) -> Drawing:
     """Return the component's drawing of some boxes: large ones first, so that small ones stay on top.
 
     Parameters
     ----------
-    shapes : sequence of Shape
-        Boxes in image pixels.
+    boxes : sequence of EditedBox
+        In image pixels.
     frame : Frame
     pen : Pen
     token : str
         Names this drawing; see :func:`token_of`.
     """
-    by_size = sorted(shapes, key=lambda shape: -area(shape.box))
+    by_size = sorted(boxes, key=lambda each: -area(each.box))
     marker = {
         "type": "Rect",
         "left": 0,
@@ -143,15 +143,15 @@ def drawing(shapes: Sequence[Shape], frame: Frame, pen: Pen, token: str) -> Draw
         "fillRule": f"doc:{token}",
     }
     return {
-        "objects": [*(_rectangle(shape, frame, pen) for shape in by_size), marker],
+        "objects": [*(_rectangle(each, frame, pen) for each in by_size), marker],
         "uniformScaling": False,  # a corner may change the ratio of the sides
         "selectionKey": None,
     }
 
 
-def is_tiny(shape: Shape, frame: Frame, pen: Pen) -> bool:
+def is_tiny(box: EditedBox, frame: Frame, pen: Pen) -> bool:
     """Return whether a box is so small on the screen that the mouse takes hold of it from beside it, too."""
-    return _padding(frame.to_canvas(shape.box), pen) > 0
+    return _padding(frame.to_canvas(box.box), pen) > 0
 
 
 def token_of(raw: Drawing | None) -> str | None:
@@ -160,24 +160,24 @@ def token_of(raw: Drawing | None) -> str | None:
     return next((rule.removeprefix("doc:") for rule in rules if rule.startswith("doc:")), None)
 
 
-def colour(shape: Shape) -> str:
+def colour(box: EditedBox) -> str:
     """Return the colour of a box: blue once it was dealt with, before that red if flagged, else green."""
-    return BLUE if shape.review_status != "open" else RED if shape.flagged else GREEN
+    return BLUE if box.review_status != "open" else RED if box.flagged else GREEN
 
 
 def read(
-    raw: Drawing, drawn: Sequence[Shape], frame: Frame, pen: Pen, label: int, next_id: int | None = None
+    raw: Drawing, drawn: Sequence[EditedBox], frame: Frame, pen: Pen, label: int, next_id: int | None = None
 ) -> Reading:
     """Return the boxes of the drawing that the component reports.
 
-    A box that is as it was drawn comes back as the very same shape, without a rounding. A new box that
-    is too small for a cell is left out; a known one never is.
+    A box that is as it was drawn comes back as the very same one, without a rounding. A new box that
+    is too small for a cell is left out; one that was drawn before never is.
 
     Parameters
     ----------
     raw : Drawing
         What the component reports.
-    drawn : sequence of Shape
+    drawn : sequence of EditedBox
         The boxes that :func:`drawing` was given.
     frame : Frame
     pen : Pen
@@ -187,40 +187,40 @@ def read(
     next_id : int, optional
         The id of the first new box; one more than the highest drawn, if not given.
     """
-    known = {f"box:{shape.id}": shape for shape in drawn}
+    before = {f"box:{each.id}": each for each in drawn}
     if next_id is None:
-        next_id = max((shape.id for shape in drawn), default=-1) + 1
+        next_id = max((each.id for each in drawn), default=-1) + 1
     smallest = max(_TINY * min(frame.scale_x, frame.scale_y), 2 * pen.line + 1)  # the component's least box
-    shapes: list[Shape] = []
+    boxes: list[EditedBox] = []
     litter = False
-    for found in raw["objects"]:
-        if found.get("type") != "LabeledRect":
+    for rectangle in raw["objects"]:
+        if rectangle.get("type") != "LabeledRect":
             continue
-        shape = known.pop(str(found.get("fillRule", "")), None)
-        if shape is not None:
-            shapes.append(_reread(found, shape, frame, pen))
+        box = before.pop(str(rectangle.get("fillRule", "")), None)
+        if box is not None:
+            boxes.append(_reread(rectangle, box, frame, pen))
             continue
         # The component puts a new box's outer corner, not its line, where the mouse went down.
-        x1, y1, x2, y2 = _hull(found)
-        half = float(found.get("strokeWidth", 0)) / 2
+        x1, y1, x2, y2 = _hull(rectangle)
+        half = float(rectangle.get("strokeWidth", 0)) / 2
         if max(x2 - x1, y2 - y1) <= smallest or min(x2 - x1, y2 - y1) <= _TINY * frame.scale_x / 2:
             litter = True
             continue
-        box = frame.clip(frame.to_image((x1 - half, y1 - half, x2 - half, y2 - half)))
-        shapes.append(Shape(next_id, box, _label(found, pen.texts, label), review_status="drawn"))
+        sides = frame.clip(frame.to_image((x1 - half, y1 - half, x2 - half, y2 - half)))
+        boxes.append(EditedBox(next_id, sides, _label(rectangle, pen.texts, label), review_status="drawn"))
         next_id += 1
-    return Reading(tuple(sorted(shapes, key=lambda shape: shape.id)), litter)
+    return Reading(tuple(sorted(boxes, key=lambda each: each.id)), litter)
 
 
-def _rectangle(shape: Shape, frame: Frame, pen: Pen) -> Drawing:
+def _rectangle(box: EditedBox, frame: Frame, pen: Pen) -> Drawing:
     """Return one box as the component's object, its line centred on the edge of the box."""
-    x1, y1, x2, y2 = frame.to_canvas(shape.box)
-    line = round(pen.line * (_TOUCHED_LINE if shape.touched else 1), 2)
-    stroke = colour(shape)
+    x1, y1, x2, y2 = frame.to_canvas(box.box)
+    line = round(pen.line * (_TOUCHED_LINE if box.touched else 1), 2)
+    stroke = colour(box)
     return {
         "type": "LabeledRect",
-        "fillRule": f"box:{shape.id}",
-        "label": pen.text(shape),
+        "fillRule": f"box:{box.id}",
+        "label": pen.text(box),
         "left": round(x1 - line / 2, 4),
         "top": round(y1 - line / 2, 4),
         "width": round(x2 - x1, 4),
@@ -253,21 +253,19 @@ def _padding(box: Box, pen: Pen) -> float:
     return round(max(0.0, (_GRIP / pen.zoom - min(box[2] - box[0], box[3] - box[1])) / 2), 2)
 
 
-def _reread(found: Drawing, shape: Shape, frame: Frame, pen: Pen) -> Shape:
-    """Return a known box as it is now; the very same shape when nothing happened to it."""
-    was = _rectangle(shape, frame, pen)
-    before, after = _hull(was), _hull(found)
+def _reread(rectangle: Drawing, box: EditedBox, frame: Frame, pen: Pen) -> EditedBox:
+    """Return a box that was drawn as it is now; the very same one when nothing happened to it."""
+    was = _rectangle(box, frame, pen)
+    before, after = _hull(was), _hull(rectangle)
     moved = any(abs(a - b) > _SAME for a, b in zip(before, after, strict=True))
-    text = str(found.get("label", ""))
-    label = shape.label if text == was["label"] else _label(found, pen.texts, shape.label)
-    if not moved and label == shape.label:
-        return shape
-    return shape.altered(box=frame.clip(frame.to_image(after)) if moved else None, label=label)
+    text = str(rectangle.get("label", ""))
+    label = box.label if text == was["label"] else _label(rectangle, pen.texts, box.label)
+    return box.altered(box=frame.clip(frame.to_image(after)) if moved else None, label=label)
 
 
-def _label(found: Drawing, texts: Sequence[str], otherwise: int) -> int:
+def _label(rectangle: Drawing, texts: Sequence[str], otherwise: int) -> int:
     """Return the class that a chip names, by its text or by its number from 1 on."""
-    text = str(found.get("label", "")).strip().casefold()
+    text = str(rectangle.get("label", "")).strip().casefold()
     names = [name.casefold() for name in texts]
     if text in names:
         return names.index(text)
@@ -276,24 +274,24 @@ def _label(found: Drawing, texts: Sequence[str], otherwise: int) -> int:
     return otherwise
 
 
-def _hull(found: Drawing) -> Box:
+def _hull(rectangle: Drawing) -> Box:
     """Return the axis-aligned hull of the component's object, its line left out, in canvas pixels.
 
     Fabric's ``left`` and ``top`` are the outer corner of the line of a box that is then turned about that
     corner. A group that is turned and stretched leaves its boxes turned and skewed.
     """
-    width, height = abs(float(found["width"])), abs(float(found["height"]))
-    scale_x, scale_y = abs(float(found.get("scaleX", 1))), abs(float(found.get("scaleY", 1)))
-    line = float(found.get("strokeWidth", 0) or 0)
-    skew_x, skew_y, turn = (math.radians(found.get(name, 0) or 0) for name in ("skewX", "skewY", "angle"))
+    width, height = abs(float(rectangle["width"])), abs(float(rectangle["height"]))
+    scale_x, scale_y = abs(float(rectangle.get("scaleX", 1))), abs(float(rectangle.get("scaleY", 1)))
+    line = float(rectangle.get("strokeWidth", 0) or 0)
+    skew_x, skew_y, turn = (math.radians(rectangle.get(name, 0) or 0) for name in ("skewX", "skewY", "angle"))
     # scale, then skew along x, then skew along y: Fabric's calcDimensionsMatrix
     a, b, c, d = scale_x, 0.0, scale_x * math.tan(skew_x), scale_y
     a, b = a + c * math.tan(skew_y), b + d * math.tan(skew_y)
     cos, sin = math.cos(turn), math.sin(turn)
     across = abs(a) * width + abs(c) * height + line
     down = abs(b) * width + abs(d) * height + line
-    x = float(found["left"]) + (cos * across - sin * down) / 2
-    y = float(found["top"]) + (sin * across + cos * down) / 2
+    x = float(rectangle["left"]) + (cos * across - sin * down) / 2
+    y = float(rectangle["top"]) + (sin * across + cos * down) / 2
     half_x = (abs(cos * a - sin * b) * width + abs(cos * c - sin * d) * height) / 2
     half_y = (abs(sin * a + cos * b) * width + abs(sin * c + cos * d) * height) / 2
     return x - half_x, y - half_y, x + half_x, y + half_y

@@ -1,72 +1,66 @@
-"""The cell walk: which cells come one after another, and what their spot checks said."""
+"""The cell review: which cells come one after another, and which are shown side by side."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from rbcal.review.history import Shape
+from rbcal.review.boxes import EditedBox
 
-SPOT_SHARE = 0.05  # of the green boxes
-SHEET = 12  # cells side by side
-
-
-def is_spot_check(ranking_id: int, detection_id: int) -> bool:
-    """Return whether a green box comes back to be checked: a random 5 % do, the same ones at every look."""
-    return random.Random(f"{ranking_id}:{detection_id}").random() < SPOT_SHARE
+BATCH = 12  # cells side by side
 
 
-def walk(shapes: Sequence[Shape], reds: Sequence[int], spots: Collection[int]) -> list[Shape]:
-    """Return the cells of the walk: the flagged ones in the order of `reds`, then the spot checks.
+@dataclass
+class CellReview:
+    """The review of an image cell by cell, and what of it is open now."""
 
-    Parameters
-    ----------
-    shapes : sequence of Shape
-        The boxes as they are; one that was deleted is not among them.
-    reds : sequence of int
-        The detections that are flagged, the most uncertain first.
-    spots : collection of int
-        The green detections drawn for a check. Each comes only after the green boxes were accepted at once:
-        before that it is one that the expert has not vouched for.
-    """
-    found = {each.detection_id: each for each in shapes}
-    asked = [
-        detection for detection in spots if detection in found and found[detection].review_status != "open"
-    ]
-    return [found[detection] for detection in [*reds, *asked] if detection in found]
+    red: Sequence[int]  # detections that are flagged, the most uncertain first
+    spots: Sequence[int]  # green detections that were drawn for a check
+    is_open: bool = False  # it takes the place of the whole image
+    batch: list[int] = field(default_factory=list)  # ids of the boxes side by side; none: one by one
+
+    def red_cells(self, boxes: Sequence[EditedBox]) -> list[EditedBox]:
+        """Return the boxes in the order of the list of red cells, those deleted left out."""
+        detected = {each.detection_id: each for each in boxes}
+        return [detected[detection] for detection in self.red if detection in detected]
+
+    def cells(self, boxes: Sequence[EditedBox]) -> list[EditedBox]:
+        """Return the cells under review: the red ones, then the spot checks.
+
+        A spot check comes only after the green boxes were accepted at once: before that it is a box that the
+        expert has not vouched for.
+        """
+        detected = {each.detection_id: each for each in boxes}
+        spots = [detected[detection] for detection in self.spots if detection in detected]
+        return self.red_cells(boxes) + [each for each in spots if each.review_status != "open"]
+
+    def next_waiting(self, order: Sequence[EditedBox], box_id: int, boxes: Sequence[EditedBox]) -> int | None:
+        """Return the id of the next cell that waits after one in an order, round the end, or None."""
+        ids = [each.id for each in order]
+        place = ids.index(box_id) + 1 if box_id in ids else 0
+        left = {each.id for each in waiting(self.cells(boxes))} - {box_id}
+        return next((key for key in ids[place:] + ids[:place] if key in left), None)
+
+    def place(self, boxes: Sequence[EditedBox], box_id: int | None) -> tuple[int, int, int]:
+        """Return the place of a cell from 1 on, 0 if it has none, how many there are, and how many wait."""
+        cells = self.cells(boxes)
+        ids = [each.id for each in cells]
+        return ids.index(box_id) + 1 if box_id in ids else 0, len(ids), len(waiting(cells))
+
+    def close(self) -> None:
+        """Give the place back to the whole image."""
+        self.is_open, self.batch = False, []
 
 
-def waiting(cells: Sequence[Shape]) -> list[Shape]:
-    """Return the cells of a walk that wait for the expert; a box accepted in bulk has not been seen."""
-    return [each for each in cells if each.review_status in ("open", "accepted_in_bulk")]
+def waiting(cells: Sequence[EditedBox]) -> list[EditedBox]:
+    """Return the cells that wait for the expert."""
+    return [each for each in cells if each.waits]
 
 
-def sheet(cells: Sequence[Shape]) -> list[Shape]:
-    """Return the cells of the next sheet: of those that wait, the first ones of one class.
+def next_batch(cells: Sequence[EditedBox]) -> list[EditedBox]:
+    """Return the cells to show side by side: of those that wait, the first ones of one class.
 
     Look-alikes side by side: the odd one stands out.
     """
     left = waiting(cells)
-    return [each for each in left if each.label == left[0].label][:SHEET]
-
-
-def spot_checks(shapes: Sequence[Shape], start: Sequence[Shape], spots: Collection[int]) -> dict[int, bool]:
-    """Return for each spot check of an image, by its detection, whether the box was wrong.
-
-    A box that is elsewhere, of another class or gone was wrong. An image counts whole or not at all: only
-    once the expert has vouched for every green box and answered every check. Else the wrong ones, which are
-    mended where they are seen, would count more often than the right ones.
-
-    Parameters
-    ----------
-    start : sequence of Shape
-        The boxes as the model left them.
-    """
-    unanswered = any(
-        each.review_status in ("open", "accepted_in_bulk") for each in shapes if each.detection_id in spots
-    )
-    if unanswered or any(each.review_status == "open" and not each.flagged for each in shapes):
-        return {}
-    now = {each.detection_id: (each.box, each.label) for each in shapes}
-    was = {each.detection_id: (each.box, each.label) for each in start}
-    return {detection: now.get(detection) != was.get(detection) for detection in spots}
+    return [each for each in left if each.label == left[0].label][:BATCH]

@@ -1,25 +1,25 @@
-"""Why a cell is red and an image is early in the queue, in words; and names short enough for a chip."""
+"""Why a cell is red, why an image comes when it does, and what its versions are, in words."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 
-from rbcal.acquisition.relevance import CellScores, flags
+from rbcal.acquisition.relevance import CellScores, Score, flags
+from rbcal.acquisition.strategies import explaining
 from rbcal.config import ScoringConfig
 from rbcal.evaluation.metrics import wilson
+from rbcal.store.queue import QueueEntry
 from rbcal.store.rankings import Cell
 from rbcal.store.reviews import Version
+from rbcal.wording import duration, signed
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
-_SIGNS = re.compile(r"([:<>~=-])")
 _ROUNDING = 1e-4  # float32 stores 0.29 as a little less
-_CHIP = 4  # letters; a chip is as wide as a small cell
+BATCH = 10  # images; what an expert reviews in one sitting
+_NAMED = 2  # classes
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ def verdicts(
     """
     scores = CellScores(*(np.array([getattr(cell, u) for cell in cells]) for u in ("u_d", "u_c", "u_r")))
     fired = flags(scores, config)
-    found = []
+    answers = []
     for n, cell in enumerate(cells):
         terms = bool(fired.class_unsure[n]), bool(fired.box_unsure[n]), bool(fired.maybe_rare[n])
         reasons = _reasons(cell, terms, names, rare, config)
-        found.append(
+        answers.append(
             Verdict(
                 cell.detection_id,
                 reasons=tuple(long for long, _ in reasons),
@@ -66,7 +66,7 @@ def verdicts(
                 weight=terms[0] + terms[1] + config.gamma * terms[2],
             )
         )
-    return found
+    return answers
 
 
 def most_uncertain_first(cells: Sequence[Cell], verdicts: Sequence[Verdict]) -> list[int]:
@@ -88,31 +88,6 @@ def green_words(wrong: int, checked: int) -> str:
         f"{wrong} of {checked} spot checks of green boxes wrong: {wrong / checked:.0%} "
         f"(95% interval {low:.0%} to {high:.0%})"
     )
-
-
-def literal(name: str) -> str:
-    r"""Return a name as Markdown that Streamlit shows letter by letter.
-
-    Beyond Markdown, Streamlit turns ``:material/bolt:`` into an icon and ``->`` into an arrow even where they
-    are escaped; an invisible word joiner inside them prevents it.
-    """
-    return _MARKDOWN.sub(r"\\\1", _SIGNS.sub("\\1\u2060", name.replace("\n", " ")))
-
-
-def short_names(names: Sequence[str], length: int = _CHIP) -> tuple[str, ...]:
-    """Return names of a few letters, all different: the first letters, or a number where they are the same.
-
-    >>> short_names(["S.D", "normal", "normoblast"])
-    ('S.D', 'norm', 'nor3')
-    """
-    short: list[str] = []
-    for position, name in enumerate(names, start=1):
-        text = name[:length].strip()
-        if not text or text.casefold() in (each.casefold() for each in short):
-            number = str(position)
-            text = name[: max(0, length - len(number))].strip() + number
-        short.append(text)
-    return tuple(short)
 
 
 def score_words(
@@ -165,14 +140,63 @@ def _reasons(
     return reasons
 
 
-def signed(at: str, who: str) -> str:
-    """Return when, on the clock of this PC, and by whom something was done.
+def why(strategy: str, entry: QueueEntry, names: Sequence[str]) -> str:
+    """Return in a phrase why an image is where the strategy put it.
 
-    >>> signed("2026-11-03T14:02:33.120+00:00", "Ann").endswith(" by Ann")
-    True
+    Parameters
+    ----------
+    strategy : str
+        That ordered the queue.
+    entry : QueueEntry
+    names : C str
+        Of the classes.
+
+    >>> score = Score(12, 40, 9, 7, 3, 1, value=0.3, terms={"entropy": 0.312})
+    >>> why("entropy", QueueEntry(1, "a.png", score), ["S.D"])
+    'the class of its cells is 31% open on average'
     """
-    moment = datetime.fromisoformat(at).astimezone().strftime("%d %b %Y %H:%M")
-    return f"{moment} by {who}" if who else moment
+    score = entry.score
+    if score is None:
+        return "not scored yet"
+    words = "nothing found"
+    if score.n_cells:
+        words = explaining(strategy, score).explain(score, names, entry.rare_names)
+    if score.propensity is not None:
+        words = f"drawn at random, to check the order itself ({words})"
+    return words
+
+
+def brief(strategy: str, score: Score | None) -> str:
+    """Return what a strategy goes by in a few letters.
+
+    >>> brief("relevance", Score(12, 40, 9, 7, 3, 1, value=12.0))
+    'R 12'
+    """
+    if score is None:
+        return "not scored"
+    return explaining(strategy, score).brief(score) if score.n_cells else "nothing found"
+
+
+def batch_words(entries: Sequence[QueueEntry], names: Sequence[str], rare: Sequence[int]) -> str:
+    """Return what the next images are expected to bring, and what they cost of the expert's time.
+
+    >>> score = Score(12, 40, 9, 7, 3, 1, 0.3, {"new 0": 38.2, "new 1": 1.8, "change": 6, "minutes": 1.5})
+    >>> batch_words([QueueEntry(1, "a.png", score)], ["D", "S.D"], rare=[1])
+    'The next image: about 40 cells (S.D 2), 6 of them to change, 1 min 30 s'
+    """
+    scores = [entry.score for entry in entries[:BATCH] if entry.score is not None and entry.score.terms]
+    if not scores:
+        return ""
+    total = {name: sum(score.terms.get(name, 0.0) for score in scores) for name in scores[0].terms}
+    named = ", ".join(
+        f"{names[k]} {total[f'new {k}']:.0f}" for k in rare if total.get(f"new {k}", 0.0) >= 0.5
+    )
+    which = "The next image" if len(scores) == 1 else f"The next {len(scores)} images"
+    n_cells = sum(score.n_cells for score in scores)
+    return (
+        f"{which}: about {n_cells} cells{f' ({named})' if named else ''}, {total['change']:.0f} of them to "
+        f"change, {duration(60 * total['minutes'])}"
+    )
 
 
 def version_words(version: Version) -> str:

@@ -1,56 +1,106 @@
-"""Keys: which one gives a cell which class, and what the others do."""
+"""The table of shortcuts: which key does what, where. The browser and the help follow from it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from rbcal.errors import ProjectError
 from rbcal.store.classes import CellClass
 
-Sheet = tuple[tuple[str, str], ...]
+Mode = Literal["everywhere", "cells", "image", "mouse"]
 
-EVERYWHERE: Sheet = (
-    ("1-9, ...", "class (the keys stand beside the class names; change them below)"),
-    ("Del", "delete the cell"),
-    ("W", "walk through the red cells, or back to the whole image"),
-    ("A", "accept every green box of the image at once"),
-    ("U or Ctrl+Z", "undo"),
-    ("Ctrl+Shift+Z", "redo"),
-    ("Shift + arrows", "move the box by a pixel"),
-    ("Ctrl+Shift + arrows", "move its lower right corner by a pixel"),
-    ("S", "skip the image for now"),
-    ("Ctrl+Enter", "save, and open the next image"),
-    ("Q", "all images: jump, filter, reopen"),
-    ("V", "view: brightness, channels, which boxes are shown"),
-    ("?", "this sheet"),
+
+class Shortcut(NamedTuple):
+    """Keys that do one thing.
+
+    `keys` has each as the browser names it, with Ctrl+ and Shift+ before it, and the value that its action
+    takes. What an action is, rbcal/ui/review/acts.py says, or js/keys.js where Python need not know.
+    """
+
+    mode: Mode
+    printed: str  # as the help has the keys
+    help: str
+    action: str = ""
+    keys: Mapping[str, Any] = {}
+
+
+def _row(
+    mode: Mode, printed: str, words: str, action: str = "", keys: Mapping[str, Any] | str = ""
+) -> Shortcut:
+    values = dict.fromkeys(keys.split()) if isinstance(keys, str) else keys
+    return Shortcut(mode, printed, words, action, values)
+
+
+_ARROWS = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}
+_ZOOM = {"+": 1, "=": 1, "-": -1, "0": 0}  # steps; 0 is back to the start
+
+# fmt: off
+SHORTCUTS = (
+    _row("everywhere", "1-9, ...", "class (the keys stand beside the class names; change them below)"),
+    _row("everywhere", "Del", "delete the cell", "remove", "Delete Backspace"),
+    _row("everywhere", "W", "walk through the red cells, or back to the whole image",
+         "toggle_cell_review", "w"),
+    _row("everywhere", "A", "accept every green box of the image at once", "keep_green", "a"),
+    _row("everywhere", "U or Ctrl+Z", "undo", "undo", "u Ctrl+z"),
+    _row("everywhere", "Ctrl+Shift+Z", "redo", "redo", "Ctrl+Shift+z Ctrl+y"),
+    _row("everywhere", "Shift + arrows", "move the box by a pixel", "nudge",
+         {f"Shift+{key}": (x, y, x, y) for key, (x, y) in _ARROWS.items()}),
+    _row("everywhere", "Ctrl+Shift + arrows", "move its lower right corner by a pixel", "nudge",
+         {f"Ctrl+Shift+{key}": (0, 0, x, y) for key, (x, y) in _ARROWS.items()}),
+    _row("everywhere", "S", "skip the image for now", "skip", "s"),
+    _row("everywhere", "Ctrl+Enter", "save, and open the next image", "save", "Ctrl+Enter"),
+    _row("everywhere", "Q", "all images: jump, filter, reopen", "show_queue", "q"),
+    _row("everywhere", "V", "view: brightness, channels, which boxes are shown", "show_view", "v"),
+    _row("everywhere", "?", "this sheet", "show_keys", "?"),
+    _row("cells", "Enter",
+         "the cell is right: keep it; on a sheet of twelve: keep all that are not mended", "keep", "Enter"),
+    _row("cells", "left, right", "the cell before, the cell after; on a sheet: choose a cell", "step",
+         _ARROWS),
+    _row("cells", "G", "twelve cells of one class side by side, or one by one again", "toggle_batches", "g"),
+    _row("cells", "P", "show where each of the passes saw the cell", "toggle_passes", "p"),
+    _row("cells", "H (held)", "hide the boxes", "hide", "h"),
+    _row("cells", "+ -", "larger, smaller; 0: 300 %", "zoom_by", _ZOOM),
+    _row("image", "Enter", "save, and open the next image", "save", "Enter"),
+    _row("image", "N", "the next red cell", "next_red", "n"),
+    _row("image", "arrows", "choose the nearest box in that direction", "go", _ARROWS),
+    _row("image", "K", "keep the chosen box as it is: it is right", "keep", "k"),
+    _row("image", "D", "draw boxes, or edit them", "toggle_drawing", "d"),
+    _row("image", "B", "a new box in the middle of the view, without the mouse", "insert", "b"),
+    _row("image", "F", "show only flagged boxes, or all", "toggle_flagged", "f"),
+    _row("image", "H (held)", "hide the boxes", "hide", "h"),
+    _row("image", "+ - 0", "zoom in, out, fit", "zoom_by", _ZOOM),
+    _row("mouse", "click a box", "choose it, then drag it or its corners"),
+    _row("mouse", "drag beside boxes", "move the image"),
+    _row("mouse", "Ctrl + wheel", "zoom at the cursor"),
+    _row("mouse", "in the walk", "drag the box or its corners; click a class"),
 )
-WALK: Sheet = (
-    ("Enter", "the cell is right: keep it; on a sheet of twelve: keep all that are not mended"),
-    ("left, right", "the cell before, the cell after; on a sheet: choose a cell"),
-    ("G", "twelve cells of one class side by side, or one by one again"),
-    ("P", "show where each of the passes saw the cell"),
-    ("H (held)", "hide the boxes"),
-    ("+ -", "larger, smaller; 0: 300 %"),
-)
-IMAGE: Sheet = (
-    ("Enter", "save, and open the next image"),
-    ("N", "the next red cell"),
-    ("arrows", "choose the nearest box in that direction"),
-    ("K", "keep the chosen box as it is: it is right"),
-    ("D", "draw boxes, or edit them"),
-    ("B", "a new box in the middle of the view, without the mouse"),
-    ("F", "show only flagged boxes, or all"),
-    ("H (held)", "hide the boxes"),
-    ("+ - 0", "zoom in, out, fit"),
-)
-MOUSE: Sheet = (
-    ("click a box", "choose it, then drag it or its corners"),
-    ("drag beside boxes", "move the image"),
-    ("Ctrl + wheel", "zoom at the cursor"),
-    ("in the walk", "drag the box or its corners; click a class"),
-)
-_TAKEN = "abcdfghknpqrsuvw0+-=?"  # by the sheets above; c and r are Streamlit's own
+# fmt: on
+_OF_STREAMLIT = "cr"
+_TAKEN = {key for each in SHORTCUTS for key in each.keys if len(key) == 1} | set(_OF_STREAMLIT)
 _SPARE = "123456789" + "".join(letter for letter in "abcdefghijklmnopqrstuvwxyz" if letter not in _TAKEN)
+
+
+def key_table() -> dict[str, dict[str, tuple[str, Any]]]:
+    """Return the table for the browser: by mode and key, the action and its value."""
+    return {
+        mode: {
+            key: (each.action, value)
+            for each in SHORTCUTS
+            if each.mode in ("everywhere", mode)
+            for key, value in each.keys.items()
+        }
+        for mode in ("cells", "image")
+    }
+
+
+def printed(action: str, mode: Mode) -> str:
+    """Return the key of an action as it is printed.
+
+    >>> printed("skip", "everywhere"), printed("save", "image")
+    ('S', 'Enter')
+    """
+    return next(each.printed for each in SHORTCUTS if (each.action, each.mode) == (action, mode))
 
 
 def class_keys(classes: Sequence[CellClass]) -> tuple[str, ...]:

@@ -251,7 +251,7 @@ def advice(path: Path, *, acts: bool = True) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as err:
-        words = _ADVICE.get(_result_code(err))
+        words = _ADVICE.get(_result_code(err) or sqlite3.SQLITE_OK)
         if words is None:
             raise
         raise (DamagedError if words == _DAMAGED else ProjectError)(f"{path.name}: {words}") from err

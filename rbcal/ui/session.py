@@ -1,10 +1,66 @@
-"""Which project is open."""
+"""What the browser's session holds: where the user is. Every fact is in the project file."""
+
+from __future__ import annotations
 
 import runpy
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from rbcal.review.messages import Inbox
+from rbcal.review.view import View
+
+if TYPE_CHECKING:
+    from rbcal.review.boxes import Box
+    from rbcal.review.editor import Editor
+
+T = TypeVar("T")
+
+
+class Key(Generic[T]):
+    """A value of the session, by the name of its attribute; None is as good as none at all."""
+
+    def __init__(self, default: Callable[[], T]) -> None:
+        self._default = default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, session: object, owner: type) -> T:
+        if self._name not in st.session_state and (value := self._default()) is not None:
+            st.session_state[self._name] = value
+        return st.session_state.get(self._name)  # type: ignore[return-value]
+
+    def __set__(self, session: object, value: T) -> None:
+        if value is None:
+            st.session_state.pop(self._name, None)
+        else:
+            st.session_state[self._name] = value
+
+
+def _none() -> None:
+    return None
+
+
+class Session:
+    """Every key of the session."""
+
+    editor: Key[Editor | None] = Key(_none)  # the image that is open on the Review page
+    view: Key[View] = Key(View)
+    inbox: Key[Inbox] = Key(Inbox)
+    view_of: Key[Path | None] = Key(_none)  # the project that the view is of
+    wanted_image: Key[int | None] = Key(_none)  # to open next on the Review page
+    wanted_box: Key[Box | None] = Key(_none)  # to bring into sight there
+    wanted_project: Key[str | None] = Key(_none)  # to open next
+    saved: Key[str | None] = Key(_none)  # what was saved last, in words
+    dialog: Key[str | None] = Key(_none)  # to open on the Review page: "queue" or "keys"
+    review_error: Key[str | None] = Key(_none)  # what a callback ran into
+
+
+session = Session()
 
 
 def open_project_path() -> Path:

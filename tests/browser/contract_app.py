@@ -5,12 +5,12 @@ import json
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
+from rbcal.review.boxes import EditedBox
 from rbcal.review.canvas_drawing import Frame, Pen, drawing, token_of
-from rbcal.review.history import Shape
 
 FRAME = Frame(400, 300, 400, 300)
 BOXES = [(40, 40, 100, 90), (200, 150, 260, 210), (320, 220, 328, 228)]
-CELLS = [Shape(k, box, k % 2) for k, box in enumerate(BOXES)]
+CELLS = [EditedBox(k, box, k % 2) for k, box in enumerate(BOXES)]
 
 serial = st.session_state.setdefault("serial", 1)
 tokens = st.session_state.setdefault("tokens", [])

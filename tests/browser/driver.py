@@ -80,16 +80,16 @@ class Canvas:
         expect(edit).to_have_attribute("aria-pressed", "false" if was == "true" else "true")
 
 
-class Walk:
-    """Drives the cell walk of the Review page."""
+class CellReview:
+    """Drives the cell review of the Review page."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.element: Locator = page.locator(".walk:not([hidden])")
+        self.element: Locator = page.locator(".cell-review:not([hidden])")
 
-    def ready(self) -> Walk:
-        """Wait until the walk shows a cell and nothing is on its way."""
-        self.page.locator(".walk:not([hidden])[data-settled=true]").wait_for()
+    def ready(self) -> CellReview:
+        """Wait until it shows a cell and nothing is on its way."""
+        self.page.locator(".cell-review:not([hidden])[data-settled=true]").wait_for()
         return self
 
     @property
@@ -97,7 +97,7 @@ class Walk:
         """The id of the box that is shown."""
         return int(self.element.get_attribute("data-cell") or -1)
 
-    def press(self, *keys: str) -> Walk:
+    def press(self, *keys: str) -> CellReview:
         """Press keys, and wait until all that they mean is done."""
         for key in keys:
             self.page.keyboard.press(key)

@@ -26,7 +26,7 @@ from playwright.sync_api import Page, sync_playwright
 from rbcal.review import shortcuts
 from rbcal.store.project import Project
 from tests.browser.conftest import ARGUMENTS, BROWSERS, ROOT, serve
-from tests.browser.driver import Canvas, Walk, plant
+from tests.browser.driver import Canvas, CellReview, plant
 
 SAME = 0.5  # IoU from which a box of the model is a true cell
 EYES = """
@@ -42,20 +42,20 @@ EYES = """
       if (!canvas?.width) return 0;
       small.clearRect(0, 0, 80, 60);
       small.drawImage(canvas, 0, 0, 80, 60);
-      const found = hash();
-      return found === empty ? 0 : found;
+      const now = hash();
+      return now === empty ? 0 : now;
     },
-    cell: () => inside('.walk')?.dataset.cell ?? 0,
+    cell: () => inside('.cell-review')?.dataset.cell ?? 0,
   };
   window.watch = (what) => {
     const before = eyes[what]();
     window.seen = new Promise((done) => {
-      const look = () => {
+      const check = () => {
         const now = eyes[what]();
         if (now && now !== before) done(performance.now() - window.pressedAt);
-        else requestAnimationFrame(look);
+        else requestAnimationFrame(check);
       };
-      look();
+      check();
     });
   };
 """
@@ -64,9 +64,9 @@ EYES = """
 @contextmanager
 def browse(folder: Path) -> Iterator[tuple[Page, str, Callable[[], float]]]:
     """Yield a page, the address of a server on a folder of projects, and how many MiB the server takes."""
-    found = next(filter(None, map(shutil.which, BROWSERS)))
+    executable = next(filter(None, map(shutil.which, BROWSERS)))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         server = serve(ROOT / "app.py", folder, folder / "server.log")
         address = next(server)
         page = browser.new_context(viewport={"width": 1920, "height": 1080}).new_page()
@@ -118,7 +118,7 @@ def latency() -> None:
                 with Project.open(path) as project:
                     counts = [len(project.rankings.cells(1, image_id)) for image_id in images]
                 print(f"\n{width} x {height}, {np.mean(counts):.0f} cells")
-                shown, stored = _walk_acts(page, path)
+                shown, stored = _cell_review_acts(page, path)
                 print("  an act until the next cell shows", spread(shown))
                 print("  an act until it is a draft      ", spread(stored), flush=True)
                 page.keyboard.press("w")
@@ -150,10 +150,10 @@ def _edits(page: Page, canvas: Canvas, path: Path, image_id: int) -> list[float]
     return times
 
 
-def _walk_acts(page: Page, path: Path) -> tuple[list[float], list[float]]:
-    walk = Walk(page)
+def _cell_review_acts(page: Page, path: Path) -> tuple[list[float], list[float]]:
+    by_cell = CellReview(page)
     page.keyboard.press("w")
-    walk.ready()
+    by_cell.ready()
     shown, stored = [], []
     with _drafts(path) as drafts:
         for number in range(30):
@@ -162,7 +162,7 @@ def _walk_acts(page: Page, path: Path) -> tuple[list[float], list[float]]:
             while drafts() == was:
                 time.sleep(0.002)
             stored.append(1000 * (time.perf_counter() - start))
-            walk.ready()
+            by_cell.ready()
     return shown, stored
 
 
@@ -229,9 +229,9 @@ def task(cells: list, truth: Truth) -> Task:
     overlap = _iou(boxes, truth.boxes)
     matched: dict[int, int] = {}
     for flat in np.argsort(-overlap, axis=None):
-        found, true = np.unravel_index(flat, overlap.shape)
-        if overlap[found, true] >= SAME and found not in matched and true not in matched.values():
-            matched[int(found)] = int(true)
+        stored, true = np.unravel_index(flat, overlap.shape)
+        if overlap[stored, true] >= SAME and stored not in matched and true not in matched.values():
+            matched[int(stored)] = int(true)
     wrong = {k: truth.labels[t] for k, t in matched.items() if truth.labels[t] != cells[k].label}
     missed = [t for t in range(len(truth.labels)) if t not in matched.values()]
     draw = [(truth.boxes[t].tolist(), truth.labels[t]) for t in missed]
@@ -377,22 +377,22 @@ def by_canvas(page: Page, canvas: Canvas, cells: list, todo: Task) -> int:
     return hand.save()
 
 
-def by_walk(page: Page, canvas: Canvas, cells: list, todo: Task) -> int:
-    """Say of each red cell what it is in the walk, one by one; the rest as :func:`_walk` does."""
+def by_cell_review(page: Page, canvas: Canvas, cells: list, todo: Task) -> int:
+    """Say of each red cell what it is in the walk, one by one; the rest as :func:`_review_cells` does."""
 
     def deal(hand: Hand) -> set[int]:
-        k = Walk(page).ready().cell
+        k = CellReview(page).ready().cell
         hand.say(k, todo, "Enter")
         return {k}
 
-    return _walk(page, canvas, cells, todo, deal)
+    return _review_cells(page, canvas, cells, todo, deal)
 
 
-def by_sheet(page: Page, canvas: Canvas, cells: list, todo: Task) -> int:
+def by_batch(page: Page, canvas: Canvas, cells: list, todo: Task) -> int:
     """Say of the red cells what they are, up to twelve of one class side by side."""
 
     def deal(hand: Hand) -> set[int]:
-        Walk(page).ready()
+        CellReview(page).ready()
         if not page.locator(".tile").count():  # the first time; it stays so
             hand.press("g")
             hand.settle()
@@ -407,20 +407,22 @@ def by_sheet(page: Page, canvas: Canvas, cells: list, todo: Task) -> int:
         hand.settle()
         return set(shown)
 
-    return _walk(page, canvas, cells, todo, deal)
+    return _review_cells(page, canvas, cells, todo, deal)
 
 
-def _walk(page: Page, canvas: Canvas, cells: list, todo: Task, deal: Callable[[Hand], set[int]]) -> int:
-    """Walk through the red cells, accept the green ones, mend on the canvas what is left; return the acts."""
+def _review_cells(
+    page: Page, canvas: Canvas, cells: list, todo: Task, deal: Callable[[Hand], set[int]]
+) -> int:
+    """Review the red cells, accept the green ones, mend on the canvas what is left; return the acts."""
     hand = Hand(page, canvas)
     done: set[int] = set()
 
     def go_through() -> None:
-        while page.locator(".walk:not([hidden])").count():
+        while page.locator(".cell-review:not([hidden])").count():
             done.update(deal(hand))
 
     page.wait_for_timeout(500)
-    if not page.locator(".walk:not([hidden])").count():  # the first image; the next ones open with their walk
+    if not page.locator(".cell-review:not([hidden])").count():  # the first image; the next ones open like it
         hand.press("w")
         hand.settle()
     go_through()
@@ -446,13 +448,13 @@ def _check(path: Path, image_id: int, truth: Truth) -> None:
             break
         assert time.monotonic() < end, "never saved"
         time.sleep(0.05)
-    found = np.array(review.annotations.boxes, float)
-    best = _iou(truth.boxes, found)
+    stored = np.array(review.annotations.boxes, float)
+    best = _iou(truth.boxes, stored)
     right = sum(
         best[t].max() >= SAME and review.annotations.labels[best[t].argmax()] == truth.labels[t]
         for t in range(len(truth.labels))
     )
-    print(f"    {right} of {len(truth.labels)} true cells are stored, {len(found)} boxes", flush=True)
+    print(f"    {right} of {len(truth.labels)} true cells are stored, {len(stored)} boxes", flush=True)
 
 
 if __name__ == "__main__":
@@ -463,10 +465,10 @@ if __name__ == "__main__":
     parser.add_argument("project", type=Path, nargs="?")
     parser.add_argument("coco", type=Path, nargs="?")
     parser.add_argument("--images", type=int, default=10)
-    parser.add_argument("--ways", default="canvas,walk,sheet")
+    parser.add_argument("--ways", default="canvas,cells,batches")
     given = parser.parse_args()
     if given.what == "acts":
-        ways = {"canvas": by_canvas, "walk": by_walk, "sheet": by_sheet}
+        ways = {"canvas": by_canvas, "cells": by_cell_review, "batches": by_batch}
         acts(given.project, given.coco, given.images, [ways[name] for name in given.ways.split(",")])
     else:
         {"latency": latency, "memory": memory}[given.what]()

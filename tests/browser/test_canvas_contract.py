@@ -36,8 +36,8 @@ def canvas(page: Page, contract_server: str) -> Canvas:
 
 def objects(page: Page) -> dict[str, dict]:
     """What Python has of the drawing, by ``fillRule``."""
-    found = json.loads(page.get_by_test_id("stText").first.inner_text())
-    return {each["fillRule"]: each for each in found}
+    drawn = json.loads(page.get_by_test_id("stText").first.inner_text())
+    return {each["fillRule"]: each for each in drawn}
 
 
 def press(page: Page, label: str) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from rbcal.store.project import Project
 from tests.browser.driver import Canvas, eventually, plant
-from tests.browser.test_review import centre, drafted, found, inner, reviewed
+from tests.browser.test_review import centre, detected_cells, drafted, inner, reviewed
 
 Open = Callable[..., Canvas]
 
@@ -19,7 +19,7 @@ Open = Callable[..., Canvas]
 def test_an_image_is_reviewed_with_the_keyboard_alone(projects: Path, page: Page, open_review: Open):
     path = projects / "keyboard.rbcal"
     image_id, *_ = plant(path)
-    cells = found(path, image_id)
+    cells = detected_cells(path, image_id)
     canvas = open_review("keyboard").ready()
 
     def press(*keys: str) -> None:
@@ -65,7 +65,7 @@ def test_a_box_is_stored_where_it_was_put_at_every_zoom(
 ):
     path = projects / f"zoom{zooms}.rbcal"
     image_id, *_ = plant(path, 1, width=2000, height=1500, n_cells=150)
-    cells = found(path, image_id)
+    cells = detected_cells(path, image_id)
     middle = np.float32([1000, 750])
     moved = min(inner(cells, 99, width=2000, height=1500), key=lambda c: np.abs(centre(c) - middle).sum())
     canvas = open_review(path.stem, 2000).ready()
@@ -109,7 +109,7 @@ def test_a_box_of_a_few_pixels_can_be_grabbed(projects: Path, page: Page, open_r
 def test_boxes_that_are_not_shown_are_saved_all_the_same(projects: Path, page: Page, open_review: Open):
     path = projects / "filter.rbcal"
     image_id, *_ = plant(path)
-    cells = found(path, image_id)
+    cells = detected_cells(path, image_id)
     red = [cell for cell in cells if cell.u_c <= 0.8 or cell.u_d <= 0.9]
     green = len(cells) - len(red)
     canvas = open_review("filter").ready()
@@ -127,19 +127,19 @@ def test_boxes_that_are_not_shown_are_saved_all_the_same(projects: Path, page: P
     assert set(reviewed(path, image_id).detection_ids) == everything - {deleted.detection_id}
 
 
-def test_zoom_and_look_outlive_the_image(projects: Path, page: Page, open_review: Open):
-    path = projects / "look.rbcal"
+def test_zoom_and_filters_outlive_the_image(projects: Path, page: Page, open_review: Open):
+    path = projects / "filters.rbcal"
     plant(path)
-    canvas = open_review("look").ready()
+    canvas = open_review("filters").ready()
     background = page.locator(".dc-background-canvas")
     assert background.evaluate("e => e.style.filter") == ""
     page.keyboard.press("v")
     page.get_by_text("Invert").click()
     page.get_by_role("radio", name="green").or_(page.get_by_role("button", name="green", exact=True)).click()
     page.keyboard.press("Escape")
-    matrix = page.locator("#rbcal-look feColorMatrix").first
+    matrix = page.locator("#rbcal-filter feColorMatrix").first
     expect(matrix).to_have_attribute("values", "0 1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 0 0 1 0")
-    expect(page.locator("#rbcal-look feFuncR").first).to_have_attribute("slope", "-1")
+    expect(page.locator("#rbcal-filter feFuncR").first).to_have_attribute("slope", "-1")
     page.mouse.move(*canvas.at(500, 100))
     before = canvas.at(500, 100)
     page.keyboard.down("Control")
@@ -176,21 +176,21 @@ def test_a_seed_image_is_drawn_box_after_box(projects: Path, page: Page, open_re
     assert np.abs(annotations.boxes[np.lexsort(annotations.boxes.T[:2])] - wanted).max() < 1
 
 
-def test_the_sheet_lists_the_keys_and_changes_those_of_the_classes(
+def test_the_help_lists_the_keys_and_changes_those_of_the_classes(
     projects: Path, page: Page, open_review: Open
 ):
-    path = projects / "sheet.rbcal"
+    path = projects / "help.rbcal"
     image_id, *_ = plant(path)
     with Project.open(path) as project:
         project.classes.set_keys(["x", None, None])
-    canvas = open_review("sheet").ready()
+    canvas = open_review("help").ready()
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("walk through the red cells")).to_be_visible()
     expect(dialog.get_by_text("Class keys of this project")).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    [cell] = [each for each in inner(found(path, image_id), 9) if each.label][:1]
+    [cell] = [each for each in inner(detected_cells(path, image_id), 9) if each.label][:1]
     canvas.click(*centre(cell))
     page.keyboard.press("x")
     eventually(
@@ -209,19 +209,19 @@ def test_image_and_panel_fit_the_window_side_by_side(
     plant(path)
     page.set_viewport_size({"width": window[0], "height": window[1]})
     canvas = open_review(path.stem).ready()
-    for mode in ("image", "walk"):
-        if mode == "walk":
+    for mode in ("image", "cells"):
+        if mode == "cells":
             page.keyboard.press("w")
-            page.locator(".walk[data-settled=true]").wait_for()
+            page.locator(".cell-review[data-settled=true]").wait_for()
             expect(page.locator("canvas.upper-canvas")).to_have_count(0)
-        stage, panel, strip = (
+        stage, panel, filmstrip = (
             page.locator(f".st-key-{name}").bounding_box() for name in ("stage", "panel", "queue")
         )
-        assert strip["x"] + strip["width"] <= stage["x"]
+        assert filmstrip["x"] + filmstrip["width"] <= stage["x"]
         assert stage["x"] + stage["width"] <= panel["x"]
         assert panel["width"] >= 270
         assert panel["x"] + panel["width"] <= window[0]
-        for box in (stage, strip, panel):
+        for box in (stage, filmstrip, panel):
             assert box["y"] + box["height"] <= window[1] + 1
         assert stage["height"] > 0.8 * window[1] or stage["width"] > 0.6 * window[0]
     assert canvas.width == 640

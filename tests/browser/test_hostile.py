@@ -12,7 +12,7 @@ from rbcal.config import TrainConfig
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.store.job_requests import TrainJob
 from rbcal.store.project import Project
-from tests.browser.driver import Canvas, Walk, plant
+from tests.browser.driver import Canvas, CellReview, plant
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 NAMES = (
@@ -89,7 +89,7 @@ def test_the_review_page_shows_names_as_they_are(page: Page, server: str, hostil
     Canvas(page, 640).ready()
     assert_harmless(page)
     page.keyboard.press("w")
-    Walk(page).ready()
+    CellReview(page).ready()
     assert_harmless(page)
     page.keyboard.press("w")
     Canvas(page, 640).ready()

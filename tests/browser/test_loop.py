@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from rbcal.store.project import Project
 from tests.browser.driver import Canvas, eventually
-from tests.browser.test_review import centre, found, inner, reviewed
+from tests.browser.test_review import centre, detected_cells, inner, reviewed
 from tests.conftest import write_coco
 
 TRAINING_MS = 400_000  # on two cores that others use, too
@@ -57,7 +57,7 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
 
     with Project.open(path) as project:
         first, *_ = project.queue.top()
-    cells = found(path, first.image_id)
+    cells = detected_cells(path, first.image_id)
     moved, relabelled = inner(cells, 2, width=320, height=240)
     page.goto(f"{server}/review?project=loop")
     canvas = Canvas(page, 320).ready()

@@ -1,4 +1,4 @@
-"""The queue in a browser: the strip, the list of all, skipping, reopening, and two tabs on one image."""
+"""The queue in a browser: the filmstrip, the list of all, skipping, reopening, and two tabs on one image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from rbcal.store.project import Project
 from tests.browser.conftest import Browser
 from tests.browser.driver import Canvas, eventually, plant
-from tests.browser.test_review import centre, drafted, found, inner, reviewed
+from tests.browser.test_review import centre, detected_cells, drafted, inner, reviewed
 
 Open = Callable[..., Canvas]
 
@@ -25,7 +25,7 @@ def test_a_skipped_image_waits_and_can_be_reached_again(projects: Path, page: Pa
     canvas.ready()
     with Project.open(path) as project:
         assert project.queue.order() == [(images[0], True), (images[1], False), (images[2], False)]
-    page.locator(".strip button.skipped").click()
+    page.locator(".filmstrip button.skipped").click()
     expect(page.get_by_text("1 of 3")).to_be_visible()
     canvas.ready()
     page.keyboard.press("Enter")
@@ -34,11 +34,11 @@ def test_a_skipped_image_waits_and_can_be_reached_again(projects: Path, page: Pa
         assert project.queue.order() == [(images[1], False), (images[2], False)]
 
 
-def test_the_strip_says_what_there_is_to_do_in_each_image(projects: Path, page: Page, open_review: Open):
-    path = projects / "strip.rbcal"
+def test_the_filmstrip_says_what_there_is_to_do_in_each_image(projects: Path, page: Page, open_review: Open):
+    path = projects / "filmstrip.rbcal"
     images = plant(path)
-    open_review("strip").ready()
-    items = page.locator(".strip .items button")
+    open_review("filmstrip").ready()
+    items = page.locator(".filmstrip .items button")
     expect(items).to_have_count(3)
     expect(items.first).to_have_attribute("aria-current", "true")
     with Project.open(path) as project:
@@ -58,7 +58,7 @@ def test_the_list_filters_by_class_and_opens_reviewed_images_again(
 ):
     path = projects / "list.rbcal"
     images = plant(path)
-    cells = found(path, images[0])
+    cells = detected_cells(path, images[0])
     canvas = open_review("list").ready()
     page.keyboard.press("Enter")
     eventually(lambda: reviewed(path, images[0]) is not None, "the review is stored")
@@ -95,12 +95,12 @@ def test_the_list_filters_by_class_and_opens_reviewed_images_again(
     expect(page.get_by_text("that may show spiky")).to_be_visible()  # back in the queue, with its filter
 
 
-def test_the_later_of_two_tabs_is_told_and_chooses(
+def test_the_later_of_two_tabs_hears_of_it_and_chooses(
     projects: Path, page: Page, open_review: Open, browser: Browser, server: str
 ):
     path = projects / "tabs.rbcal"
     image_id, *_ = plant(path)
-    cells = found(path, image_id)
+    cells = detected_cells(path, image_id)
     mine, theirs = inner(cells, 2)
     canvas = open_review("tabs").ready()
     other = browser.new_context(viewport={"width": 1700, "height": 1000}).new_page()

@@ -16,7 +16,7 @@ from tests.browser.driver import Canvas, eventually, plant
 Open = Callable[..., Canvas]
 
 
-def found(path: Path, image_id: int) -> list[Cell]:
+def detected_cells(path: Path, image_id: int) -> list[Cell]:
     """Return the model's cells of an image that lie alone and away from the border, and can be clicked."""
     with Project.open(path) as project:
         ranking = project.rankings.current()
@@ -73,7 +73,7 @@ def free_place(cells: list[Cell], side: int = 30) -> tuple[float, float]:
 def test_five_edits_and_a_hasty_save_are_stored_box_by_box(projects: Path, page: Page, open_review: Open):
     path = projects / "edits.rbcal"
     image_id, *_ = plant(path)
-    cells = found(path, image_id)
+    cells = detected_cells(path, image_id)
     moved, resized, relabelled, deleted = inner(cells, 4)
     canvas = open_review("edits").ready()
 
@@ -128,7 +128,7 @@ def test_five_edits_and_a_hasty_save_are_stored_box_by_box(projects: Path, page:
 def test_a_draft_survives_a_reload_and_a_visit_to_another_page(projects: Path, page: Page, open_review: Open):
     path = projects / "drafts.rbcal"
     image_id, *_ = plant(path)
-    cells = found(path, image_id)
+    cells = detected_cells(path, image_id)
     first, second = inner(cells, 2)
     canvas = open_review("drafts").ready()
     canvas.click(*centre(first))
@@ -157,7 +157,7 @@ def test_undo_takes_back_every_kind_of_edit_and_redo_repeats_it(
 ):
     path = projects / "undo.rbcal"
     image_id, *_ = plant(path)
-    cells = found(path, image_id)
+    cells = detected_cells(path, image_id)
     moved, relabelled = inner(cells, 2)
     canvas = open_review("undo").ready()
     x, y = centre(moved)
@@ -189,7 +189,7 @@ def test_after_the_last_image_the_page_says_what_comes_next(projects: Path, page
     page.get_by_role("button", name="Save & next").click()
     expect(page.get_by_text("Every image is reviewed")).to_be_visible()
     expect(page.get_by_role("link", name="Train with them")).to_be_visible()
-    assert len(reviewed(path, image_id).annotations) == len(found(path, image_id))
+    assert len(reviewed(path, image_id).annotations) == len(detected_cells(path, image_id))
 
 
 def test_an_unranked_pool_is_annotated_by_hand_from_nothing(projects: Path, page: Page, open_review: Open):

@@ -13,7 +13,7 @@ from tests.crash.kill import Tally, repeat
 
 SHARES: dict[Any, float] = {
     scenes.Editing: 0.36,
-    scenes.Desks: 0.12,
+    scenes.ReviewPage: 0.12,
     scenes.Importing: 0.16,
     scenes.Migrating: 0.22,
     scenes.Restoring: 0.08,

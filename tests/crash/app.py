@@ -14,7 +14,8 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from rbcal.review import history as shapes
+from rbcal.review.boxes import to_states
+from rbcal.review.history import replay
 from rbcal.store.project import Project
 from tests.browser.conftest import ARGUMENTS, BROWSERS, wait_until_healthy
 from tests.browser.driver import Canvas, eventually, plant
@@ -59,9 +60,9 @@ class Server:
         folder.mkdir()
         path = folder / "p.rbcal"
         image_id = plant(path, 1)[0]
-        chromium = next(filter(None, map(shutil.which, BROWSERS)))
+        executable = next(filter(None, map(shutil.which, BROWSERS)))
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+            browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
             page = browser.new_context(viewport={"width": 1700, "height": 1000}).new_page()
             page.set_default_timeout(60_000)
             server, address = start(folder)
@@ -101,13 +102,13 @@ class Server:
     def _expect_back(self, page: Page, address: str, path: Path, image_id: int) -> None:
         """The page shows the boxes of the log; undo and redo go on from there."""
         work = _work(path, image_id)
-        history = shapes.replay(work)
+        history = replay(work)
         _open(page, address)
         n = len(work.boxes)
         page.get_by_text(f"{n} cells").first.wait_for()
         if history.past:
             page.keyboard.press("Control+z")
-            wanted = shapes.to_boxes(history.past[-1])
+            wanted = to_states(history.past[-1])
             eventually(lambda: dict(_work(path, image_id).boxes) == wanted, "the undo of before the kill", 30)
             page.keyboard.press("Control+Shift+z")
             eventually(lambda: _work(path, image_id).boxes == work.boxes, "the redo after it", 30)
@@ -117,8 +118,8 @@ class Server:
 def _open(page: Page, address: str) -> None:
     page.goto(f"{address}/review?project=p")
     Canvas(page, 640).ready()
-    page.keyboard.press("w")  # the walk: keys alone
-    page.locator(".walk:not([hidden])[data-settled=true]").wait_for()
+    page.keyboard.press("w")  # the cell review: keys alone
+    page.locator(".cell-review:not([hidden])[data-settled=true]").wait_for()
 
 
 def _work(path: Path, image_id: int) -> Any:

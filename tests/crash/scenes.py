@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from rbcal.formats import coco
-from rbcal.review import history as shapes
+from rbcal.review.history import replay
 from rbcal.store import backups
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project, check
@@ -16,9 +16,9 @@ from rbcal.types import Annotations
 from tests.browser.driver import plant
 from tests.conftest import CLASSES, add_image, write_coco
 from tests.crash import older
-from tests.crash.desk import fingerprint
 from tests.crash.editor import plain
 from tests.crash.kill import LostError, Program, Tally, expect_sound, kill_after
+from tests.crash.review_page import fingerprint
 
 _FRESH = 20  # kills after which a file is begun anew, so that it stays quick to look at
 
@@ -51,7 +51,7 @@ def expect_acts(path: Path, acts: list[dict[str, Any]]) -> int:
             boxes: dict[int, BoxState] = {}
             for act in project.log.acts(image.id):
                 n_acts += 1
-                boxes = shapes_after(boxes, act)
+                boxes = boxes_after(boxes, act)
                 each = wanted.pop((image.id, act.version), None)
                 if each is not None:
                     expect(plain(boxes) == each["boxes"], f"act {act.version} on image {image.id} differs")
@@ -60,7 +60,7 @@ def expect_acts(path: Path, acts: list[dict[str, Any]]) -> int:
     return n_acts
 
 
-def shapes_after(boxes: dict[int, BoxState], act: Any) -> dict[int, BoxState]:
+def boxes_after(boxes: dict[int, BoxState], act: Any) -> dict[int, BoxState]:
     """Return boxes after one more act, written down apart from the code under test."""
     boxes = dict(boxes)
     for number, _, after in act.events:
@@ -103,7 +103,7 @@ class Editing:
         self.extra += unknown + 1
 
 
-class Desks:
+class ReviewPage:
     """Edits through the app's own Review page, with undo and redo; each begins with what is there."""
 
     name, span = "editing (Review page)", 2.0
@@ -113,12 +113,12 @@ class Desks:
         self.acts: list[dict[str, Any]] = []
 
     def __call__(self, rng: Random, number: int, tally: Tally) -> None:
-        path = self.folder / f"desk{number // _FRESH}" / "desk.rbcal"
+        path = self.folder / f"review{number // _FRESH}" / "review.rbcal"
         if number % _FRESH == 0:
             path.parent.mkdir()
             plant(path, 2, width=160, height=120, n_cells=12)
             self.acts = []
-        program = Program("desk", path, rng.random())
+        program = Program("review_page", path, rng.random())
         program.ready()
         acts = kill_after(program, rng.uniform(0, self.span))
         tally.midway += 1
@@ -140,7 +140,7 @@ class Desks:
                 return
             work = project.log.work(last["image"])
         if work.version == last["version"]:
-            history = shapes.replay(work, set(last["flagged"]))
+            history = replay(work, set(last["flagged"]))
             expect(fingerprint(history) == last["history"], "undo and redo are not those of before")
 
 
@@ -262,4 +262,4 @@ class Restoring:
         shutil.rmtree(path.parent)
 
 
-QUICK = (Editing, Desks, Importing, Migrating, Restoring)  # without torch: a second or less each
+QUICK = (Editing, ReviewPage, Importing, Migrating, Restoring)  # without torch: a second or less each

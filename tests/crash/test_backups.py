@@ -67,13 +67,13 @@ def test_an_app_that_had_an_image_open_says_so_at_its_next_edit(tmp_path, monkey
     kept = backups.create(tmp_path / "p.rbcal", ASKED)
     at = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
     at.switch_page("pages/review.py").run()
-    desk = at.session_state["desk"]
-    desk.select(0)
-    at.button(key=f"class_{(desk.present[0].label + 1) % 3}").click().run()
-    assert desk.version == 2
+    editor = at.session_state["editor"]
+    editor.select(0)
+    at.button(key=f"class_{(editor.boxes[0].label + 1) % 3}").click().run()
+    assert editor.log.version == 2
     restore(tmp_path / "p.rbcal", kept)
-    desk.select(1)
-    at.button(key=f"class_{(desk.present[1].label + 1) % 3}").click().run()
+    editor.select(1)
+    at.button(key=f"class_{(editor.boxes[1].label + 1) % 3}").click().run()
     assert not at.exception
     assert any("changed elsewhere" in each.value for each in at.error)
 

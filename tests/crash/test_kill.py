@@ -15,7 +15,13 @@ from tests.conftest import add_image
 from tests.crash import app, older, scenes, workers
 from tests.crash.kill import LostError, Tally, repeat
 
-SHORT = {scenes.Editing: 3, scenes.Desks: 2, scenes.Importing: 2, scenes.Migrating: 3, scenes.Restoring: 2}
+SHORT = {
+    scenes.Editing: 3,
+    scenes.ReviewPage: 2,
+    scenes.Importing: 2,
+    scenes.Migrating: 3,
+    scenes.Restoring: 2,
+}
 LONG = [*scenes.QUICK, *workers.WORKERS]
 
 

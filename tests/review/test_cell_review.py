@@ -1,16 +1,17 @@
-"""The walk: flagged cells first, spot checks once green boxes were accepted, and what the checks said."""
+"""The cell review: flagged cells first, spot checks once green boxes were accepted, look-alikes together."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from rbcal.review.cell_review import is_spot_check, sheet, spot_checks, waiting, walk
-from rbcal.review.history import History, Shape
+from rbcal.review.boxes import EditedBox
+from rbcal.review.cell_review import CellReview, next_batch, waiting
+from rbcal.review.history import History
 
 CELLS = tuple(
-    Shape(k, (20.0 * k, 0, 20.0 * k + 15, 16), 0, detection_id=100 + k, flagged=k < 3) for k in range(6)
+    EditedBox(k, (20.0 * k, 0, 20.0 * k + 15, 16), 0, detection_id=100 + k, flagged=k < 3) for k in range(6)
 )
-REDS, SPOTS = [102, 100, 101], [104, 105]
+REVIEW = CellReview(red=[102, 100, 101], spots=[104, 105])
 
 
 def ids(cells):
@@ -18,45 +19,29 @@ def ids(cells):
 
 
 def test_flagged_cells_come_in_the_order_given_and_deleted_ones_do_not():
-    assert ids(walk(CELLS, REDS, SPOTS)) == [2, 0, 1]
-    assert ids(walk(History(CELLS).remove(0).present, REDS, SPOTS)) == [2, 1]
+    assert ids(REVIEW.cells(CELLS)) == [2, 0, 1]
+    assert ids(REVIEW.cells(History(CELLS).remove(0).present)) == [2, 1]
 
 
-def test_a_sheet_shows_cells_of_one_class_that_wait():
+def test_a_batch_shows_cells_of_one_class_that_wait():
     cells = [replace(each, label=k % 2) for k, each in enumerate(CELLS)]
-    assert ids(sheet(cells)) == [0, 2, 4]
-    kept = History(tuple(cells)).keep_all([0, 2])
-    assert ids(sheet(kept.present)) == [1, 3, 5]
-    assert sheet([]) == []
+    assert ids(next_batch(cells)) == [0, 2, 4]
+    kept = History(tuple(cells)).keep(0, 2)
+    assert ids(next_batch(kept.present)) == [1, 3, 5]
+    assert next_batch([]) == []
     many = [replace(CELLS[0], id=k) for k in range(30)]
-    assert len(sheet(many)) == 12
+    assert len(next_batch(many)) == 12
 
 
 def test_spot_checks_come_once_the_green_boxes_were_accepted():
     accepted = History(CELLS).keep_green()
-    assert ids(walk(accepted.present, REDS, SPOTS)) == [2, 0, 1, 4, 5]
-    assert ids(waiting(walk(accepted.keep(0).relabel(4, 1).present, REDS, SPOTS))) == [2, 1, 5]
+    assert ids(REVIEW.cells(accepted.present)) == [2, 0, 1, 4, 5]
+    assert ids(waiting(REVIEW.cells(accepted.keep(0).relabel(4, 1).present))) == [2, 1, 5]
 
 
-def test_a_spot_check_was_wrong_if_the_box_is_another_one_or_gone():
-    accepted = History(CELLS).keep_green()
-    assert spot_checks(accepted.keep(4).relabel(5, 1).present, CELLS, SPOTS) == {104: False, 105: True}
-    assert spot_checks(accepted.keep(4).remove(5).present, CELLS, SPOTS) == {104: False, 105: True}
-    slip = accepted.keep(4).relabel(5, 1).relabel(5, 0)
-    assert spot_checks(slip.present, CELLS, SPOTS) == {104: False, 105: False}
-
-
-def test_wrong_spot_checks_do_not_count_more_easily_than_right_ones():
-    corrected = History(CELLS).relabel(5, 1)  # on the whole image, and no other green box was vouched for
-    assert spot_checks(corrected.present, CELLS, SPOTS) == {}
-    assert (
-        spot_checks(corrected.keep_green().present, CELLS, SPOTS) == {}
-    )  # box 4 came back, and was not looked at
-    assert spot_checks(corrected.keep_green().keep(4).present, CELLS, SPOTS) == {104: False, 105: True}
-
-
-def test_a_twentieth_of_the_boxes_is_drawn_and_always_the_same_ones():
-    drawn = [is_spot_check(1, detection) for detection in range(20_000)]
-    assert 0.045 < sum(drawn) / len(drawn) < 0.055
-    assert drawn == [is_spot_check(1, detection) for detection in range(20_000)]
-    assert drawn != [is_spot_check(2, detection) for detection in range(20_000)]
+def test_the_next_cell_that_waits_comes_round_the_end_and_those_done_are_passed_over():
+    boxes = History(CELLS).keep(0).present
+    order = REVIEW.cells(boxes)
+    assert REVIEW.next_waiting(order, 2, boxes) == 1
+    assert REVIEW.next_waiting(order, 1, boxes) == 2
+    assert REVIEW.place(boxes, 1) == (3, 3, 2)

@@ -8,8 +8,10 @@ import pytest
 from rbcal.acquisition.relevance import Score
 from rbcal.config import ScoringConfig
 from rbcal.review import explanations
-from rbcal.review.image_explanations import why
-from rbcal.store.rankings import Cell, QueueEntry
+from rbcal.review.explanations import why
+from rbcal.store.queue import QueueEntry
+from rbcal.store.rankings import Cell
+from rbcal.wording import short_names
 
 NAMES, RARE = ("S.D", "S.N", "D"), (0,)
 
@@ -68,7 +70,7 @@ def test_the_queue_says_why_an_image_comes_now(score, said):
     assert why("relevance", QueueEntry(1, "a.png", score, ("S.D",)), NAMES) == said
 
 
-def test_the_walk_shows_all_three_scores_and_which_of_them_made_the_cell_red():
+def test_the_cell_review_shows_all_three_scores_and_which_of_them_made_the_cell_red():
     said = explanations.score_words(cell(u_c=0.6), NAMES, RARE, ScoringConfig())
     assert said == [
         ("class unsure: the passes agree at 60% (threshold 80%)", True),
@@ -83,12 +85,12 @@ def test_the_walk_shows_all_three_scores_and_which_of_them_made_the_cell_red():
 
 def test_short_names_differ_however_alike_the_names():
     names = [f"echinocyte {k}" for k in range(1, 14)]
-    assert len(set(explanations.short_names(names))) == 13
-    assert explanations.short_names(["E.1", "E.F", "discocyte"]) == ("E.1", "E.F", "disc")
+    assert len(set(short_names(names))) == 13
+    assert short_names(["E.1", "E.F", "discocyte"]) == ("E.1", "E.F", "disc")
 
 
 def test_a_row_of_the_table_says_the_same_in_short():
-    found = cell(u_r=1, u_c=0.6, u_d=0.78, probs=(0.1, 0.31, 0.09, 0.5))
-    [verdict] = explanations.verdicts([found], NAMES, RARE, ScoringConfig())
+    unsure = cell(u_r=1, u_c=0.6, u_d=0.78, probs=(0.1, 0.31, 0.09, 0.5))
+    [verdict] = explanations.verdicts([unsure], NAMES, RARE, ScoringConfig())
     assert verdict.brief == "S.D 31%? · class 60% · box 0.78"
     assert verdict.weight == 12

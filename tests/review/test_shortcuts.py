@@ -11,10 +11,10 @@ from rbcal.store.classes import CellClass
 
 def test_every_class_of_a_large_project_has_a_key_and_none_is_taken():
     many = [CellClass(label, str(label), False) for label in range(18)]
-    found = shortcuts.class_keys(many)
-    assert found[:9] == tuple("123456789")
-    assert len(set(found)) == 18
-    assert not set(found) & set("abcdfghknpqrsuvw0")
+    keys = shortcuts.class_keys(many)
+    assert keys[:9] == tuple("123456789")
+    assert len(set(keys)) == 18
+    assert not set(keys) & set("abcdfghknpqrsuvw0")
 
 
 def test_a_choice_is_kept_and_not_given_twice():
@@ -38,9 +38,14 @@ def test_a_key_that_cannot_be_is_refused(key, why):
         shortcuts.check_keys([key])
 
 
-def test_no_letter_of_the_sheets_is_left_to_the_classes():
-    sheet = shortcuts.EVERYWHERE + shortcuts.WALK + shortcuts.IMAGE
-    letters = {key.lower() for names, _ in sheet for key in names.replace("(held)", "").split(" or ")}
-    letters = {key.strip() for key in letters if len(key.strip()) == 1}
-    assert letters <= set(shortcuts._TAKEN)
+def test_no_letter_of_the_table_is_left_to_the_classes():
+    letters = {key for each in shortcuts.SHORTCUTS for key in each.keys if len(key) == 1}
     assert {"g", "w", "a", "s", "q", "v", "n", "k", "d", "b", "f", "u", "h", "p", "?"} <= letters
+    assert not letters & set(shortcuts.class_keys([CellClass(k, str(k), False) for k in range(40)]))
+
+
+@pytest.mark.parametrize("mode", ["cells", "image"])
+def test_a_key_does_one_thing_in_a_mode(mode):
+    keys = [key for each in shortcuts.SHORTCUTS if each.mode in ("everywhere", mode) for key in each.keys]
+    assert len(keys) == len(set(keys))
+    assert shortcuts.key_table()[mode].keys() == set(keys)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from rbcal.errors import ConflictError
-from rbcal.review import history as shapes
+from rbcal.review.boxes import EditedBox, to_states
+from rbcal.review.history import History, replay
 from rbcal.store.log import BoxState
 from rbcal.types import Annotations
 from tests.conftest import add_image
@@ -72,13 +73,13 @@ def test_boxes_that_come_from_elsewhere_never_take_a_number_that_was_in_use(proj
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_undo_and_redo_after_a_restart_are_those_of_before(project, moves):
     image_id, _ = add_image(project, project.images.counts().images + 1)
-    start = tuple(shapes.Shape(k, each.box, each.label, None, False) for k, each in enumerate(CELLS))
-    history = shapes.History(start)
-    version = project.log.record(image_id, "begin", shapes.to_boxes(start), version=0)
+    start = tuple(EditedBox(k, each.box, each.label, None, False) for k, each in enumerate(CELLS))
+    history = History(start)
+    version = project.log.record(image_id, "begin", to_states(start), version=0)
     for name, *arguments in moves:
         before, history = history, getattr(history, name)(*arguments)
         if history is not before:
             kind = name if name in ("undo", "redo") else "edit"
-            boxes = shapes.to_boxes(history.present)
+            boxes = to_states(history.present)
             version = project.log.record(image_id, kind, boxes, version=version)
-    assert shapes.replay(project.log.work(image_id)) == history
+    assert replay(project.log.work(image_id)) == history

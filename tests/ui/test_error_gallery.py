@@ -7,6 +7,7 @@ import pytest
 
 from rbcal.config import TrainConfig
 from rbcal.evaluation.metrics import Evaluation
+from rbcal.review import edits
 from rbcal.types import Detections
 from tests.conftest import add_image
 from tests.ui import test_pages
@@ -93,8 +94,8 @@ def test_a_crop_opens_its_cell_on_the_review_page(app, project, wrong):
     at = app("progress")
     crops(at)[0].click().run()
     assert not at.exception, at.exception
-    desk = at.session_state["desk"]
-    assert (desk.image.id, desk.selected) == (wrong[0], 0)
+    editor = at.session_state["editor"]
+    assert (editor.image.id, editor.selected) == (wrong[0], 0)
     assert "no model learns from it" in words(at)
 
 
@@ -105,8 +106,8 @@ def test_a_cell_that_nobody_annotated_is_shown_by_its_place(app, project, wrong)
     at = app("progress")
     at.segmented_control(key="errors_kind_test").set_value("Nothing annotated").run()
     crops(at)[0].click().run()
-    desk = at.session_state["desk"]
-    assert (desk.selected, desk.place) == (None, (90, 60, 99, 69))
+    editor = at.session_state["editor"]
+    assert (editor.selected, editor.place) == (None, (90, 60, 99, 69))
     assert "a cell that has no box of its own" in words(at)
 
 
@@ -114,10 +115,10 @@ def test_a_corrected_test_image_is_the_truth_from_then_on(app, project, wrong):
     test_id, _ = wrong
     at = app("progress")
     crops(at)[0].click().run()
-    desk = at.session_state["desk"]
-    desk.selected, right = 0, (desk.present[0].label + 1) % 3
-    desk.relabel(right)
-    desk.save()
+    editor = at.session_state["editor"]
+    editor.selected, right = 0, (editor.boxes[0].label + 1) % 3
+    edits.relabel(editor, right)
+    editor.save()
     image = next(each for each in project.images.test() if each.id == test_id)
     assert project.reviews.annotations(image.review_id).labels[0] == right
     at = app("progress")

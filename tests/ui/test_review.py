@@ -9,12 +9,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from rbcal.config import ScoringConfig
-from rbcal.review import history as shapes
+from rbcal.review import edits
+from rbcal.review.boxes import from_states
+from rbcal.review.editor import Editor
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.store.rankings import Score
 from rbcal.types import Annotations
-from rbcal.ui.review.desk import Desk
 from tests.browser.driver import plant
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -52,10 +53,10 @@ def test_save_stores_the_boxes_with_the_detections_that_they_came_from(pool):
     assert review.origin == "expert"
 
 
-def test_a_save_elsewhere_is_told_and_both_go_into_the_log(pool):
+def test_a_save_elsewhere_is_said_and_both_go_into_the_log(pool):
     path, (image_id, _) = pool
     at = open_review()
-    mine = at.session_state["desk"].present
+    mine = at.session_state["editor"].boxes
     with Project.open(path) as project:
         project.sign("Ann")
         project.reviews.save(image_id, Annotations.empty(), origin="expert", base_revision=0)
@@ -66,28 +67,28 @@ def test_a_save_elsewhere_is_told_and_both_go_into_the_log(pool):
     assert "Saved 000" not in words(at)
     with Project.open(path) as project:
         assert project.reviews.current(image_id).revision == 1
-    at.button(key="mine").click().run()
-    assert at.session_state["desk"].history.undo().present == ()  # theirs
+    at.button(key="keep_mine").click().run()
+    assert at.session_state["editor"].history.undo().present == ()  # theirs
     at.button(key="save").click().run()
     with Project.open(path) as project:
         assert len(project.reviews.current(image_id).annotations) == len(mine)
         assert project.reviews.current(image_id).revision == 2
 
 
-def test_an_edit_elsewhere_is_told_at_the_next_edit_here(pool):
+def test_an_edit_elsewhere_is_said_at_the_next_edit_here(pool):
     path, (image_id, _) = pool
     at = open_review()
     with Project.open(path) as project:
         project.log.record(image_id, "begin", {0: BoxState((10, 10, 30, 30), 2, "drawn")}, version=0)
     relabel(at, 0)
     assert "changed elsewhere" in words(at)
-    desk = at.session_state["desk"]
-    mine = desk.present
-    at.button(key="theirs").click().run()
-    assert [each.box for each in at.session_state["desk"].present] == [(10, 10, 30, 30)]
+    editor = at.session_state["editor"]
+    mine = editor.boxes
+    at.button(key="show_theirs").click().run()
+    assert [each.box for each in at.session_state["editor"].boxes] == [(10, 10, 30, 30)]
     at.button(key="undo").click().run()
     with Project.open(path) as project:
-        assert shapes.from_boxes(project.log.work(image_id).boxes, desk.flagged) == mine
+        assert from_states(project.log.work(image_id).boxes, editor.predictions.flagged) == mine
 
 
 def test_who_leaves_without_a_choice_finds_both_in_the_log(pool):
@@ -127,7 +128,7 @@ def test_unfinished_work_keeps_the_ranking_that_it_began_with(pool):
         older = project.rankings.current().id
         rank_empty(project, images)
     at = open_review()
-    assert at.session_state["desk"].ranking.id == older
+    assert at.session_state["editor"].predictions.ranking.id == older
     at.button(key="save").click().run()
     assert not at.exception
     with Project.open(path) as project:
@@ -139,17 +140,17 @@ def test_an_edit_of_boxes_whose_ranking_is_gone_is_stored_without_it(pool):
     at = open_review()
     with Project.open(path) as project:
         rank_empty(project, images)  # drops the detections: nobody has worked on them
-    at.session_state["desk"].select(0)
-    at.session_state["desk"].remove()
+    at.session_state["editor"].select(0)
+    edits.remove(at.session_state["editor"])
     with Project.open(path) as project:
         assert {state.detection_id for state in project.log.boxes(images[0]).values()} == {None}
 
 
 def relabel(at, number):
     """Give a box another class, and return it."""
-    desk = at.session_state["desk"]
-    desk.select(number)
-    label = (desk.history.find(number).label + 1) % 3
+    editor = at.session_state["editor"]
+    editor.select(number)
+    label = (editor.history.find(number).label + 1) % 3
     at.button(key=f"class_{label}").click().run()
     return label
 
@@ -162,7 +163,7 @@ def rank_empty(project, images):
     project.rankings.finish(ranking_id)
 
 
-def test_an_image_in_which_nothing_was_found_has_its_own_words(pool):
+def test_an_image_without_detections_has_its_own_words(pool):
     path, images = pool
     with Project.open(path) as project:
         rank_empty(project, images)
@@ -172,30 +173,30 @@ def test_an_image_in_which_nothing_was_found_has_its_own_words(pool):
 def test_relabelling_and_undo_are_drafted_at_once(pool):
     path, (image_id, _) = pool
     at = open_review()
-    desk = at.session_state["desk"]
+    editor = at.session_state["editor"]
     label = relabel(at, 0)
     with Project.open(path) as project:
         assert project.log.boxes(image_id)[0].label == label
     at.button(key="undo").click().run()
     with Project.open(path) as project:
-        assert shapes.from_boxes(project.log.boxes(image_id), desk.flagged) == desk.start
+        assert from_states(project.log.boxes(image_id), editor.predictions.flagged) == editor.log.start
 
 
 def test_undo_and_redo_outlive_a_restart(pool):
     at = open_review()
-    desk = at.session_state["desk"]
+    editor = at.session_state["editor"]
     for number in (0, 1, 2):
         relabel(at, number)
     at.button(key="undo").click().run()
-    assert open_review().session_state["desk"].history == desk.history
+    assert open_review().session_state["editor"].history == editor.history
 
 
 def reopen(at, image_id):
     at.session_state["wanted_image"] = image_id
     at.run()
     assert not at.exception, at.exception
-    assert at.session_state["desk"].image.id == image_id
-    return at.session_state["desk"]
+    assert at.session_state["editor"].image.id == image_id
+    return at.session_state["editor"]
 
 
 def test_an_imported_image_is_reopened_and_what_nobody_looked_at_is_not_called_kept(pool):
@@ -203,65 +204,15 @@ def test_an_imported_image_is_reopened_and_what_nobody_looked_at_is_not_called_k
     with Project.open(path) as project:
         [seed] = project.images.annotated()
     at = open_review()
-    desk = reopen(at, seed.id)
+    editor = reopen(at, seed.id)
     assert "reviewed 1 time before" in words(at)
-    desk.select(0)
-    at.button(key=f"class_{(desk.present[0].label + 1) % 3}").click().run()
+    editor.select(0)
+    at.button(key=f"class_{(editor.boxes[0].label + 1) % 3}").click().run()
     at.button(key="save").click().run()
     with Project.open(path) as project:
         review = project.reviews.current(seed.id)
     assert review.revision == 2
     assert review.review_status == ("changed", *[None] * (len(review.review_status) - 1))
-
-
-def test_a_class_key_while_drawing_touches_no_box_of_before(pool):
-    path, _ = pool
-    with Project.open(path) as project:
-        [seed] = project.images.annotated()
-    desk = reopen(open_review(), seed.id)
-    before = desk.present
-    desk.do("draw")
-    desk.do("label", 2)
-    assert desk.present == before
-    assert desk.view.label == 2
-    desk.do("insert", [100, 100])
-    desk.do("label", 1)
-    assert [each.label for each in desk.present[len(before) :]] == [1]
-
-
-def test_a_box_that_was_changed_and_changed_back_is_kept(pool):
-    path, (image_id, _) = pool
-    at = open_review()
-    desk = at.session_state["desk"]
-    desk.select(1)
-    label = desk.present[1].label
-    desk.do("label", (label + 1) % 3)
-    desk.do("label", label)
-    desk.save()
-    with Project.open(path) as project:
-        assert project.reviews.current(image_id).review_status[:3] == ("open", "kept", "open")
-
-
-def test_the_companion_is_told_to_choose_only_what_a_sheet_shows(pool):
-    desk = open_review().session_state["desk"]
-    desk.do("walk")
-    desk.do("sheet")
-    assert len(desk.sheet) > 0
-    other = next(each.id for each in desk.present if each.id not in desk.sheet)
-    desk.do("choose", other)
-    assert desk.selected is None
-    desk.do("choose", desk.sheet[0])
-    assert desk.selected == desk.sheet[0]
-
-
-def test_the_undo_of_a_bulk_accept_leaves_no_cell_that_the_walk_does_not_have(pool):
-    desk = open_review().session_state["desk"]
-    desk.spots = [next(each.detection_id for each in desk.present if not each.flagged)]
-    desk.do("green")
-    assert desk.walking
-    assert [each.id for each in desk.walk_cells()].count(desk.selected) == 1
-    desk.do("undo")
-    assert desk.selected in [each.id for each in desk.walk_cells()]
 
 
 def test_another_project_begins_anew(pool):
@@ -270,17 +221,17 @@ def test_another_project_begins_anew(pool):
     at = AppTest.from_file(APP, default_timeout=60)
     at.query_params["project"] = "pool"
     at.run().switch_page("pages/review.py").run()
-    assert at.session_state["desk"].path == path
+    assert at.session_state["editor"].log.path == path
     at.session_state["view"].queue_label = 2
-    at.session_state["view"].ticket = 7
+    at.session_state["inbox"].ticket = 7
     at.button(key="skip").click().run()
     at.session_state["project"] = str(path.with_name("other.rbcal"))  # as app.py does
     at.run()
     assert not at.exception, at.exception
-    assert at.session_state["desk"].path.name == "other.rbcal"
+    assert at.session_state["editor"].log.path.name == "other.rbcal"
     assert "1 of 1" in words(at)
-    view = at.session_state["view"]
-    assert (view.queue_label, view.ticket) == (None, 7)
+    assert at.session_state["view"].queue_label is None
+    assert at.session_state["inbox"].ticket == 7
 
 
 def test_when_all_is_reviewed_an_image_can_be_reopened(pool):
@@ -297,15 +248,15 @@ def test_when_all_is_reviewed_an_image_can_be_reopened(pool):
         assert project.reviews.current(images[0]).revision == 1
 
 
-def test_a_desk_that_was_left_is_forgotten(pool):
+def test_an_image_that_was_left_is_forgotten(pool):
     path, _ = pool
     at = open_review()
-    at.button(key="walk").click().run()
-    at.button(key="walk").click().run()
+    at.button(key="toggle_cell_review").click().run()
+    at.button(key="toggle_cell_review").click().run()
     for _ in range(6):
         at.button(key="skip").click().run()
     gc.collect()
-    alive = [each for each in gc.get_objects() if type(each) is Desk and each.path == path]
+    alive = [each for each in gc.get_objects() if type(each) is Editor and each.log.path == path]
     assert len(alive) <= 2  # of seven; the run before is still around
 
 
@@ -323,11 +274,11 @@ def test_an_earlier_version_is_shown_restored_and_undone(pool):
     assert "1 cell, saved" in newest.label
     assert "by Ann" in newest.label
     oldest.click().run()
-    assert [each.box for each in at.session_state["desk"].present] == [(10, 10, 30, 30)]
+    assert [each.box for each in at.session_state["editor"].boxes] == [(10, 10, 30, 30)]
     with Project.open(path) as project:
         assert project.log.acts(image_id)[-1].kind == "restore"
     at.button(key="undo").click().run()
-    assert [each.box for each in at.session_state["desk"].present] == [(50, 50, 70, 70)]
+    assert [each.box for each in at.session_state["editor"].boxes] == [(50, 50, 70, 70)]
     at.button(key="redo").click().run()
     at.button(key="save").click().run()
     with Project.open(path) as project:

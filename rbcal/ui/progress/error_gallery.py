@@ -14,12 +14,12 @@ from rbcal.charts.synthetic_mark import marked_chart
 from rbcal.evaluation.confusion import Confusion
 from rbcal.evaluation.matching import Mistake
 from rbcal.formats import pictures
-from rbcal.review.explanations import literal
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Image, Split
 from rbcal.store.models import Model
 from rbcal.store.project import Project
 from rbcal.ui.review.open_image import open_image
+from rbcal.wording import literal
 
 _ROW, _PAGE = 6, 18  # crops
 _TEST, _YOURS = "On the test set", "In your annotations"

@@ -24,13 +24,13 @@ from rbcal.evaluation.learning_curves import (
 )
 from rbcal.evaluation.strategy_comparison import summaries
 from rbcal.jobs import launcher
-from rbcal.review.explanations import literal
 from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.job_requests import SimulateJob
 from rbcal.store.project import Project
 from rbcal.store.simulations import Simulation
 from rbcal.ui.downloads import offer_files, show_chart
+from rbcal.wording import literal
 
 FEWEST_IMAGES = 6  # annotated, beside the test set: a few to begin with and a few to choose from
 _AXES: Mapping[str, Axis] = {"New cells": "cells", "Expert minutes": "minutes"}

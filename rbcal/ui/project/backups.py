@@ -8,9 +8,9 @@ import streamlit as st
 
 from rbcal.errors import RbcalError
 from rbcal.jobs import restore
-from rbcal.review.explanations import literal, signed
 from rbcal.store import backups
 from rbcal.store.verification import verify
+from rbcal.wording import literal, signed
 
 _WHYS = {
     backups.ASKED: "made by hand",
@@ -74,6 +74,6 @@ def _confirm(path: Path, backup: backups.Backup, when: str) -> None:
     except RbcalError as err:
         st.error(str(err))
         return
-    st.session_state.pop("desk", None)  # its boxes are those of before
+    st.session_state.pop("editor", None)  # its boxes are those of before
     st.session_state["restored"] = f"Restored. What the project was before is in {literal(kept.name)}"
     st.rerun()

@@ -10,10 +10,10 @@ import streamlit as st
 
 from rbcal.charts.learning_curve import class_colours
 from rbcal.errors import ProjectError
-from rbcal.review.explanations import literal
 from rbcal.review.shortcuts import check_keys, class_keys
 from rbcal.store.classes import CellClass
 from rbcal.store.project import Project
+from rbcal.wording import literal
 
 _WIDTHS = [6, 2, 2, 2]
 
@@ -157,5 +157,5 @@ def _show_addition(project: Project) -> None:
 
 def _done() -> None:
     """Close the dialog; the Review page reads the classes anew."""
-    st.session_state.pop("desk", None)
+    st.session_state.pop("editor", None)
     st.rerun()

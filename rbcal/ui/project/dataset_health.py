@@ -9,11 +9,11 @@ import streamlit as st
 
 from rbcal.charts import dataset_health
 from rbcal.interchange.near_duplicates import N_BYTES, hash_missing, near_pairs
-from rbcal.review.explanations import literal
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Group, Split
 from rbcal.store.project import Project
 from rbcal.ui.downloads import show_chart
+from rbcal.wording import literal
 
 _TICK = 0.5  # seconds of hashing between two looks at the browser
 

@@ -12,9 +12,9 @@ from typing import get_args
 import streamlit as st
 
 from rbcal.interchange import export_dataset
-from rbcal.review.explanations import literal
 from rbcal.store.images import Image
 from rbcal.store.project import Project
+from rbcal.wording import literal
 
 _FORMATS = {
     "coco": "Annotations, COCO",

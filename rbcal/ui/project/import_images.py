@@ -14,8 +14,8 @@ from rbcal.formats.dataset import LabelledImage
 from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
 from rbcal.interchange import import_images
-from rbcal.review.explanations import literal
 from rbcal.store.project import Project
+from rbcal.wording import literal
 
 _LABELS = "COCO, Pascal VOC, YOLO, CVAT or Label Studio"
 _PACKED = "A zip may hold the boxes, too; they are taken unless you give others below."

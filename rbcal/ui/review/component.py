@@ -1,4 +1,4 @@
-"""The canvas component, the walk that takes its place, and their companion.
+"""The canvas component, the cell review that takes its place, and their companion.
 
 Importing this needs a running Streamlit.
 """
@@ -11,59 +11,64 @@ from typing import Any
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
-from rbcal.review import canvas_drawing, cell_review
-from rbcal.review import history as shapes
+from rbcal.review.boxes import EditedBox
+from rbcal.review.canvas_drawing import BLUE, RED, colour
+from rbcal.review.cell_review import waiting
+from rbcal.review.editor import Editor
 from rbcal.review.explanations import score_words
-from rbcal.ui.review.desk import COMPANION, Desk, act
-from rbcal.ui.review.easel import CANVAS
+from rbcal.review.shortcuts import key_table
+from rbcal.ui.review.acts import CANVAS, COMPANION, act
+from rbcal.ui.session import session
 
 _JS = Path(__file__).parent / "js"
+_PARTS = ("filters", "cell_review", "messages", "keys", "stage")
 _companion = st.components.v2.component(
-    "rbcal.companion",
-    js="\n".join((_JS / f"{name}.js").read_text("utf-8") for name in ("look", "walk", "stage")),
+    "rbcal.companion", js="\n".join((_JS / f"{name}.js").read_text("utf-8") for name in _PARTS)
 )
 
 
-def show_canvas(desk: Desk) -> None:
+def show_canvas(editor: Editor) -> None:
     """Show the image with its boxes to edit."""
+    canvas = editor.canvas
     st_canvas(
         key=CANVAS,
-        background_image=desk.picture,  # bytes: a picture object would be encoded anew at each rerun
-        initial_drawing=desk.drawing,  # constant until we redraw; what comes back is never fed in again
-        width=desk.frame.canvas_width,
-        height=desk.frame.canvas_height,
+        background_image=editor.picture.content,  # bytes: a picture object is encoded anew at each rerun
+        initial_drawing=canvas.drawing,  # constant until we redraw; what comes back is never fed in again
+        width=canvas.frame.canvas_width,
+        height=canvas.frame.canvas_height,
         drawing_mode="labeled_rect",
-        label=desk.pen.texts[desk.view.label],
-        stroke_color=canvas_drawing.BLUE,
-        stroke_width=desk.pen.line,  # type: ignore[arg-type]  # a float does, too
+        label=canvas.pen.texts[editor.view.label],
+        stroke_color=BLUE,
+        stroke_width=canvas.pen.line,
         fill_color="rgba(0, 0, 0, 0)",
-        font_size=desk.pen.font,  # type: ignore[arg-type]
+        font_size=canvas.pen.font,
         on_change=lambda: act(None),
     )
 
 
-def show_companion(desk: Desk) -> None:
-    """Mount the companion beside the canvas; it shows something of its own only in the walk."""
-    chosen = desk.history.find(desk.selected)
-    walking = desk.walking and (chosen is not None or bool(desk.sheet))
-    where = desk.place if chosen is None else chosen.box
-    ring = None if where is None or walking else list(desk.frame.to_canvas(where))
+def show_companion(editor: Editor) -> None:
+    """Mount the companion beside the canvas; it shows something of its own only in the cell review."""
+    chosen = editor.chosen
+    by_cell = editor.cell_review.is_open and (chosen is not None or bool(editor.cell_review.batch))
+    where = editor.place if chosen is None else chosen.box
+    ring = None if where is None or by_cell else list(editor.canvas.frame.to_canvas(where))
     _companion(
         key=COMPANION,
         data={
-            "mode": "walk" if walking else "draw" if desk.view.drawing else "edit",
-            "keys": desk.keys,
+            "mode": "cells" if by_cell else "draw" if editor.view.drawing else "edit",
+            "keys": editor.keys,
+            "shortcuts": key_table(),
             "ring": ring,
-            "centre": desk.centre,
-            "zoom": desk.view.zoom,
-            "loaded": desk.loaded,
-            "image": desk.image.id,
-            "picture": desk.sha256,
-            "ticket": desk.view.ticket,
-            "answers": desk.answers,
-            "look": desk.view.look,
-            "walk": _walk_data(desk, chosen) if walking else None,
-            "done": desk.view.done,  # it holds the mouse back until what it asked for is done
+            "centre": editor.centre,
+            "zoom": editor.view.zoom,
+            "loaded": editor.loaded,
+            "image": editor.image.id,
+            "picture": editor.picture.sha256,
+            "ticket": session.inbox.ticket,
+            "answers": session.inbox.answers,
+            "filters": editor.view.filters,
+            "review": _cell_review(editor, chosen) if by_cell else None,
+            "done": session.inbox.done,  # it holds the mouse back until what it asked for is done
         },
         height="content",
         on_point_change=lambda: act(None),
@@ -71,84 +76,85 @@ def show_companion(desk: Desk) -> None:
     )
 
 
-def _walk_data(desk: Desk, chosen: shapes.Shape | None) -> dict[str, Any]:
-    """Return what the walk shows: a sheet of cells, or a cell, those around it, and the one after it."""
-    size = {"width": desk.image.width, "height": desk.image.height}
-    if chosen is None or desk.sheet:
-        present = {each.id: each for each in desk.present}
-        tiles = [present[key] for key in desk.sheet if key in present]
-        n = len(cell_review.waiting(tiles))
-        shown = chosen or (tiles[0] if tiles else desk.start[0])
-        return {
-            **size,
-            **_cell_data(desk, shown),
-            **({"id": -1, "label": -1, "scores": [], "box": [0, 0, 0, 0]} if chosen is None else {}),
-            "sheet": [_cell_data(desk, each) for each in tiles],
-            "head": f"Enter keeps {n}. First click those that are wrong, and press their class or Del."
-            if n
-            else "All of these are done. Enter shows the next.",
-        }
-    following = desk.waiting_after(desk.walk_cells(), chosen.id)
-    after = None if following is None else desk.history.find(following)
+def _cell_review(editor: Editor, chosen: EditedBox | None) -> dict[str, Any]:
+    """Return what the cell review shows: a batch, or a cell, those around it, and the one after it."""
+    size = {"width": editor.image.width, "height": editor.image.height}
+    if chosen is None or editor.cell_review.batch:
+        return size | _batch(editor, chosen)
+    following = editor.cell_review.next_waiting(editor.cells, chosen.id, editor.boxes)
+    after = editor.history.find(following)
     return {
         **size,
-        **_cell_data(desk, chosen),
+        **_cell(editor, chosen),
         "others": [
-            [
-                *(round(side, 1) for side in each.box),
-                canvas_drawing.colour(each),
-                canvas_drawing.colour(each) == canvas_drawing.RED,
-            ]
-            for each in desk.present
+            [*(round(side, 1) for side in each.box), colour(each), colour(each) == RED]
+            for each in editor.boxes
             if each.id != chosen.id
         ],
-        "after": None if after is None else _cell_data(desk, after),
+        "after": None if after is None else _cell(editor, after),
     }
 
 
-def _cell_data(desk: Desk, shape: shapes.Shape) -> dict[str, Any]:
-    """Return one cell of the walk, and what the model thinks of it."""
-    cell = desk.cells.get(shape.detection_id or -1)
-    start = next((each for each in desk.start if each.id == shape.id), shape)
-    passes = cell.passes.tolist() if cell is not None and cell.passes is not None else None
-    spot = shape.detection_id in desk.spots
-    scores = (
-        score_words(cell, desk.names, [each.label for each in desk.classes if each.rare], desk.ranking.config)
-        if cell is not None and desk.ranking is not None
-        else [("Found by an earlier model.", False)]
-    )
-    if desk.view.passes and passes is None:
-        scores = [*scores, ("The boxes of the passes are kept from the next ranking on.", False)]
-    did = {"kept": " · kept", "changed": " · changed"}.get(shape.review_status, "")
+def _batch(editor: Editor, chosen: EditedBox | None) -> dict[str, Any]:
+    """Return cells side by side; where none is chosen, no class and no score."""
+    boxes = {each.id: each for each in editor.boxes}
+    tiles = [boxes[key] for key in editor.cell_review.batch if key in boxes]
+    n = len(waiting(tiles))
+    shown = chosen or (tiles[0] if tiles else editor.log.start[0])
     return {
-        "id": shape.id,
-        "box": shape.box,
+        **_cell(editor, shown),
+        **({"id": -1, "label": -1, "scores": [], "box": [0, 0, 0, 0]} if chosen is None else {}),
+        "batch": [_cell(editor, each) for each in tiles],
+        "head": f"Enter keeps {n}. First click those that are wrong, and press their class or Del."
+        if n
+        else "All of these are done. Enter shows the next.",
+    }
+
+
+def _cell(editor: Editor, box: EditedBox) -> dict[str, Any]:
+    """Return one cell of the cell review, and what the model thinks of it."""
+    cell = editor.predictions.cells.get(box.detection_id or -1)
+    start = next((each for each in editor.log.start if each.id == box.id), box)
+    spot, keys = box.detection_id in editor.cell_review.spots, editor.keys
+    did = {"kept": " · kept", "changed": " · changed"}.get(box.review_status or "", "")
+    return {
+        "id": box.id,
+        "box": box.box,
         "at": start.box,  # the crop stays where it is while the box is moved
-        "stroke": canvas_drawing.colour(shape),
-        "dashed": canvas_drawing.colour(shape) == canvas_drawing.RED,
-        "passes": passes if desk.view.passes else None,
-        "label": shape.label,
-        "done": shape.review_status not in ("open", "accepted_in_bulk"),
+        "stroke": colour(box),
+        "dashed": colour(box) == RED,
+        "passes": _passes(editor, box) if editor.view.passes else None,
+        "label": box.label,
+        "done": not box.waits,
         "classes": [
             {
                 "label": k,
-                "key": desk.keys[k],
-                "name": desk.names[k],
+                "key": keys[k],
+                "name": editor.names[k],
                 "p": None if cell is None else float(cell.probs[k + 1]),
             }
-            for k in desk.choices
+            for k in editor.choices
         ],
-        "scores": scores,
+        "scores": _scores(editor, box),
         "head": ("Spot check: a green box, drawn at random" if spot else "What is this cell?") + did,
     }
 
 
-def walk_place(desk: Desk) -> tuple[int, int, int]:
-    """Return the place of the open cell in the walk from 1 on, the walk's length, and how many still wait."""
-    cells = desk.walk_cells()
-    ids = [each.id for each in cells]
-    return (
-        (ids.index(desk.selected) + 1 if desk.selected in ids else 0),
-        len(ids),
-        len(cell_review.waiting(cells)),
-    )
+def _passes(editor: Editor, box: EditedBox) -> list[list[float]] | None:
+    """Return where each of the passes saw a cell."""
+    cell = editor.predictions.cells.get(box.detection_id or -1)
+    return None if cell is None or cell.passes is None else cell.passes.tolist()
+
+
+def _scores(editor: Editor, box: EditedBox) -> list[tuple[str, bool]]:
+    """Return what the model's scores say of a cell, and which of them make it red."""
+    predictions = editor.predictions
+    cell = predictions.cells.get(box.detection_id or -1)
+    if cell is None or predictions.ranking is None:
+        scores = [("Found by an earlier model.", False)]
+    else:
+        rare = [each.label for each in editor.classes if each.rare]
+        scores = score_words(cell, editor.names, rare, predictions.ranking.config)
+    if editor.view.passes and _passes(editor, box) is None:
+        scores = [*scores, ("The boxes of the passes are kept from the next ranking on.", False)]
+    return scores

@@ -1,10 +1,11 @@
-"""The queue of the Review page: the strip of the next images, the list of all, and the ways between them."""
+"""The queue of the Review page: the next images in a filmstrip, the list of all, and the ways between."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import streamlit as st
@@ -12,18 +13,20 @@ from streamlit.delta_generator import DeltaGenerator
 
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY
 from rbcal.formats import pictures
-from rbcal.review.explanations import literal
-from rbcal.review.image_explanations import BATCH, batch_words, brief, why
+from rbcal.review.editor import Editor
+from rbcal.review.explanations import BATCH, batch_words, brief, why
+from rbcal.review.messages import FilmstripMessages
+from rbcal.review.view import View
 from rbcal.store.project import Project
 from rbcal.store.queue import QueueEntry
-from rbcal.ui.review.desk import Desk, act
-from rbcal.ui.review.easel import View
-from rbcal.wording import duration
+from rbcal.ui.review.acts import act
+from rbcal.ui.session import session
+from rbcal.wording import duration, literal
 
-_STRIP = 12  # images; as many as a tall window has room for
+_FILMSTRIP = 12  # images; as many as a tall window has room for
 _LISTED = 50  # images on one leaf of the list
-_strip = st.components.v2.component(
-    "rbcal.strip", js=(Path(__file__).parent / "js" / "strip.js").read_text("utf-8")
+_filmstrip = st.components.v2.component(
+    "rbcal.filmstrip", js=(Path(__file__).parent / "js" / "filmstrip.js").read_text("utf-8")
 )
 
 Queue = list[tuple[int, bool]]  # ids in the order of the queue, and whether each was put off
@@ -38,78 +41,81 @@ def following(order: Queue, image_id: int) -> int | None:
     return next((each for each, skipped in others if not skipped), others[0][0] if others else None)
 
 
-def save(desk: Desk, image_id: int) -> None:
+def save(editor: Editor, image_id: int) -> None:
     """Store the boxes of an image, then say so, then open the next one."""
-    if desk.image.id != image_id:  # a second press, meant for the image before
+    if editor.image.id != image_id:  # a second press, meant for the image before
         return
-    following_id = _next(desk)
-    desk.save()
-    n = len(desk.present)
-    st.session_state["saved"] = (
-        f"Saved {literal(desk.image.name)}: {n} cell{'s' * (n != 1)}, {duration(desk.seconds)}"
-    )
-    st.session_state["wanted_image"] = following_id
-    st.session_state.pop("desk")
+    following_id = _next(editor)
+    editor.save()
+    n = len(editor.boxes)
+    time = duration(editor.log.seconds)
+    session.saved = f"Saved {literal(editor.image.name)}: {n} cell{'s' * (n != 1)}, {time}"
+    session.wanted_image = following_id
+    session.editor = None
 
 
-def skip(desk: Desk, image_id: int) -> None:
+def skip(editor: Editor, image_id: int) -> None:
     """Put an image off; its draft stays, and it comes again when the others are done."""
-    if desk.image.id != image_id:
+    if editor.image.id != image_id:
         return
-    following_id = _next(desk)
-    if not desk.image.revision:
-        with Project.open(desk.path) as project:
-            project.queue.skip(desk.image.id)
-    st.session_state["wanted_image"] = following_id
-    if following_id is None and desk.image.revision:
-        st.session_state.pop("desk")  # nothing waits: the page says what comes next
+    following_id = _next(editor)
+    if not editor.image.revision:
+        with Project.open(editor.log.path) as project:
+            project.queue.skip(editor.image.id)
+    session.wanted_image = following_id
+    if following_id is None and editor.image.revision:
+        session.editor = None  # nothing waits: the page says what comes next
     elif following_id is None:
-        desk.notice = "There is no other image to review."
+        editor.notice = "There is no other image to review."
 
 
-def _next(desk: Desk) -> int | None:
+def _next(editor: Editor) -> int | None:
     """Return the image after this one in the queue as it is by now, of its class if there is one; or None."""
-    with Project.open(desk.path) as project:
-        orders = (project.queue.order(each) for each in (queue_label(desk.view, len(desk.names)), None))
-        return next(filter(None, (following(order, desk.image.id) for order in orders)), None)
+    with Project.open(editor.log.path) as project:
+        orders = (project.queue.order(each) for each in (queue_label(editor.view, len(editor.names)), None))
+        return next(filter(None, (following(order, editor.image.id) for order in orders)), None)
 
 
 def jump(image_id: int) -> None:
     """Open an image."""
-    st.session_state["wanted_image"] = image_id
+    session.wanted_image = image_id
 
 
-# ---- the strip ---------------------------------------------------------------------------------------
+# ---- the filmstrip -----------------------------------------------------------------------------------
 
 
-def show_strip(project: Project, desk: Desk, order: Queue) -> None:
+def show_filmstrip(project: Project, editor: Editor, order: Queue) -> None:
     """Show the images around the open one, with what there is to do in each."""
-    strategy = desk.ranking.strategy if desk.ranking else DEFAULT_STRATEGY
+    ranking = editor.predictions.ranking
+    strategy = ranking.strategy if ranking else DEFAULT_STRATEGY
     ids = [image_id for image_id, _ in order]
-    place = ids.index(desk.image.id) if desk.image.id in ids else 0
-    first = max(0, min(place - 1, len(ids) - _STRIP))
-    entries = project.queue.entries(ids[first : first + _STRIP])
+    place = ids.index(editor.image.id) if editor.image.id in ids else 0
+    first = max(0, min(place - 1, len(ids) - _FILMSTRIP))
+    entries = project.queue.entries(ids[first : first + _FILMSTRIP])
     items = [
         {
             "id": entry.image_id,
             "picture": _thumbnail(project, entry.image_id),
             "place": number,
             "lines": _lines(entry, strategy),
-            "title": f"{entry.name}: {why(strategy, entry, desk.names)}",
-            "here": entry.image_id == desk.image.id,
+            "title": f"{entry.name}: {why(strategy, entry, editor.names)}",
+            "here": entry.image_id == editor.image.id,
             "skipped": entry.skipped,
         }
         for number, entry in enumerate(entries, start=first + 1)
     ]
-    _strip(
-        key="strip", data={"items": items, "total": len(ids)}, on_open_change=lambda: act(_open_from_strip)
+    _filmstrip(
+        key="filmstrip",
+        data={"items": items, "total": len(ids)},
+        on_open_change=lambda: act(_open_from_filmstrip),
     )
 
 
-def _open_from_strip(_desk: Desk) -> None:
-    asked = (st.session_state.get("strip") or {}).get("open")
+def _open_from_filmstrip(_editor: Editor) -> None:
+    messages = cast(FilmstripMessages, st.session_state.get("filmstrip") or {})
+    asked = messages.get("open")
     if asked == "all":
-        st.session_state["dialog"] = "queue"
+        session.dialog = "queue"
     elif asked is not None:
         jump(int(asked))
 
@@ -173,8 +179,7 @@ def show_list(path: Path, view: View, names: Sequence[str]) -> None:
                 "Why": [why(strategy, entry, names) for entry in entries],
             }
         )
-    if view.queue_label != label:
-        view.queue_label = label
+    view.queue_label = label
     who = ranked_by(ranking.model_id if ranking else None, stale=bool(ranking and ranking.stale))
     st.caption(f"{who} {literal(batch_words(coming, names, rare))}  \nClick a row to open its image.")
     if not ids:

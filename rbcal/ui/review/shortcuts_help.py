@@ -1,4 +1,4 @@
-"""The sheet of keys, and the keys of this project's classes."""
+"""The help for the keys, and the keys of this project's classes."""
 
 from __future__ import annotations
 
@@ -6,40 +6,44 @@ import pandas as pd
 import streamlit as st
 
 from rbcal.errors import ProjectError
-from rbcal.review.shortcuts import EVERYWHERE, IMAGE, MOUSE, WALK, Sheet, check_keys, class_keys
+from rbcal.review.editor import Editor
+from rbcal.review.shortcuts import SHORTCUTS, Mode, check_keys
 from rbcal.store.project import Project
-from rbcal.ui.review.desk import Desk
 
-SHEETS = (
-    (("Everywhere", EVERYWHERE),),
-    (("In the walk", WALK), ("Mouse", MOUSE)),
-    (("On the whole image", IMAGE),),
+COLUMNS: tuple[tuple[tuple[str, Mode], ...], ...] = (
+    (("Everywhere", "everywhere"),),
+    (("In the walk", "cells"), ("Mouse", "mouse")),
+    (("On the whole image", "image"),),
 )
 
 
 @st.dialog("Keys", width="large")
-def show_keys(desk: Desk) -> None:
+def show_keys(editor: Editor) -> None:
     """Show what every key does, and let the user choose those of the classes."""
-    columns = st.columns(3)
-    for column, sheets in zip(columns, SHEETS, strict=True):
-        column.html("".join(_table(heading, sheet) for heading, sheet in sheets))
+    for column, tables in zip(st.columns(3), COLUMNS, strict=True):
+        column.html("".join(_table(heading, mode) for heading, mode in tables))
     st.markdown("**Class keys of this project**")
-    table = pd.DataFrame({"Class": desk.names, "Key": [key.upper() for key in desk.keys]}).loc[desk.choices]
+    table = pd.DataFrame({"Class": editor.names, "Key": [key.upper() for key in editor.keys]}).loc[
+        editor.choices
+    ]
     changed = st.data_editor(table, hide_index=True, disabled=["Class"], key="class_keys", width="content")
     if st.button("Use these keys", disabled=changed["Key"].tolist() == table["Key"].tolist()):
         try:
-            typed = dict(zip(desk.choices, changed["Key"], strict=True))
-            keys = check_keys([str(typed.get(each.label) or "") for each in desk.classes])
-            with Project.open(desk.path) as project:
+            typed = dict(zip(editor.choices, changed["Key"], strict=True))
+            keys = check_keys([str(typed.get(each.label) or "") for each in editor.classes])
+            with Project.open(editor.log.path) as project:
                 project.classes.set_keys(keys)
-                desk.classes = project.classes.all()
+                editor.classes = project.classes.all()
         except ProjectError as err:
             st.error(str(err))
             return
-        desk.keys = class_keys(desk.classes)
         st.rerun()
 
 
-def _table(heading: str, sheet: Sheet) -> str:
-    rows = "".join(f"<tr><td><b>{key}</b></td><td>{meaning}</td></tr>" for key, meaning in sheet)
+def _table(heading: str, mode: Mode) -> str:
+    rows = "".join(
+        f"<tr><td><b>{each.printed}</b></td><td>{each.help}</td></tr>"
+        for each in SHORTCUTS
+        if each.mode == mode
+    )
     return f"<div class='keys'><h4>{heading}</h4><table>{rows}</table></div>"

@@ -7,56 +7,70 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from rbcal.review import cell_review
-from rbcal.review.explanations import green_words, literal, signed, version_words
+from rbcal.review import edits, navigation
+from rbcal.review.cell_review import waiting
+from rbcal.review.editor import Editor
+from rbcal.review.explanations import green_words, version_words
 from rbcal.store.log import Work
 from rbcal.store.project import Project
-from rbcal.ui.review.component import walk_place
-from rbcal.ui.review.desk import Desk, act
+from rbcal.ui.review.acts import act
+from rbcal.ui.session import session
+from rbcal.wording import literal, signed
 
 ONE_BY_ONE = (
     "A class key says what it is and goes on. **Enter**: the model is right. **Del**: no cell. "
     "Drag the box or its corners to mend it. **U** undoes, **W** shows the whole image."
 )
-ON_A_SHEET = (
+IN_A_BATCH = (
     "**Enter** keeps all cells here that you have not mended. Click a wrong one, then press its class key, "
     "or **Del** if it is no cell. **U** undoes, **W** shows the whole image."
 )
+NO_FILTERS = {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"}
 MOST_BUTTONS = 20  # classes; more of them make a list
 
 
-def show_panel(desk: Desk) -> None:
+def show_panel(editor: Editor) -> None:
     """Show the whole panel, in the order of use."""
-    if error := st.session_state.get("review_error"):
-        st.error(error, icon=":material/error:")
-    if desk.theirs is not None:
-        show_conflict(desk)
-    show_tools(desk)
-    if desk.walking:
-        show_walk(desk)
+    if session.review_error:
+        st.error(session.review_error, icon=":material/error:")
+    if editor.log.theirs is not None:
+        show_conflict(editor, editor.log.theirs)
+    show_tools(editor)
+    if editor.cell_review.is_open:
+        show_cell_review(editor)
     else:
-        show_palette(desk)
-        show_chosen(desk)
-        show_reds(desk)
-    show_green(desk)
-    show_status(desk)
+        show_palette(editor)
+        show_chosen(editor)
+        show_reds(editor)
+    show_green(editor)
+    show_status(editor)
 
 
-def show_conflict(desk: Desk) -> None:
+def _button(
+    text: str, action: str, *arguments: Any, key: str = "", icon: str = "", primary: bool = False, **more: Any
+) -> None:
+    """Show a button for an act."""
+    st.button(
+        text,
+        key=key or action,
+        icon=f":material/{icon}:" if icon else None,
+        type="primary" if primary else "secondary",
+        on_click=act,
+        args=(action, *arguments),
+        **more,
+    )
+
+
+def show_conflict(editor: Editor, theirs: Work) -> None:
     """Let the expert choose between these boxes and what somebody else did meanwhile."""
-    theirs = desk.theirs
-    if theirs is None:
-        return
     with st.container(horizontal=True, gap="small"):
-        st.button("Keep mine", key="mine", on_click=act, args=("mine",), help="Undo shows theirs.")
-        st.button(
+        _button("Keep mine", "keep_mine", help="Undo shows theirs.")
+        _button(
             f"Show theirs ({len(theirs.boxes)} cells)",
-            key="theirs",
-            on_click=act,
-            args=("theirs",),
+            "show_theirs",
             help="Undo brings yours back. Save & next stores what you see.",
         )
-    st.caption(f"Yours: {len(desk.present)} cells, not stored yet. Theirs: {literal(theirs_words(theirs))}.")
+    st.caption(f"Yours: {len(editor.boxes)} cells, not stored yet. Theirs: {literal(theirs_words(theirs))}.")
 
 
 def theirs_words(theirs: Work) -> str:
@@ -68,86 +82,57 @@ def theirs_words(theirs: Work) -> str:
     return f"{did} {signed(last.at, last.who)}"
 
 
-def show_tools(desk: Desk) -> None:
+def show_tools(editor: Editor) -> None:
     """Show what can be done to boxes."""
+    by_cell, drawing, history = editor.cell_review.is_open, editor.view.drawing, editor.history
     with st.container(horizontal=True, gap="small", key="tools"):
-        n = len(cell_review.waiting(desk.red_shapes()))
-        st.button(
-            "Whole image" if desk.walking else f"Walk {n} red" if n else "Walk",
-            key="walk",
-            icon=":material/crop_free:" if desk.walking else ":material/center_focus_strong:",
-            type="primary" if n and not desk.walking and not desk.view.drawing else "secondary",
-            on_click=act,
-            args=("walk",),
+        n = len(waiting(editor.red_cells))
+        _button(
+            "Whole image" if by_cell else f"Walk {n} red" if n else "Walk",
+            "toggle_cell_review",
+            icon="crop_free" if by_cell else "center_focus_strong",
+            primary=bool(n) and not by_cell and not drawing,
             help="One red cell after another, large (W)",
-            disabled=not desk.walk_cells(),
+            disabled=not editor.cells,
         )
-        if not desk.walking:
-            st.button(
-                "",
-                key="mode",
-                icon=":material/edit:" if desk.view.drawing else ":material/add_box:",
-                type="primary" if desk.view.drawing else "secondary",
-                on_click=act,
-                args=("draw",),
-                help="Edit boxes (D)" if desk.view.drawing else "Draw boxes (D)",
-            )
-        st.button(
-            "",
-            key="undo",
-            icon=":material/undo:",
-            help="Undo (U, Ctrl+Z)",
-            disabled=not desk.history.past,
-            on_click=act,
-            args=("undo",),
-        )
-        st.button(
-            "",
-            key="redo",
-            icon=":material/redo:",
-            help="Redo (Ctrl+Shift+Z)",
-            disabled=not desk.history.future,
-            on_click=act,
-            args=("redo",),
-        )
+        if not by_cell:
+            icon, words = ("edit", "Edit boxes (D)") if drawing else ("add_box", "Draw boxes (D)")
+            _button("", "toggle_drawing", icon=icon, primary=drawing, help=words)
+        _button("", "undo", icon="undo", help="Undo (U, Ctrl+Z)", disabled=not history.past)
+        _button("", "redo", icon="redo", help="Redo (Ctrl+Shift+Z)", disabled=not history.future)
         with (
             st.container(key="view", width="content"),
             st.popover("", icon=":material/tune:", help="View (V)"),
         ):
-            show_view(desk)
-        if desk.revision:
+            show_view(editor)
+        if editor.log.revision:
             with st.popover("", icon=":material/history:", help="Earlier versions of this image"):
-                show_versions(desk)
-        st.button("", key="help", icon=":material/keyboard:", help="Keys (?)", on_click=act, args=("keys",))
+                show_versions(editor)
+        _button("", "show_keys", icon="keyboard", help="Keys (?)")
 
 
-def show_versions(desk: Desk) -> None:
+def show_versions(editor: Editor) -> None:
     """Show every review of the image; a click brings its boxes back."""
     st.caption(
         "A click shows the boxes of that time. *Save & next* makes them the newest version; undo goes back."
     )
-    with Project.open(desk.path) as project:
-        versions = project.reviews.versions(desk.image.id)
+    with Project.open(editor.log.path) as project:
+        versions = project.reviews.versions(editor.image.id)
     for each in versions:
-        st.button(
-            literal(version_words(each)),
-            key=f"version_{each.revision}",
-            on_click=act,
-            args=("version", each.review_id),
-            width="stretch",
-        )
+        words = literal(version_words(each))
+        _button(words, "show_version", each.review_id, key=f"version_{each.revision}", width="stretch")
 
 
-def show_view(desk: Desk) -> None:
+def show_view(editor: Editor) -> None:
     """Show how the picture and the boxes look, and the way back to the start."""
-    view, look = desk.view, desk.view.look
-    names = ["all", "flagged", *desk.choices]
+    view = editor.view
+    names: list[str | int] = ["all", "flagged", *editor.choices]
     only = st.selectbox(
         "Boxes",
         names,
         index=names.index(view.only),
         format_func=lambda each: (
-            {"all": "all", "flagged": "only flagged (F)"}.get(each) or f"only {desk.names[each]}"
+            {"all": "all", "flagged": "only flagged (F)"}.get(each) or f"only {editor.names[each]}"
         ),
     )
     chips = st.segmented_control(
@@ -158,74 +143,73 @@ def show_view(desk: Desk) -> None:
         key="chips",
         format_func={"all": "all boxes", "flagged": "red and blue", "none": "no box"}.__getitem__,
     )
-    left, right = st.columns(2)
-    chosen = {
-        "brightness": left.slider("Brightness", -0.5, 0.5, look.get("brightness", 0.0), 0.05),
-        "contrast": right.slider("Contrast", 0.5, 4.0, look.get("contrast", 1.0), 0.1),
-        "gamma": left.slider("Gamma", 0.3, 3.0, look.get("gamma", 1.0), 0.1),
-        "invert": right.toggle("Invert", look.get("invert", False)),
-        "channel": st.segmented_control(
-            "Channel", ["all", "red", "green", "blue"], default=look.get("channel", "all"), required=True
-        ),
-    }
-    if chosen != {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"} | look:
-        view.look = chosen
+    filters = _choose_filters(NO_FILTERS | view.filters)
+    if filters != NO_FILTERS | view.filters:
+        view.filters = filters
         st.rerun()
     if (chips, only) != (view.chips, view.only):
         view.chips = chips
-        desk.show_only(only)
+        navigation.show_only(editor, only)
         st.rerun()
-    st.button(
-        "Remove all boxes"
-        if not desk.start
-        else "Start over from the last review"
-        if desk.image.revision
-        else "Start over from the model's boxes",
-        on_click=act,
-        args=("over",),
-        disabled=desk.present == desk.start,
+    start = "the last review" if editor.image.revision else "the model's boxes"
+    _button(
+        f"Start over from {start}" if editor.log.start else "Remove all boxes",
+        "start_over",
+        disabled=editor.boxes == editor.log.start,
         help="Undo takes it back.",
     )
 
 
-def show_walk(desk: Desk) -> None:
-    """Show how far the walk is, and its acts for the mouse."""
-    place, total, waiting = walk_place(desk)
-    where = f"{len(desk.sheet)} cells side by side" if desk.sheet else f"Cell {place} of {total}"
-    st.progress((total - waiting) / total if total else 1.0, f"{where} · {waiting} to go")
+def _choose_filters(now: dict[str, Any]) -> dict[str, Any]:
+    """Return how the picture shall look."""
+    left, right = st.columns(2)
+    return {
+        "brightness": left.slider("Brightness", -0.5, 0.5, now["brightness"], 0.05),
+        "contrast": right.slider("Contrast", 0.5, 4.0, now["contrast"], 0.1),
+        "gamma": left.slider("Gamma", 0.3, 3.0, now["gamma"], 0.1),
+        "invert": right.toggle("Invert", now["invert"]),
+        "channel": st.segmented_control(
+            "Channel", ["all", "red", "green", "blue"], default=now["channel"], required=True
+        ),
+    }
+
+
+def show_cell_review(editor: Editor) -> None:
+    """Show how far the cell review is, and its acts for the mouse."""
+    batch, view = editor.cell_review.batch, editor.view
+    place, total, left = editor.cell_review.place(editor.boxes, editor.selected)
+    where = f"{len(batch)} cells side by side" if batch else f"Cell {place} of {total}"
+    st.progress((total - left) / total if total else 1.0, f"{where} · {left} to go")
     with st.container(horizontal=True, gap="small", key="steps"):
-        _do("before", "", "arrow_back", "Left", "step", -1)
-        keep = "Keep all (Enter)" if desk.sheet else "Keep (Enter)"
-        st.button(keep, key="keep", type="primary", on_click=act, args=("keep",))
-        _do("remove", "Delete", "delete", "Del", "remove")
-        _do("after", "", "arrow_forward", "Right", "step", 1)
+        _button("", "step", -1, key="before", icon="arrow_back", help="Left")
+        _button("Keep all (Enter)" if batch else "Keep (Enter)", "keep", primary=True)
+        _button("Delete", "remove", icon="delete", help="Del")
+        _button("", "step", 1, key="after", icon="arrow_forward", help="Right")
     with st.container(horizontal=True, gap="small", key="kinds"):
-        kind = "One by one" if desk.view.sheets else "Side by side"
-        _do("sheet", kind, "grid_view", "Twelve cells of one class at a time (G)", "sheet")
-        passes = "Hide passes" if desk.view.passes else "Passes"
-        _do("passes", passes, "layers", "Where the passes saw the cell (P)", "passes")
-    st.caption(ON_A_SHEET if desk.sheet else ONE_BY_ONE)
+        kind, passes = (
+            "One by one" if view.batches else "Side by side",
+            "Hide passes" if view.passes else "Passes",
+        )
+        _button(kind, "toggle_batches", icon="grid_view", help="Twelve cells of one class at a time (G)")
+        _button(passes, "toggle_passes", icon="layers", help="Where the passes saw the cell (P)")
+    st.caption(IN_A_BATCH if batch else ONE_BY_ONE)
 
 
-def _do(key: str, text: str, icon: str, why: str, what: str, *args: Any) -> None:
-    st.button(text, key=key, icon=f":material/{icon}:", help=why, on_click=act, args=(what, *args))
-
-
-def show_palette(desk: Desk) -> None:
+def show_palette(editor: Editor) -> None:
     """Show the classes: of the selected cell, or else of boxes to draw."""
-    chosen = None if desk.view.drawing else desk.history.find(desk.selected)
-    label = desk.view.label if chosen is None else chosen.label
+    chosen = None if editor.view.drawing else editor.chosen
+    label = editor.view.label if chosen is None else chosen.label
     heading = "Class for new boxes" if chosen is None else "Class of the selected cell"
-    named = [f"{key.upper()} {name}".strip() for key, name in zip(desk.keys, desk.names, strict=True)]
+    named = [f"{key.upper()} {name}".strip() for key, name in zip(editor.keys, editor.names, strict=True)]
     # Buttons, not a choice with a memory: what the browser remembers lags behind what Python sets.
     with st.container(key="palette", gap=None):
         st.caption(heading)
-        if len(desk.choices) > MOST_BUTTONS:
-            key = f"class_{desk.image.id}_{desk.selected}_{label}"
+        if len(editor.choices) > MOST_BUTTONS:
+            key = f"class_{editor.image.id}_{editor.selected}_{label}"
             st.selectbox(
                 heading,
-                desk.choices,
-                index=desk.choices.index(label),
+                editor.choices,
+                index=editor.choices.index(label),
                 format_func=named.__getitem__,
                 key=key,
                 on_change=lambda: act(choose_class, key),
@@ -233,50 +217,50 @@ def show_palette(desk: Desk) -> None:
             )
             return
         with st.container(horizontal=True, gap=None):
-            for k in desk.choices:
-                kind = "primary" if k == label else "secondary"
-                st.button(literal(named[k]), key=f"class_{k}", type=kind, on_click=act, args=("label", k))
+            for k in editor.choices:
+                _button(literal(named[k]), "relabel", k, key=f"class_{k}", primary=k == label)
 
 
-def show_chosen(desk: Desk) -> None:
+def show_chosen(editor: Editor) -> None:
     """Show what the model thinks of the selected cell; always as high, so that nothing below it jumps."""
-    chosen = desk.history.find(desk.selected)
-    verdict = None if chosen is None else desk.verdicts.get(chosen.detection_id or -1)
+    chosen = editor.chosen
+    verdict = None if chosen is None else editor.predictions.verdicts.get(chosen.detection_id or -1)
     if chosen is None:
-        lines = ["Click a cell to see what the model thinks of it." if desk.cells else ""]
+        lines = ["Click a cell to see what the model thinks of it." if editor.predictions.cells else ""]
     elif verdict is None:
         lines = ["Drawn by you." if chosen.detection_id is None else "Found by an earlier model."]
     else:
-        cell = desk.cells[verdict.detection_id]
+        cell = editor.predictions.cells[verdict.detection_id]
         likely = cell.probs[1:].argsort()[::-1][:3]
-        chances = " · ".join(f"{literal(desk.names[k])} {cell.probs[k + 1]:.0%}" for k in likely)
+        chances = " · ".join(f"{literal(editor.names[k])} {cell.probs[k + 1]:.0%}" for k in likely)
         lines = [f"**{chances}**", *map(literal, verdict.reasons or ["the model is sure of it"])]
     with st.container(height=92, border=False, key="chosen"):
         st.markdown("  \n".join(f":small[{line}]" for line in lines if line))
 
 
-def show_reds(desk: Desk) -> None:
+def show_reds(editor: Editor) -> None:
     """Show why each red cell is red; a row points at its box."""
-    reds = desk.red_shapes()
-    if not desk.cells:
-        st.info(empty_words(desk))
+    reds = editor.red_cells
+    if not editor.predictions.cells:
+        st.info(empty_words(editor))
         return
     if not reds:
         st.info("No red cell: the model is sure of every box. Look over them, then save.")
         return
-    done = [each.id in desk.seen or each.review_status != "open" for each in reds]
+    done = [each.id in editor.visited or each.review_status != "open" for each in reds]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Red cells** · {sum(done)} of {len(reds)} looked at", width="stretch")
-        st.button("Next (N)", key="next", on_click=act, args=("next",), disabled=all(done))
+        _button("Next (N)", "next_red", disabled=all(done))
     table = pd.DataFrame(
         {
             "Class": [
-                ("✓ " if tick else "") + desk.names[each.label] for tick, each in zip(done, reds, strict=True)
+                ("✓ " if tick else "") + editor.names[each.label]
+                for tick, each in zip(done, reds, strict=True)
             ],
-            "Why": [desk.verdicts[each.detection_id or -1].brief for each in reds],
+            "Why": [editor.predictions.verdicts[each.detection_id or -1].brief for each in reds],
         }
     )
-    key = f"reds_{desk.image.id}"
+    key = f"reds_{editor.image.id}"
     with st.container(key="reds", height="stretch"):
         st.dataframe(
             table,
@@ -290,57 +274,55 @@ def show_reds(desk: Desk) -> None:
         )
 
 
-def empty_words(desk: Desk) -> str:
+def empty_words(editor: Editor) -> str:
     """Say what to do with an image that comes without boxes."""
-    draw = "Drag a box around each cell" if desk.view.drawing else "Press D and drag a box around each cell"
-    how = f"{draw}; the class stays until you press another key. An image without cells is saved, too."
-    if desk.revision:
+    draw = "Drag a box around each cell" if editor.view.drawing else "Press D and drag a box around each cell"
+    by_hand = f"{draw}; the class stays until you press another key. An image without cells is saved, too."
+    if editor.log.revision:
         return "These are the boxes that were saved. Change what is wrong, and save again."
-    if desk.ranking is None:
-        return f"No model yet: this image is annotated from nothing. {how}"
-    return f"The model found nothing here. {how}"
+    if editor.predictions.ranking is None:
+        return f"No model yet: this image is annotated from nothing. {by_hand}"
+    return f"The model found nothing here. {by_hand}"
 
 
-def show_green(desk: Desk) -> None:
+def show_green(editor: Editor) -> None:
     """Offer to accept every green box at once, and say how far green can be trusted."""
-    if not desk.cells:
+    if not editor.predictions.cells:
         return
-    n = sum(not each.flagged and each.review_status == "open" for each in desk.present)
-    st.button(
+    n = sum(not each.flagged and each.review_status == "open" for each in editor.boxes)
+    _button(
         f"Accept {n} green box{'es' * (n != 1)} (A)",
-        key="green",
-        icon=":material/done_all:",
-        on_click=act,
-        args=("green",),
+        "keep_green",
+        icon="done_all",
         disabled=not n,
         help="About one in twenty of them, drawn at random, comes back for a look.",
     )
-    if desk.green[1]:
-        st.caption(literal(green_words(*desk.green)))
+    if editor.predictions.spot_checks[1]:
+        st.caption(literal(green_words(*editor.predictions.spot_checks)))
 
 
-def show_status(desk: Desk) -> None:
+def show_status(editor: Editor) -> None:
     """Say how many boxes there are, what happened last, and that nothing of them can be lost."""
-    n, changed = len(desk.present), sum(each.touched for each in desk.present)
-    kept = " · stored, not saved yet" if desk.history.past else ""
-    hidden = n - len(desk.drawn_now) if not desk.walking else 0
+    n, changed = len(editor.boxes), sum(each.touched for each in editor.boxes)
+    kept = " · stored, not saved yet" if editor.history.past else ""
+    hidden = n - len(editor.visible) if not editor.cell_review.is_open else 0
     filtered = f" · {hidden} not shown" if hidden else ""
-    saved = f"  \n:green[✓ {st.session_state['saved']}]" if "saved" in st.session_state else ""
+    saved = f"  \n:green[✓ {session.saved}]" if session.saved else ""
     with st.container(key="status"):
-        if desk.notice:
-            st.markdown(f":blue[{desk.notice}]")
-        if desk.place is not None and desk.selected is None:
+        if editor.notice:
+            st.markdown(f":blue[{editor.notice}]")
+        if editor.place is not None and editor.selected is None:
             st.markdown(":blue[In the ring the model sees a cell that has no box of its own.]")
         st.caption(f"{n} cell{'s' * (n != 1)}, {changed} changed{filtered}{kept}{saved}")
 
 
-def choose_class(desk: Desk, key: str) -> None:
+def choose_class(editor: Editor, key: str) -> None:
     """Give the box that the expert means the class chosen in a list."""
-    desk.relabel(st.session_state[key])
+    edits.relabel(editor, st.session_state[key])
 
 
-def choose_red(desk: Desk, key: str) -> None:
+def choose_red(editor: Editor, key: str) -> None:
     """Point at the cell whose row was clicked."""
     cells = st.session_state[key]["selection"]["cells"]
     if cells:
-        desk.select(desk.red_shapes()[cells[0][0]].id, centre=True)
+        editor.select(editor.red_cells[cells[0][0]].id, centre=True)

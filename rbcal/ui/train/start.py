@@ -79,9 +79,7 @@ def show_form(project: Project, counts: Counts) -> JobRequest | None:
     return None
 
 
-def _ask_for_training(
-    columns: Sequence[Any], counts: Counts, *, has_model: bool
-) -> TrainConfig:
+def _ask_for_training(columns: Sequence[Any], counts: Counts, *, has_model: bool) -> TrainConfig:
     backbone = columns[0].selectbox(
         "Backbone",
         BACKBONES,

@@ -1,4 +1,4 @@
-// Holds a picture, decoded, for whoever shows it on this page: the walk now, the next image in a moment.
+// Holds a picture, decoded, for whoever shows it on this page: the cell review now, the next image in a moment.
 
 const held = (globalThis.rbcalPictures ??= new Map());
 const holding = new WeakMap();   // by the place on the page: which picture it holds

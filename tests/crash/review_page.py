@@ -1,4 +1,4 @@
-"""A program that edits on the app's own Review page: ``python -m tests.crash.desk FILE SEED``."""
+"""A program that edits on the app's own Review page: ``python -m tests.crash.review_page FILE SEED``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from rbcal.review import history as shapes
+from rbcal.review.history import History
 from rbcal.store.project import Project
+from rbcal.ui.review.acts import do
 from tests.crash.editor import plain
 from tests.crash.kill import ROOT, say, say_ready
 
 
-def fingerprint(history: shapes.History) -> str:
+def fingerprint(history: History) -> str:
     """Return what tells one history of edits, undo and redo from another."""
     return hashlib.sha256(repr(history).encode()).hexdigest()
 
@@ -30,33 +31,32 @@ def open_image(at: AppTest, image_id: int) -> None:
 
 def act(at: AppTest, rng: random.Random) -> None:
     """Do one thing that a key stands for, and acknowledge it if the log got an act."""
-    desk = at.session_state["desk"]
-    before = desk.version
+    editor = at.session_state["editor"]
+    before = editor.log.version
     if rng.random() < 0.04:
-        image_id, boxes = desk.image.id, desk._boxes(desk.present)
+        image_id, boxes = editor.image.id, editor.log.states(editor.boxes)
         at.button(key="save").click().run()
         assert not at.exception, at.exception
         assert "review_error" not in at.session_state, at.session_state["review_error"]
         say({"image": image_id, "kind": "save", "labels": sorted(state.label for state in boxes.values())})
         open_image(at, image_id)
         return
-    if desk.present:
-        desk.select(rng.choice(desk.present).id)
-    what, value = rng.choice(
-        [("label", 0), ("label", 1), ("label", 2), ("remove", None), ("undo", None), ("redo", None)]
-        + [("insert", [rng.uniform(5, 150), rng.uniform(5, 110)])] * 2
-        + [("nudge", [1, 0, 1, 0])]
+    if editor.boxes:
+        editor.select(rng.choice(editor.boxes).id)
+    action, *arguments = rng.choice(
+        [("relabel", 0), ("relabel", 1), ("relabel", 2), ("remove",), ("undo",), ("redo",)]
+        + [("insert", rng.uniform(5, 150), rng.uniform(5, 110))] * 2
+        + [("nudge", 1, 0, 1, 0)]
     )
-    desk.view.drawing = False
-    desk.do(what, value)
-    desk.serial = (
-        -1
-    )  # done beside the app, so its canvas still shows, and would report, the drawing of before
-    if desk.version != before:
-        boxes = plain(desk._boxes(desk.present))
+    editor.view.drawing = False
+    do(editor, action, *arguments)
+    # Done beside the app, so its canvas still shows, and would report, the drawing of before.
+    editor.canvas.serial = -1
+    if editor.log.version != before:
+        boxes = plain(editor.log.states(editor.boxes))
         say(
-            {"image": desk.image.id, "version": desk.version, "boxes": boxes}
-            | {"history": fingerprint(desk.history), "flagged": sorted(desk.flagged)}
+            {"image": editor.image.id, "version": editor.log.version, "boxes": boxes}
+            | {"history": fingerprint(editor.history), "flagged": sorted(editor.predictions.flagged)}
         )
 
 

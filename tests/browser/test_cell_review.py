@@ -1,4 +1,4 @@
-"""The cell walk in a browser: every act on a large image is in the project file, box by box."""
+"""The cell review in a browser: every act on a large image is in the project file, box by box."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from rbcal.review.cell_review import is_spot_check
+from rbcal.review.spot_checks import is_spot_check
 from rbcal.store.project import Project
-from tests.browser.driver import Canvas, Walk, eventually, plant
-from tests.browser.test_review import drafted, found, reviewed
+from tests.browser.driver import Canvas, CellReview, eventually, plant
+from tests.browser.test_review import detected_cells, drafted, reviewed
 
 Open = Callable[..., Canvas]
 
 
-def hows(path: Path, image_id: int) -> list[str]:
+def statuses(path: Path, image_id: int) -> list[str]:
     return [row["review_status"] for row in drafted(path, image_id)]
 
 
 @pytest.mark.parametrize(("width", "height", "n_cells"), [(1000, 750, 130), (2000, 1500, 420)])
-def test_every_act_of_the_walk_is_stored_box_by_box(
+def test_every_act_of_the_cell_review_is_stored_box_by_box(
     projects: Path, page: Page, open_review: Open, width: int, height: int, n_cells: int
 ):
-    path = projects / f"walk{width}.rbcal"
+    path = projects / f"cells{width}.rbcal"
     image_id, *_ = plant(path, 2, width=width, height=height, n_cells=n_cells)
-    cells = found(path, image_id)
+    cells = detected_cells(path, image_id)
     assert len(cells) > (100 if width == 1000 else 300)
     canvas = open_review(path.stem, width).ready()
-    walk = Walk(page)
+    by_cell = CellReview(page)
     page.keyboard.press("w")
-    walk.ready()
-    first = walk.cell
-    walk.press("Enter")
-    relabelled = walk.cell
+    by_cell.ready()
+    first = by_cell.cell
+    by_cell.press("Enter")
+    relabelled = by_cell.cell
     new_label = (cells[relabelled].label + 1) % 3
-    walk.press(str(new_label + 1))
-    deleted = walk.cell
-    walk.press("Delete")
-    resized = walk.cell
-    wider, higher = walk.drag_corner(9, -7)
-    walk.press("Enter")
-    confirmed = walk.cell
-    walk.press(str(cells[confirmed].label + 1))  # the class that it has: the model was right
-    walk.press("Enter", "Enter", "Enter")  # faster than the server: none is lost
-    eventually(lambda: hows(path, image_id).count("kept") == 5, "five are kept")
-    mistake = walk.cell
-    walk.press("Delete", "u")
-    assert walk.cell == mistake
-    walk.press("ArrowLeft")
-    assert walk.cell != mistake
-    walk.press("ArrowRight", "w")
+    by_cell.press(str(new_label + 1))
+    deleted = by_cell.cell
+    by_cell.press("Delete")
+    resized = by_cell.cell
+    wider, higher = by_cell.drag_corner(9, -7)
+    by_cell.press("Enter")
+    confirmed = by_cell.cell
+    by_cell.press(str(cells[confirmed].label + 1))  # the class that it has: the model was right
+    by_cell.press("Enter", "Enter", "Enter")  # faster than the server: none is lost
+    eventually(lambda: statuses(path, image_id).count("kept") == 5, "five are kept")
+    mistake = by_cell.cell
+    by_cell.press("Delete", "u")
+    assert by_cell.cell == mistake
+    by_cell.press("ArrowLeft")
+    assert by_cell.cell != mistake
+    by_cell.press("ArrowRight", "w")
     canvas.ready()
     page.keyboard.press("Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
@@ -75,41 +75,41 @@ def test_every_act_of_the_walk_is_stored_box_by_box(
     assert sum(each == "kept" for each in review.review_status) == 5
 
 
-def test_the_end_of_the_walk_is_the_whole_image_and_one_enter_too_many_does_not_save(
+def test_the_end_of_the_cell_review_is_the_whole_image_and_one_enter_too_many_does_not_save(
     projects: Path, page: Page, open_review: Open
 ):
     path = projects / "end.rbcal"
     image_id, *_ = plant(path, 2, n_cells=20)
-    n_red = sum(cell.u_c <= 0.8 or cell.u_d <= 0.9 for cell in found(path, image_id))
+    n_red = sum(cell.u_c <= 0.8 or cell.u_d <= 0.9 for cell in detected_cells(path, image_id))
     canvas = open_review("end").ready()
     page.keyboard.press("w")
-    walk = Walk(page).ready()
-    walk.press(*["Enter"] * n_red, "Enter")
+    by_cell = CellReview(page).ready()
+    by_cell.press(*["Enter"] * n_red, "Enter")
     canvas.ready()
     expect(page.get_by_text("Every cell of the walk is done")).to_be_visible()
     assert reviewed(path, image_id) is None
-    assert hows(path, image_id).count("kept") == n_red
+    assert statuses(path, image_id).count("kept") == n_red
     page.wait_for_timeout(1600)  # long enough to have looked
     page.keyboard.press("Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
-    walk.ready()  # the next image opens as this one did
+    by_cell.ready()  # the next image opens as this one did
 
 
 def test_green_boxes_are_accepted_at_once_and_a_few_come_back(projects: Path, page: Page, open_review: Open):
     path = projects / "green.rbcal"
     image_id, *_ = plant(path, 2, width=1000, height=750, n_cells=130)
-    cells = found(path, image_id)
+    cells = detected_cells(path, image_id)
     green = [cell.detection_id for cell in cells if cell.u_c > 0.8 and cell.u_d > 0.9]
     spots = [detection for detection in green if is_spot_check(1, detection)]
     assert len(spots) >= 2
     canvas = open_review("green", 1000).ready()
     page.keyboard.press("a")
-    walk = Walk(page).ready()
+    by_cell = CellReview(page).ready()
     expect(page.get_by_text(f"{len(green)} green boxes accepted")).to_be_visible()
     expect(page.get_by_text("Spot check")).to_be_visible()
-    assert cells[walk.cell].detection_id == spots[0]
-    wrong = (cells[walk.cell].label + 1) % 3
-    walk.press(str(wrong + 1), *["Enter"] * (len(spots) - 1), "w")
+    assert cells[by_cell.cell].detection_id == spots[0]
+    wrong = (cells[by_cell.cell].label + 1) % 3
+    by_cell.press(str(wrong + 1), *["Enter"] * (len(spots) - 1), "w")
     canvas.ready()
     page.keyboard.press("Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
@@ -123,17 +123,17 @@ def test_green_boxes_are_accepted_at_once_and_a_few_come_back(projects: Path, pa
     expect(page.get_by_text(f"1 of {len(spots)} spot checks of green boxes wrong")).to_be_visible()
 
 
-def test_the_walk_shows_the_passes_the_classes_and_the_scores_of_a_cell(
+def test_the_cell_review_shows_the_passes_the_classes_and_the_scores_of_a_cell(
     projects: Path, page: Page, open_review: Open
 ):
     path = projects / "shown.rbcal"
     image_id, *_ = plant(path, 1)
     open_review("shown").ready()
     page.keyboard.press("w")
-    walk = Walk(page).ready()
-    cell = found(path, image_id)[walk.cell]
+    by_cell = CellReview(page).ready()
+    cell = detected_cells(path, image_id)[by_cell.cell]
     expect(page.locator(".crop .pass")).to_have_count(0)
-    walk.press("p")
+    by_cell.press("p")
     expect(page.locator(".crop .pass")).to_have_count(3)
     pressed = page.locator(".classes button[aria-pressed=true]")
     expect(pressed).to_have_attribute("title", ("disc", "slit", "spiky")[cell.label])
@@ -149,19 +149,19 @@ def test_the_walk_shows_the_passes_the_classes_and_the_scores_of_a_cell(
     page.keyboard.up("h")
     expect(page.locator(".crop .cell")).to_be_visible()
     page.locator(".classes button").nth((cell.label + 1) % 3).click()
-    eventually(lambda: "changed" in hows(path, image_id), "a click on a class counts, too")
+    eventually(lambda: "changed" in statuses(path, image_id), "a click on a class counts, too")
 
 
-def test_look_alikes_are_kept_side_by_side_and_the_odd_ones_mended(
+def test_similar_cells_are_kept_side_by_side_and_the_odd_ones_mended(
     projects: Path, page: Page, open_review: Open
 ):
     path = projects / "tiles.rbcal"
     image_id, *_ = plant(path, 1, width=1000, height=750, n_cells=130)
-    cells = found(path, image_id)
+    cells = detected_cells(path, image_id)
     open_review("tiles", 1000).ready()
     page.keyboard.press("w")
-    walk = Walk(page).ready()
-    walk.press("g")
+    by_cell = CellReview(page).ready()
+    by_cell.press("g")
     tiles = page.locator(".tile")
     expect(tiles).to_have_count(12)
     first = [int(tile.get_attribute("data-id")) for tile in tiles.all()]
@@ -169,21 +169,21 @@ def test_look_alikes_are_kept_side_by_side_and_the_odd_ones_mended(
     wrong, no_cell = first[2], first[5]
     label = (cells[wrong].label + 1) % 3
     tiles.nth(2).click()
-    walk.press(str(label + 1))
+    by_cell.press(str(label + 1))
     expect(tiles.nth(2)).to_have_attribute("data-done", "true")
-    walk.press("ArrowRight", "ArrowDown", "ArrowRight")  # keys alone do, too: from nowhere, the first
+    by_cell.press("ArrowRight", "ArrowDown", "ArrowRight")  # keys alone do, too: from nowhere, the first
     expect(page.locator(".tile[aria-pressed=true]")).to_have_attribute("data-id", str(no_cell))
-    walk.press("Delete")
+    by_cell.press("Delete")
     expect(tiles).to_have_count(11)
-    walk.press("Enter")
+    by_cell.press("Enter")
     kept = set(first) - {wrong, no_cell}
     review_status = {row["id"]: row["review_status"] for row in drafted(path, image_id)}
     assert {number for number, each in review_status.items() if each == "kept"} == kept
     assert review_status[wrong] == "changed"
     assert no_cell not in review_status
     assert not set(first) & {int(tile.get_attribute("data-id")) for tile in tiles.all()}
-    walk.press("u")  # one undo takes the whole sheet back
+    by_cell.press("u")  # one undo takes the whole batch back
     assert [row["review_status"] for row in drafted(path, image_id)].count("kept") == 0
-    walk.press("g")
+    by_cell.press("g")
     expect(tiles).to_have_count(0)
     expect(page.locator(".crop")).to_be_visible()

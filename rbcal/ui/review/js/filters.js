@@ -12,24 +12,24 @@ function makeFilter() {
   return svg;
 }
 
-function setFilter(svg, element, look) {
+function setFilter(svg, element, filters) {
   if (!element) return;
-  const text = JSON.stringify(look ?? {});
-  if (svg.dataset.look !== text) {
-    svg.dataset.look = text;
-    const { brightness = 0, contrast = 1, gamma = 1, channel, invert } = look ?? {};
+  const text = JSON.stringify(filters ?? {});
+  if (svg.dataset.filters !== text) {
+    svg.dataset.filters = text;
+    const { brightness = 0, contrast = 1, gamma = 1, channel, invert } = filters ?? {};
     const matrix = CHANNELS[channel];
     const steps = [];
     if (matrix) steps.push(`<feColorMatrix type="matrix" values="${matrix} ${matrix} ${matrix} 0 0 0 1 0"/>`);
     if (invert) steps.push(transfer('type="linear" slope="-1" intercept="1"'));
     if (gamma !== 1) steps.push(transfer(`type="gamma" exponent="${1 / gamma}"`));
     if (contrast !== 1 || brightness) steps.push(transfer(`type="linear" slope="${contrast}" intercept="${brightness + (1 - contrast) / 2}"`));
-    svg.innerHTML = `<filter id="rbcal-look" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB">${steps.join('')}</filter>`;
+    svg.innerHTML = `<filter id="rbcal-filter" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB">${steps.join('')}</filter>`;
     svg.dataset.on = steps.length > 0;
   }
-  element.style.filter = svg.dataset.on === 'true' ? 'url(#rbcal-look)' : '';
+  element.style.filter = svg.dataset.on === 'true' ? 'url(#rbcal-filter)' : '';
 }
 
-function transfer(how) {
-  return `<feComponentTransfer>${['R', 'G', 'B'].map((each) => `<feFunc${each} ${how}/>`).join('')}</feComponentTransfer>`;
+function transfer(attributes) {
+  return `<feComponentTransfer>${['R', 'G', 'B'].map((each) => `<feFunc${each} ${attributes}/>`).join('')}</feComponentTransfer>`;
 }

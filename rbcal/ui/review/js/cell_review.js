@@ -1,14 +1,14 @@
-// The cell walk: one cell at 300 % with its surroundings, what the model thinks of it, and its classes to choose from.
+// The cell review: one cell at 300 % with its surroundings, what the model thinks of it, and its classes to choose from.
 //
 // Python says which cell; this draws it. The picture is the one that the page holds for us, so that a step costs only
 // a few numbers.
 
-const WALK_ZOOM = 3;        // screen pixels per image pixel
+const CELL_ZOOM = 3;        // screen pixels per image pixel
 const HANDLE_PX = 10, ASIDE_PX = 268, LEAST_CROP = 200;
 
-const WALK_STYLE = `
-  .walk { display: flex; gap: 12px; font-family: var(--st-font, sans-serif); color: var(--st-text-color); }
-  .walk[hidden] { display: none; }
+const CELL_REVIEW_STYLE = `
+  .cell-review { display: flex; gap: 12px; font-family: var(--st-font, sans-serif); color: var(--st-text-color); }
+  .cell-review[hidden] { display: none; }
   .crop { flex: none; background: #8883; border-radius: 4px; touch-action: none; user-select: none; outline: none; }
   .crop rect { fill: none; vector-effect: non-scaling-stroke; pointer-events: none; }
   .crop .other { stroke-width: 1px; opacity: .75; }
@@ -58,18 +58,18 @@ function place(rect, [x1, y1, x2, y2]) {
   for (const [key, value] of Object.entries({ x: x1, y: y1, width: Math.max(0, x2 - x1), height: Math.max(0, y2 - y1) })) rect.setAttribute(key, value);
 }
 
-class Walk {
+class CellReview {
   constructor(stage) {
     this.stage = stage;
-    this.zoom = WALK_ZOOM;      // survives the next image
+    this.zoom = CELL_ZOOM;      // survives the next image
     this.data = null;
   }
 
   build(parent) {
     const style = document.createElement('style');
-    style.textContent = WALK_STYLE;
+    style.textContent = CELL_REVIEW_STYLE;
     this.element = document.createElement('div');
-    this.element.className = 'walk';
+    this.element.className = 'cell-review';
     this.element.innerHTML = '<aside><div class="head"></div><div class="classes" role="group" aria-label="Class of the cell"></div><div class="scores"></div></aside>';
     this.map = make('svg', { class: 'map' }, this.element.querySelector('aside'));
     make('image', {}, this.map);
@@ -88,24 +88,24 @@ class Walk {
     this.crop.addEventListener('wheel', (e) => this.wheel(e), { passive: false });
     this.element.querySelector('.classes').addEventListener('click', (e) => {
       const row = e.target.closest('button');
-      if (row) this.stage.say('label', Number(row.dataset.label));
+      if (row) this.stage.messages.deal('relabel', Number(row.dataset.label));
     });
     parent.append(style, this.element);
   }
 
   show(data, parent) {
     if (!this.element?.isConnected) this.build(parent);
-    this.element.hidden = data.mode !== 'walk';
-    if (data.mode !== 'walk') return;
-    this.data = data.walk;
+    this.element.hidden = data.mode !== 'cells';
+    if (data.mode !== 'cells') return;
+    this.data = data.review;
     this.drag = null;
     this.showPicture(data.picture);
     this.picture.setAttribute('width', this.data.width);
     this.picture.setAttribute('height', this.data.height);
-    setFilter(this.filter, this.picture, data.look);
-    this.showSheet();
+    setFilter(this.filter, this.picture, data.filters);
+    this.showBatch();
     this.fit(true);
-    if (!this.data.sheet) this.showBoxes();
+    if (!this.data.batch) this.showBoxes();
     this.showClasses();
     this.minimap();
     this.element.dataset.cell = this.data.id;
@@ -115,7 +115,7 @@ class Walk {
   goAhead() {
     const { data } = this.stage;
     if (!this.data.after) return;
-    this.show({ ...data, walk: { ...this.data, ...this.data.after, after: null } });
+    this.show({ ...data, review: { ...this.data, ...this.data.after, after: null } });
   }
 
   // The picture may come a moment after its boxes; until then there is none, and keys wait for it.
@@ -129,7 +129,7 @@ class Walk {
   }
 
   // Now and then: the window may have another size, the picture may have come.
-  look(settled) {
+  refresh(settled) {
     if (!this.held && this.showPicture(this.stage.data.picture)) this.show(this.stage.data);
     this.element.dataset.settled = settled && this.held;
     this.fit();
@@ -164,7 +164,7 @@ class Walk {
   zoomTo(value) {
     this.zoom = Math.min(12, Math.max(0.75, value));
     this.fit(true);
-    if (!this.data.sheet) this.showBoxes();
+    if (!this.data.batch) this.showBoxes();
   }
 
   wheel(event) {
@@ -225,12 +225,12 @@ class Walk {
   }
 
   down(event) {
-    if (event.button !== 0 || performance.now() < this.stage.awaitedUntil) return;
-    const found = this.handles.find(([handle]) => handle === event.target);
-    if (!found && event.target !== this.own[2]) return;
-    const [, across, down] = found ?? [null, 0, 0];
+    if (event.button !== 0 || this.stage.messages.awaiting) return;
+    const grabbed = this.handles.find(([handle]) => handle === event.target);
+    if (!grabbed && event.target !== this.own[2]) return;
+    const [, across, down] = grabbed ?? [null, 0, 0];
     // Which sides move: left, top, right, bottom.
-    const sides = found ? [across < 0, down < 0, across > 0, down > 0] : [true, true, true, true];
+    const sides = grabbed ? [across < 0, down < 0, across > 0, down > 0] : [true, true, true, true];
     this.drag = { sides, from: this.point(event), box: this.now };
     this.crop.setPointerCapture(event.pointerId);
   }
@@ -247,19 +247,19 @@ class Walk {
   up() {
     const drag = this.drag;
     this.drag = null;
-    if (drag && Math.max(...this.now.map((each, side) => Math.abs(each - drag.box[side]))) * this.scale > 1) this.stage.ask('box', this.now);
+    if (drag && Math.max(...this.now.map((each, side) => Math.abs(each - drag.box[side]))) * this.scale > 1) this.stage.messages.ask('move', this.now);
   }
 
   hide(hidden) { this.crop?.classList.toggle('bare', hidden); }
 
   // ---- several cells side by side --------------------------------------------------------------
 
-  showSheet() {
-    const { sheet, id, width, height } = this.data;
-    this.crop.style.display = sheet ? 'none' : '';
-    this.grid.style.display = sheet ? '' : 'none';
-    if (!sheet) return void this.grid.replaceChildren();
-    this.grid.replaceChildren(...sheet.map((cell) => {
+  showBatch() {
+    const { batch, id } = this.data;
+    this.crop.style.display = batch ? 'none' : '';
+    this.grid.style.display = batch ? '' : 'none';
+    if (!batch) return void this.grid.replaceChildren();
+    this.grid.replaceChildren(...batch.map((cell) => {
       const tile = document.createElement('button');
       tile.className = 'tile';
       tile.dataset.id = cell.id;
@@ -273,18 +273,19 @@ class Walk {
       const { name: text, p } = cell.classes.find((each) => each.label === cell.label);
       name.textContent = p === null ? text : `${text} ${Math.round(100 * p)}%`;
       tile.append(view, name);
-      tile.addEventListener('click', () => this.stage.ask('choose', cell.id));
+      tile.addEventListener('click', () => this.stage.messages.ask('choose', cell.id));
       return tile;
     }));
   }
 
-  // An arrow key: the tile beside, above or below.
-  choose([right, down]) {
-    const { sheet, id } = this.data;
+  // An arrow key: the cell before or after; of a batch the tile beside, above or below.
+  step([right, down]) {
+    const { batch, id } = this.data, { messages } = this.stage;
+    if (!batch) return right ? messages.ask('step', right) : true;
     const columns = getComputedStyle(this.grid).gridTemplateColumns.split(' ').length;
-    const now = sheet.findIndex((cell) => cell.id === id);
+    const now = batch.findIndex((cell) => cell.id === id);
     const next = now < 0 ? 0 : now + right + columns * down;
-    return sheet[next] ? this.stage.ask('choose', sheet[next].id) : true;
+    return batch[next] ? messages.ask('choose', batch[next].id) : true;
   }
 
   // ---- what the model thinks -------------------------------------------------------------------
@@ -306,7 +307,7 @@ class Walk {
       row.title = name;
       row.querySelector('kbd').textContent = key.toUpperCase();
       row.querySelector('.name').textContent = name;
-      if (label < 0) p = null;   // a sheet, of which no cell is chosen
+      if (label < 0) p = null;   // a batch, of which no cell is chosen
       row.querySelector('.share').textContent = p === null ? '' : p < 0.005 ? '·' : `${Math.round(100 * p)}%`;
       row.querySelector('.bar').style.width = `${100 * (p ?? 0)}%`;
     });

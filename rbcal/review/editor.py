@@ -1,0 +1,175 @@
+"""The open image: its boxes with undo, which of them is selected, and what the canvas shows.
+
+What can be done to it is in edits.py and navigation.py. None of them knows Streamlit: rbcal/ui/review/acts.py
+has the way of an act from the browser to them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from rbcal.errors import ConflictError
+from rbcal.review.boxes import Box, EditedBox, EditedBoxes
+from rbcal.review.canvas_drawing import Drawing, Pen
+from rbcal.review.canvas_state import CanvasState
+from rbcal.review.cell_review import CellReview
+from rbcal.review.edit_log import EditLog
+from rbcal.review.history import History
+from rbcal.review.predictions import CellPredictions
+from rbcal.review.shortcuts import class_keys
+from rbcal.review.view import View
+from rbcal.store.classes import CellClass
+from rbcal.store.images import Image
+from rbcal.store.log import Kind
+from rbcal.wording import short_names
+
+
+class Picture(NamedTuple):
+    """The copy of an image for the browser, and the checksum of the image's own bytes."""
+
+    sha256: str
+    content: bytes
+
+
+@dataclass
+class Editor:
+    """An image under review."""
+
+    image: Image
+    picture: Picture
+    classes: tuple[CellClass, ...]
+    view: View
+    log: EditLog
+    history: History
+    canvas: CanvasState
+    cell_review: CellReview
+    selected: int | None = None  # id of a box
+    visited: set[int] = field(default_factory=set)  # ids of boxes that were selected
+    centre: bool = False  # bring the selected box into sight
+    place: Box | None = None  # where to look while no box is selected
+    notice: str = ""  # what just happened, where the boxes do not show it
+
+    def __post_init__(self) -> None:
+        self.opened_with = frozenset(each.id for each in self.boxes)
+        self.redraw()
+
+    @property
+    def predictions(self) -> CellPredictions:
+        """What the model says of the cells."""
+        return self.log.predictions
+
+    @property
+    def boxes(self) -> EditedBoxes:
+        """The boxes as they are now."""
+        return self.history.present
+
+    @property
+    def chosen(self) -> EditedBox | None:
+        """The selected box as it is now."""
+        return self.history.find(self.selected)
+
+    @property
+    def visible(self) -> list[EditedBox]:
+        """The boxes that the canvas shows, as they are now."""
+        return self.canvas.visible(self.boxes)
+
+    @property
+    def red_cells(self) -> list[EditedBox]:
+        """The boxes in the order of the list of red cells, those deleted left out."""
+        return self.cell_review.red_cells(self.boxes)
+
+    @property
+    def cells(self) -> list[EditedBox]:
+        """The cells of the cell review as they are now."""
+        return self.cell_review.cells(self.boxes)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the canvas shows what it should; in the cell review there is none to wait for."""
+        return self.cell_review.is_open or self.canvas.loaded
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of all classes."""
+        return [each.name for each in self.classes]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key of each class."""
+        return class_keys(self.classes)
+
+    @cached_property
+    def choices(self) -> list[int]:
+        """The classes that a cell can be given."""
+        return [each.label for each in self.classes if each.merged_into is None]
+
+    def change(
+        self, history: History, *, redraw: bool = True, kind: Kind = "edit", review_id: int | None = None
+    ) -> None:
+        """Make a change; the log has it when this returns.
+
+        Raises
+        ------
+        ConflictError
+            When somebody else changed this image; then the change is shown, and not logged until the expert
+            has chosen.
+        """
+        if history is self.history:
+            return
+        try:
+            self.log.record(kind, history.present, review_id)
+        except ConflictError:
+            self._show(history, redraw=redraw)
+            raise
+        self._show(history, redraw=redraw)
+
+    def _show(self, history: History, *, redraw: bool) -> None:
+        self.history = history
+        if self.chosen is None:
+            self.selected = None
+        if redraw:
+            self.redraw()
+
+    def redraw(self) -> None:
+        """Put the boxes on the canvas anew. In the cell review there is no canvas."""
+        if not self.cell_review.is_open:
+            pen = Pen(short_names(self.names), self.view.zoom, self.view.chips)
+            self.canvas.draw(self.boxes, tuple(filter(self.is_shown, self.boxes)), pen)
+
+    def is_shown(self, box: EditedBox) -> bool:
+        match self.view.only:
+            case "all":
+                return True
+            case "flagged":
+                return box.flagged or box.touched
+            case label:
+                return box.label == label or box.id == self.selected
+
+    def take_drawing(self, raw: Drawing) -> None:
+        """Take over what the expert did on the canvas, as it reports it."""
+        reading = self.canvas.read(raw, self.view.label)
+        shown = {each.id for each in self.visible}
+        hidden = [each for each in self.boxes if each.id not in shown]
+        boxes = sorted([*hidden, *reading.boxes], key=lambda each: each.id)
+        self.change(self.history.change(tuple(boxes)), redraw=False)
+        if reading.litter:
+            self.redraw()
+
+    def select(self, box_id: int | None, *, centre: bool = False) -> None:
+        """Point at a box."""
+        self.selected, self.centre, self.place = box_id, centre, None
+        if centre:
+            self.redraw()  # or the canvas would still have another box selected, which Delete would hit
+        if box_id is not None:
+            self.visited.add(box_id)
+
+    def select_at(self, x: float, y: float) -> None:
+        """Point at the box around a point of the canvas."""
+        hit = self.canvas.box_at(self.visible, self.chosen, *self.canvas.to_image(x, y))
+        self.select(None if hit is None else hit.id)
+
+    def save(self) -> None:
+        """Store the boxes as annotations; returns only when they are on disk."""
+        self.log.save(self.boxes, self.cell_review.spots)

@@ -1,0 +1,63 @@
+"""What the serving model says of the cells of one image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rbcal.review.boxes import EditedBox, EditedBoxes
+from rbcal.review.canvas_drawing import Frame
+from rbcal.review.explanations import Verdict, most_uncertain_first, verdicts
+from rbcal.review.spot_checks import is_spot_check
+from rbcal.store.project import Project
+from rbcal.store.rankings import Cell, StoredRanking
+
+
+@dataclass(frozen=True)
+class CellPredictions:
+    """The cells that a ranking has of an image, by detection, and why some of them are red."""
+
+    ranking: StoredRanking | None = None
+    cells: Mapping[int, Cell] = field(default_factory=dict)
+    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
+    spot_checks: tuple[int, int] = (0, 0)  # wrong, checked: the model's green boxes so far
+
+    @classmethod
+    def read(cls, project: Project, ranking: StoredRanking | None, image_id: int) -> CellPredictions:
+        """Return what a ranking has of an image; nothing where there is no ranking."""
+        if ranking is None:
+            return cls()
+        cells = project.rankings.cells(ranking.id, image_id)
+        names, rare = project.classes.names(), project.classes.rare_labels()
+        return cls(
+            ranking,
+            {cell.detection_id: cell for cell in cells},
+            {each.detection_id: each for each in verdicts(cells, names, rare, ranking.config)},
+            project.reviews.spot_checks(ranking.model_id),
+        )
+
+    @property
+    def flagged(self) -> set[int]:
+        """The detections that are red while nobody has dealt with them."""
+        return {key for key, verdict in self.verdicts.items() if verdict.flagged}
+
+    @property
+    def red(self) -> list[int]:
+        """The same, the most uncertain first."""
+        cells = list(self.cells.values())
+        return [cells[k].detection_id for k in most_uncertain_first(cells, list(self.verdicts.values()))]
+
+    @property
+    def spots(self) -> list[int]:
+        """The green detections that are drawn for a check."""
+        ranking = self.ranking
+        green = [key for key, verdict in self.verdicts.items() if not verdict.flagged]
+        return [] if ranking is None else [key for key in green if is_spot_check(ranking.id, key)]
+
+    def boxes(self, frame: Frame) -> EditedBoxes:
+        """Return the boxes of the model, as an image opens with them."""
+        flagged = self.flagged
+        return tuple(
+            EditedBox(number, frame.clip(tuple(cell.box.tolist())), cell.label, key, key in flagged)
+            for number, (key, cell) in enumerate(self.cells.items())
+        )

@@ -1,0 +1,22 @@
+"""How the expert likes to see images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class View:
+    """How the expert likes to see images; outlives the image."""
+
+    zoom: float = 0.75  # what a window of 1280 x 720 comes to
+    chips: str = "all"
+    only: str | int = "all"  # boxes that are shown: "all", "flagged", or those of a class
+    filters: dict[str, Any] = field(default_factory=dict)  # brightness, contrast, gamma, channel, invert
+    passes: bool = False  # whether the cell review shows the boxes of the passes
+    cell_review: bool = False  # whether an image opens with its cell review
+    batches: bool = False  # whether the cell review shows several cells side by side
+    queue_label: int | None = None  # the class that the queue is filtered by
+    drawing: bool = False
+    label: int = 0  # of new boxes

@@ -1,0 +1,65 @@
+"""The bar above the image: which one this is, why it comes now, and the ways to leave it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rbcal.review.editor import Editor
+from rbcal.review.explanations import brief, why
+from rbcal.review.shortcuts import printed
+from rbcal.store.project import Project
+from rbcal.ui.review.acts import act
+from rbcal.ui.review.queue import Queue, queue_label, save, skip
+from rbcal.wording import literal
+
+
+def show_bar(project: Project, editor: Editor, order: Queue) -> None:
+    """Show which image this is, why it comes now, and the ways to leave it."""
+    ids, this = [image_id for image_id, _ in order], (editor.image.id,)
+    with st.container(horizontal=True, vertical_alignment="center", key="bar", gap="small"):
+        st.markdown(
+            f"**{literal(editor.image.name)}** · {place_words(editor, ids)}  \n"
+            f":small[{why_words(project, editor, ids)}]",
+            width="stretch",
+        )
+        key = printed("skip", "everywhere")
+        st.button("Skip", key="skip", on_click=act, args=(skip, *this), shortcut=key, help=f"Later ({key})")
+        st.button(
+            "Save & next",
+            key="save",
+            type="primary",
+            on_click=act,
+            args=(save, *this),
+            shortcut=printed("save", "image"),
+        )
+
+
+def place_words(editor: Editor, ids: list[int]) -> str:
+    """Say where in the queue the image is, and what the queue is filtered by."""
+    if editor.image.revision:
+        return f"reviewed {editor.image.revision} time{'s' * (editor.image.revision > 1)} before"
+    label = queue_label(editor.view, len(editor.names))
+    only = "" if label is None else f" that may show {literal(editor.names[label])}"
+    if editor.image.id not in ids:
+        return f"not among the {len(ids)} images{only}"
+    return f"{ids.index(editor.image.id) + 1} of {len(ids)}{only}"
+
+
+def why_words(project: Project, editor: Editor, ids: list[int]) -> str:
+    """Say why the image comes now, who ranked it, and when that is stale."""
+    if editor.image.id not in ids:
+        measured = "A test image: no model learns from it; all that follow are measured with these boxes. "
+        test = measured if editor.image.split == "test" else ""
+        return test + "Saving stores a new version; the earlier ones stay." if editor.image.revision else test
+    [entry] = project.queue.entries([editor.image.id])
+    if entry.score is None or editor.predictions.ranking is None:
+        return "not scored yet"
+    strategy = editor.predictions.ranking.strategy
+    words = why(strategy, entry, editor.names)
+    if strategy.startswith("relevance"):
+        words = f"{brief(strategy, entry.score)}: {words}"
+    words = literal(words)
+    words += f" · ranked by model {editor.predictions.ranking.model_id}, {literal(strategy)}"
+    if editor.predictions.ranking.stale:
+        words += " · :orange[another model serves by now: rank the pool again on the Train page]"
+    return words

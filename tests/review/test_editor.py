@@ -1,0 +1,81 @@
+"""The open image without a page: what an edit does to its boxes, and where the expert is then."""
+
+from __future__ import annotations
+
+import pytest
+
+from rbcal.review import edits, navigation
+from rbcal.review.editor import Editor, Picture
+from rbcal.review.opening import open_editor
+from rbcal.review.view import View
+from rbcal.store.project import Project
+from tests.browser.driver import plant
+
+
+@pytest.fixture
+def project(tmp_path):
+    path = tmp_path / "pool.rbcal"
+    plant(path, 1, width=160, height=120, n_cells=12)
+    with Project.open(path) as project:
+        yield project
+
+
+@pytest.fixture
+def editor(project) -> Editor:
+    """The ranked image, open."""
+    return opened(project, project.queue.order()[0][0])
+
+
+def opened(project, image_id):
+    return open_editor(project, image_id, View(), Picture("", b""), lambda: True)
+
+
+def test_a_class_key_while_drawing_touches_no_box_of_before(project):
+    [seed] = project.images.annotated()
+    editor = opened(project, seed.id)
+    before = editor.boxes
+    navigation.toggle_drawing(editor)
+    edits.relabel(editor, 2)
+    assert editor.boxes == before
+    assert editor.view.label == 2
+    edits.insert(editor, 100, 100)
+    edits.relabel(editor, 1)
+    assert [each.label for each in editor.boxes[len(before) :]] == [1]
+
+
+def test_a_box_that_was_changed_and_changed_back_is_kept(project, editor):
+    editor.select(1)
+    label = editor.boxes[1].label
+    edits.relabel(editor, (label + 1) % 3)
+    edits.relabel(editor, label)
+    editor.save()
+    assert project.reviews.current(editor.image.id).review_status[:3] == ("open", "kept", "open")
+
+
+def test_only_a_cell_of_the_batch_can_be_chosen(editor):
+    navigation.toggle_cell_review(editor)
+    navigation.toggle_batches(editor)
+    assert len(editor.cell_review.batch) > 0
+    other = next(each.id for each in editor.boxes if each.id not in editor.cell_review.batch)
+    navigation.choose(editor, other)
+    assert editor.selected is None
+    navigation.choose(editor, editor.cell_review.batch[0])
+    assert editor.selected == editor.cell_review.batch[0]
+
+
+def test_the_undo_of_a_bulk_accept_leaves_no_cell_that_the_cell_review_does_not_have(editor):
+    editor.cell_review.spots = [next(each.detection_id for each in editor.boxes if not each.flagged)]
+    edits.keep_green(editor)
+    assert editor.cell_review.is_open
+    assert [each.id for each in editor.cells].count(editor.selected) == 1
+    edits.undo(editor)
+    assert editor.selected in [each.id for each in editor.cells]
+
+
+def test_a_drawing_of_before_is_not_taken_for_the_one_on_the_canvas(editor):
+    before = editor.canvas.drawing
+    editor.redraw()
+    assert not editor.canvas.accept(before)
+    assert not editor.loaded
+    assert editor.canvas.accept(editor.canvas.drawing)
+    assert editor.loaded
