@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from rbcal.review.explanations import literal, relevance_words
+from rbcal.review.explanations import literal
 from rbcal.review.image_explanations import brief, why
 from rbcal.store.project import Project
 from rbcal.ui.review.component import show_canvas, show_companion
@@ -125,7 +125,7 @@ def why_words(project: Project, desk: Desk, ids: list[int]) -> str:
         return test + "Saving stores a new version; the earlier ones stay." if desk.image.revision else test
     [entry] = project.rankings.entries([desk.image.id])
     if entry.score is None or desk.ranking is None:
-        return literal(relevance_words(entry.score))
+        return literal(why("relevance", entry, desk.names))
     strategy = desk.ranking.strategy
     words = why(strategy, entry, desk.names)
     if strategy.startswith("relevance"):
