@@ -138,7 +138,7 @@ def test_only_the_first_review_of_an_image_tells_what_the_model_was_worth(ranked
     assert len(project.reviews.outcomes()) == 1
 
 
-def test_an_audited_image_is_known_as_one(ranked, monkeypatch):
+def test_an_audited_image_is_marked_as_one(ranked, monkeypatch):
     project, images, ranking_id = ranked
     monkeypatch.setattr(rank, "audited", lambda order, rng: _all_drawn(order))
     rerank(project, "relevance")
@@ -167,7 +167,7 @@ def test_an_older_ranking_asks_to_be_made_again(ranked):
     assert len(project.reviews.outcomes()) == 0
 
 
-def test_an_unranked_pool_and_an_unknown_strategy_are_told(project, ranked):
+def test_an_unknown_strategy_is_refused(project, ranked):
     with pytest.raises(ScoringError, match="no strategy"):
         rerank(ranked[0], "luck")
 
