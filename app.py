@@ -7,6 +7,7 @@ import streamlit as st
 from rbcal.errors import DamagedError, RbcalError
 from rbcal.store.project import SUFFIX, Project, projects_folder
 from rbcal.ui.project.backups import show_backups
+from rbcal.ui.session import session
 
 st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
 # Streamlit's own CSV files hold names as they are, and a spreadsheet takes "=cmd()" for a formula.
@@ -25,12 +26,13 @@ SYNTHETIC = """<style>
 def choose_project() -> Path | None:
     """Return the project that a page, the user or the address bar names, or None."""
     names = sorted(path.stem for path in projects_folder().glob(f"*{SUFFIX}"))
-    chosen = st.session_state.get("project_name")
-    wanted = st.session_state.pop("wanted_project", None) or chosen or st.query_params.get("project")
+    chosen, wanted = session.project_name, session.wanted_project
+    session.wanted_project = None
+    wanted = wanted or chosen or st.query_params.get("project")
     if wanted not in names:
         wanted = names[0] if len(names) == 1 else None
     if wanted != chosen:  # else the choice is the browser's own, and is left to it
-        st.session_state["project_name"] = wanted
+        session.project_name = wanted
     if names:
         none = None if wanted is None else 0  # an index of None would offer to close the project
         st.sidebar.selectbox("Project", names, none, key="project_name", placeholder="Choose a project")
@@ -52,12 +54,12 @@ path: Path | None = None
 try:
     path = choose_project()
     if path is None:
-        st.session_state.pop("project", None)
+        session.project = None
     else:
         with Project.open(path) as project:  # a file that cannot be opened is refused here, before any page
             if project.is_synthetic:
                 st.html(SYNTHETIC)
-        st.session_state["project"] = str(path)
+        session.project = str(path)
     if path is None and page != home:
         st.info("Create or choose a project first.")
         st.page_link(home)

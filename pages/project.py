@@ -13,11 +13,11 @@ from rbcal.ui.project.demo import show_demo
 from rbcal.ui.project.export import show_export
 from rbcal.ui.project.import_images import show_import, show_report
 from rbcal.ui.project.overview import show_counts, show_expert
+from rbcal.ui.session import session
 from rbcal.wording import literal
 
-is_open = "project" in st.session_state
-st.title(literal(Path(st.session_state["project"]).stem) if is_open else "rbcal")
-if not is_open:
+st.title("rbcal" if session.project is None else literal(Path(session.project).stem))
+if session.project is None:
     st.write(
         "Teach a detector to find and subtype red blood cells with the fewest possible clicks. "
         "Create a project to begin."
@@ -26,7 +26,7 @@ if not is_open:
     show_demo()
     st.stop()
 
-with Project.open(Path(st.session_state["project"])) as project:
+with Project.open(Path(session.project)) as project:
     show_counts(project)
     show_report(project.path)
     show_health(project)

@@ -73,14 +73,14 @@ class Merges:
         (..., C' + 1) float32
             C' is C, or more where a target is younger than the model.
         """
-        known = {label: target for label, target in self.targets.items() if label + 1 < probs.shape[-1]}
-        if not known:
+        within = {label: target for label, target in self.targets.items() if label + 1 < probs.shape[-1]}
+        if not within:
             return probs
-        missing = max(max(known.values()) + 2 - probs.shape[-1], 0)
+        missing = max(max(within.values()) + 2 - probs.shape[-1], 0)
         folded = np.pad(probs, [(0, 0)] * (probs.ndim - 1) + [(0, missing)])
-        for label, target in known.items():
+        for label, target in within.items():
             folded[..., target + 1] += folded[..., label + 1]
-        folded[..., [label + 1 for label in known]] = 0
+        folded[..., [label + 1 for label in within]] = 0
         return folded
 
 

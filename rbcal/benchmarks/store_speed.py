@@ -260,13 +260,13 @@ def _compare(folder: Path, large: Path, drawing: _Drawing) -> dict[str, float]:
     with closing(sqlite3.connect(folder / "bare.rbcal", isolation_level=None)) as bare:
         bare.execute("PRAGMA synchronous=FULL")
         theirs = _seconds(lambda: _insert_bare(bare, drawing, numbers))
-    found = {"insert": ours / theirs}
+    ratios = {"insert": ours / theirs}
     with Project.open(large) as project, closing(sqlite3.connect(large)) as bare:
         reviews = [image.review_id for image in project.images.annotated()[: len(numbers)]]
         pool = [image_id for image_id, _ in project.queue.order()[: len(numbers)]]
         ranking = project.rankings.current()
         ranking_id = ranking.id if ranking else 0
-        found["read_annotations"] = _ratio(
+        ratios["read_annotations"] = _ratio(
             reviews,
             lambda review_id: project.reviews.annotations(review_id),
             lambda review_id: bare.execute(
@@ -275,7 +275,7 @@ def _compare(folder: Path, large: Path, drawing: _Drawing) -> dict[str, float]:
                 (review_id,),
             ).fetchall(),
         )
-        found["read_detections"] = _ratio(
+        ratios["read_detections"] = _ratio(
             pool,
             lambda image_id: project.rankings.cells(ranking_id, image_id),
             lambda image_id: bare.execute(
@@ -284,14 +284,14 @@ def _compare(folder: Path, large: Path, drawing: _Drawing) -> dict[str, float]:
                 (ranking_id, image_id),
             ).fetchall(),
         )
-        found["read_pictures"] = _ratio(
+        ratios["read_pictures"] = _ratio(
             pool,
             project.images.content,
             lambda image_id: bare.execute(
                 "SELECT content FROM image_content WHERE image_id = ?", (image_id,)
             ).fetchone(),
         )
-    return found
+    return ratios
 
 
 def _insert(project: Project, drawing: _Drawing, numbers: Iterable[int]) -> None:

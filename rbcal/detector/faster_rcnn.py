@@ -319,8 +319,8 @@ def widen(detector: Detector, n_classes: int) -> Detector:
         torch.manual_seed(0)
         wider = Detector(blueprint)
     state = wider.state_dict()
-    for key, known in detector.state_dict().items():
-        state[key][: len(known)] = known  # the classes are the rows of the last two layers
+    for key, trained in detector.state_dict().items():
+        state[key][: len(trained)] = trained  # the classes are the rows of the last two layers
     wider.load_state_dict(state)
     return settle(wider, detector.device)
 

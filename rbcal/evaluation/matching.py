@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from rbcal.types import Annotations, Detections, Floats, Ints, iou
 
+Box = tuple[float, float, float, float]
 SAME_CELL = 0.5  # IoU from which on two boxes are of the same cell
 CELL = 0.5  # from this probability on a detection is shown as a cell; ScoringConfig.cell_threshold
 
@@ -94,12 +96,12 @@ class Mistake:
     kind: Kind
     annotated: int | None
     predicted: int | None
-    annotated_box: tuple[float, ...] | None
-    predicted_box: tuple[float, ...] | None
+    annotated_box: Box | None
+    predicted_box: Box | None
     contradiction: float
 
     @property
-    def boxes(self) -> list[tuple[float, float, float, float]]:
+    def boxes(self) -> list[Box]:
         """The one or two boxes of it."""
         return [box for box in (self.annotated_box, self.predicted_box) if box is not None]
 
@@ -117,7 +119,7 @@ def mistakes(annotations: Annotations, detections: Detections) -> list[Mistake]:
     """
     matched = match(annotations, detections, cell_threshold=CELL)
     p_cell = 1 - detections.probs[:, 0]
-    truths, guesses = (list(map(tuple, each.boxes.tolist())) for each in (annotations, detections))
+    truths, guesses = ([_box(row) for row in each.boxes.tolist()] for each in (annotations, detections))
     labels, predicted = annotations.labels.tolist(), detections.labels.tolist()
     near = iou(annotations.boxes[:, None], detections.boxes[None]) >= SAME_CELL  # (M, N)
     wrong = []
@@ -133,3 +135,8 @@ def mistakes(annotations: Annotations, detections: Detections) -> list[Mistake]:
         for n in matched.false.tolist()
     ]
     return sorted(wrong, key=lambda mistake: -mistake.contradiction)
+
+
+def _box(sides: Sequence[float]) -> Box:
+    x1, y1, x2, y2 = sides
+    return x1, y1, x2, y2

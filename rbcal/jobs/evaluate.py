@@ -95,9 +95,9 @@ def _predict(
     merges = project.classes.merges()
     pairs: list[tuple[Annotations, Detections]] = []
     for image, pixels in decoded(project.path, images):
-        found = predict_within_memory(detector, partial(mc_dropout.detect, detector), pixels, progress)
-        project.evaluations.save_detections(model_id, image.id, found)
-        counted = Detections(found.boxes, merges.probs(found.probs))
+        detections = predict_within_memory(detector, partial(mc_dropout.detect, detector), pixels, progress)
+        project.evaluations.save_detections(model_id, image.id, detections)
+        counted = Detections(detections.boxes, merges.probs(detections.probs))
         pairs.append((load_annotations(project, image), counted))
         progress.advance(len(pairs))
     return pairs

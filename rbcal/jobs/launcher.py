@@ -95,12 +95,12 @@ def _why_it_died(path: Path) -> str:
         code = None if worker is None else worker.wait(timeout=5)
     except subprocess.TimeoutExpired as err:
         raise JobError("The worker let go of the project but did not end. Try again in a minute.") from err
-    how = ""
+    cause = ""
     if code is not None:
-        how = f" (signal {-code})" if code < 0 else f" (exit code {code})"
+        cause = f" (signal {-code})" if code < 0 else f" (exit code {code})"
     if code == -9:
-        how = " (it was killed, perhaps for want of memory)"
+        cause = " (it was killed, perhaps for want of memory)"
     log = log_path(path)
     lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
     said = f" Its last words: {lines[-1][:300].rstrip('.')}." if lines else ""
-    return f"The worker process ended unexpectedly{how}.{said} No annotation is lost. Start it again."
+    return f"The worker process ended unexpectedly{cause}.{said} No annotation is lost. Start it again."

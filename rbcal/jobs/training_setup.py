@@ -99,9 +99,10 @@ def _parent(project: Project, config: TrainConfig) -> Model | None:
         return serving
     if config.init == "auto":
         return None
-    found = "none" if serving is None else f"one with {serving.config.backbone}"
+    existing = "none" if serving is None else f"one with {serving.config.backbone}"
     raise TrainingError(
-        f"Training can go on only from a serving model with {config.backbone}; this project has {found}. "
+        f"Training can go on only from a serving model with {config.backbone}; this project has "
+        f"{existing}. "
         "Start from imagenet."
     )
 

@@ -20,25 +20,25 @@ def show_calibration(project: Project) -> None:
 
     st.subheader("Does the model know its doubts?")
     ranking = project.rankings.current()
-    found = _foreseen(
+    check = _checked(
         project.path,
         (project.reviews.count(), project.reviews.expert_seconds(), ranking and ranking.id),
     )
-    words = view.reliability_words(found)
-    if not found.n_cells:
+    words = view.reliability_words(check)
+    if not check.n_cells:
         st.info(words, icon=":material/target:")
         return
-    chart = view.reliability_chart(found.bins)
+    chart = view.reliability_chart(check.bins)
     left, right = st.columns([3, 2], gap="large")
     right.caption(words)
     with left:
         show_chart(project, chart)
-        table = view.reliability_table(found.bins)
+        table = view.reliability_table(check.bins)
         offer_files(project, chart, table, "calibration", "Predicted and true changes")
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _foreseen(path: Path, state: object) -> CalibrationCheck:
+def _checked(path: Path, state: object) -> CalibrationCheck:
     """Return how well reviews were foreseen; kept by their state, for many thousands take seconds."""
     from rbcal.charts.calibration import check_calibration
 

@@ -18,9 +18,9 @@ def show_stopping(
 ) -> None:
     """Show whether the targets are reached, what is left to review, and what more cells may bring."""
     st.subheader("When to stop")
-    found = standings(curve, shown, project.targets.all())
-    verdict = verdict_words(found, shown.n_images)
-    if all_reached(found):
+    by_metric = standings(curve, shown, project.targets.all())
+    verdict = verdict_words(by_metric, shown.n_images)
+    if all_reached(by_metric):
         st.success(f"**The target is reached.** {verdict} {flagged_words(n_flagged)}", icon=":material/flag:")
     elif verdict:
         st.info(f"**Not yet.** {verdict} {flagged_words(n_flagged)}", icon=":material/trending_up:")
@@ -29,7 +29,7 @@ def show_stopping(
             f"Say what is good enough, and this page says when it is reached. {flagged_words(n_flagged)}",
             icon=":material/flag:",
         )
-    for column, (key, each) in zip(st.columns(len(found)), found.items(), strict=True):
+    for column, (key, each) in zip(st.columns(len(by_metric)), by_metric.items(), strict=True):
         field = f"target_{key}_{project.path}"  # a target of one project must not become another's
         column.number_input(
             f"Target for {each.name}",

@@ -10,6 +10,7 @@ from rbcal.errors import RbcalError
 from rbcal.jobs import restore
 from rbcal.store import backups
 from rbcal.store.verification import verify
+from rbcal.ui.session import session
 from rbcal.wording import literal, signed
 
 _WHYS = {
@@ -21,16 +22,17 @@ _WHYS = {
 
 def show_backups(path: Path, *, damaged: bool = False) -> None:
     """List the backups of a project, make one, put one back, and check that the file is whole."""
-    if "restored" in st.session_state:
-        st.success(st.session_state.pop("restored"), icon=":material/settings_backup_restore:")
+    if session.notice is not None:
+        st.success(session.notice, icon=":material/settings_backup_restore:")
+        session.notice = None
     if not damaged:
         _show_checks(path)
-    found = backups.listing(path)
-    if not found:
+    copies = backups.listing(path)
+    if not copies:
         st.info("There is no backup yet. One is made before every training, and whenever you ask for it.")
         return
     st.caption(literal(f"In {backups.folder(path)}. The newest, one a day for a week, and one a week stay."))
-    for each in found[:20]:
+    for each in copies[:20]:
         with st.container(horizontal=True, vertical_alignment="center"):
             why = _WHYS.get(each.why, each.why.replace("-", " "))
             when = signed(each.made_at.isoformat(), "")
@@ -43,7 +45,7 @@ def _show_checks(path: Path) -> None:
     with st.container(horizontal=True):
         if st.button("Back up now", icon=":material/save:"):
             kept = backups.create(path, backups.ASKED)
-            st.session_state["restored"] = f"Backed up: {literal(kept.name)}"
+            session.notice = f"Backed up: {literal(kept.name)}"
             st.rerun()
         if st.button(
             "Check the project", icon=":material/verified_user:", help="Every picture, box and model."
@@ -51,7 +53,7 @@ def _show_checks(path: Path) -> None:
             with st.spinner("Checking every picture, box and model"):
                 result = verify(path)
             if result.ok:
-                st.session_state["restored"] = f"The project is whole: {literal(', '.join(result.safe))}."
+                session.notice = f"The project is whole: {literal(', '.join(result.safe))}."
                 st.rerun()
             problems = [problem for check in result.checks for problem in check.problems]
             st.error(
@@ -74,6 +76,6 @@ def _confirm(path: Path, backup: backups.Backup, when: str) -> None:
     except RbcalError as err:
         st.error(str(err))
         return
-    st.session_state.pop("editor", None)  # its boxes are those of before
-    st.session_state["restored"] = f"Restored. What the project was before is in {literal(kept.name)}"
+    session.editor = None  # its boxes are those of before
+    session.notice = f"Restored. What the project was before is in {literal(kept.name)}"
     st.rerun()

@@ -13,6 +13,7 @@ from rbcal.errors import ProjectError
 from rbcal.review.shortcuts import check_keys, class_keys
 from rbcal.store.classes import CellClass
 from rbcal.store.project import Project
+from rbcal.ui.session import session
 from rbcal.wording import literal
 
 _WIDTHS = [6, 2, 2, 2]
@@ -54,10 +55,10 @@ def edit_classes(path: Path) -> None:
         if not project.classes.own():
             _show_addition(project)
             return
-        each, together, more = st.tabs(["Names, colours, keys", "Merge", "Add"])
+        each, merging, more = st.tabs(["Names, colours, keys", "Merge", "Add"])
         with each:
             _show_form(project)
-        with together:
+        with merging:
             _show_merges(project)
         with more:
             _show_addition(project)
@@ -157,5 +158,5 @@ def _show_addition(project: Project) -> None:
 
 def _done() -> None:
     """Close the dialog; the Review page reads the classes anew."""
-    st.session_state.pop("editor", None)
+    session.editor = None
     st.rerun()

@@ -8,6 +8,7 @@ import streamlit as st
 
 from rbcal.store.classes import RBC7, RBC7_RARE
 from rbcal.store.project import SUFFIX, Project, projects_folder
+from rbcal.ui.session import session
 
 OWN_CLASSES, PAPER_CLASSES, FILE_CLASSES = "My own", "The paper's seven", "From the first import"
 
@@ -39,5 +40,5 @@ def show_creation(expanded: bool) -> None:
                 st.error("A project name holds no slash or backslash.")
                 return
             Project.create(path, classes=classes, rare=rare).close()
-            st.session_state["wanted_project"] = name.strip()
+            session.wanted_project = name.strip()
             st.rerun()

@@ -27,24 +27,24 @@ def show_health(project: Project) -> None:
     cells: Mapping[Split, Mapping[int, int]] = {
         side: project.reviews.cells_per_class(side) for side in dataset_health.SIDES
     }
-    pairs = _twins(project)
-    found = dataset_health.findings(
+    pairs = _near_duplicates(project)
+    findings = dataset_health.findings(
         classes, cells, groups, pairs, test_is_closed=project.images.test_is_closed()
     )
     if project.images.without_hash():
         _compare_images(project.path)
-    for each in found:
+    for each in findings:
         words = f"{literal(each.what)}  \n:small[{literal(each.advice)}]"
         if each.level == "error":
             st.error(words, icon=":material/error:")
             _offer_to_skip(project, pairs)
         elif each.level == "warning":
             st.markdown(f":orange[:material/warning:] {words}")
-    n = len(found)
+    n = len(findings)
     heading = "nothing is wrong" if not n else f"{n} thing{'s' * (n != 1)} to know"
     with st.expander(f"Health: {heading}", icon=":material/monitor_heart:"):
         st.caption(literal(dataset_health.summary(groups, cells)))
-        for each in found:
+        for each in findings:
             if each.level == "note":
                 st.markdown(f":material/info: {literal(each.what)}  \n:small[{literal(each.advice)}]")
         _show_details(project, classes, cells, groups, pairs)
@@ -62,7 +62,7 @@ def _offer_to_skip(project: Project, pairs: Sequence[dataset_health.NearDuplicat
         st.rerun()
 
 
-def _twins(project: Project) -> list[dataset_health.NearDuplicates]:
+def _near_duplicates(project: Project) -> list[dataset_health.NearDuplicates]:
     hashes = project.images.perceptual_hashes()
     ids, near = list(hashes), _near(b"".join(hashes.values()))
     return (

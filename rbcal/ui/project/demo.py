@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import streamlit as st
 
 from rbcal.store.project import SUFFIX, projects_folder
+from rbcal.ui.session import session
 
 NAME = "demo"
 
@@ -35,5 +36,5 @@ def show_demo() -> None:
                 bar.progress(1.0, "Putting them into the project")
 
             synthetic_dataset.create_demo(path, track=track)
-        st.session_state["wanted_project"] = NAME
+        session.wanted_project = NAME
         st.rerun()

@@ -15,6 +15,7 @@ from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
 from rbcal.interchange import import_images
 from rbcal.store.project import Project
+from rbcal.ui.session import session
 from rbcal.wording import literal
 
 _LABELS = "COCO, Pascal VOC, YOLO, CVAT or Label Studio"
@@ -33,7 +34,7 @@ def show_import(project: Project) -> None:
     )
     if way == "Drag and drop":
         suffixes = [suffix[1:] for suffix in (*pictures.SUFFIXES, ".zip")]
-        n_before = st.session_state.get("n_imports", 0)  # a new name empties the box, and the memory
+        n_before = session.n_imports  # a new name empties the box, and the memory
         uploads = st.file_uploader(
             "Images, or a zip of them",
             type=suffixes,
@@ -82,8 +83,8 @@ def show_import(project: Project) -> None:
     report = import_images.import_images(
         project, source, annotations=annotations, test_fraction=fraction, track=track, **settings
     )
-    st.session_state["import_report"] = project.path, report
-    st.session_state["n_imports"] = st.session_state.get("n_imports", 0) + 1
+    session.import_report = project.path, report
+    session.n_imports = session.n_imports + 1
     st.rerun()
 
 
@@ -160,7 +161,7 @@ def _path(typed: str) -> Path:
 
 def show_report(path: Path) -> None:
     """Say what the last import into this project did, and what it could not do, until it is put away."""
-    reported, report = st.session_state.get("import_report", (None, None))
+    reported, report = session.import_report or (None, None)
     if report is None or reported != path:
         return
     st.success(
@@ -175,5 +176,5 @@ def show_report(path: Path) -> None:
         with st.expander(f"{n} note{'s' * (n != 1)}", icon=":material/warning:", expanded=True):
             st.dataframe(pd.DataFrame({"Note": report.complaints}), hide_index=True)
     if st.button("Put this report away", icon=":material/close:", type="tertiary"):
-        del st.session_state["import_report"]
+        session.import_report = None
         st.rerun()

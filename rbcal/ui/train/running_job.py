@@ -12,6 +12,7 @@ from rbcal.jobs import launcher
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project
 from rbcal.ui.downloads import show_chart
+from rbcal.ui.session import session
 from rbcal.wording import duration
 
 DONE = {"done": "is finished", "failed": "failed", "cancelled": "was cancelled"}
@@ -30,11 +31,11 @@ def show_job(path: Path) -> None:
         job = launcher.watch(project)
         if job is None:
             return
-        if not job.active and st.session_state.get("watched_job") == job.id:
-            del st.session_state["watched_job"]
+        if not job.active and session.watched_job == job.id:
+            session.watched_job = None
             st.rerun(scope="app")  # the form and the models come back
         if job.active:
-            st.session_state["watched_job"] = job.id
+            session.watched_job = job.id
             show_progress(project, job)
         else:
             show_end(job)
