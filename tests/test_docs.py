@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -22,6 +23,7 @@ DOCS = [
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
+MAKE = runpy.run_path(str(ROOT / "docs/make_commands.py"))
 COMMANDS = typer.main.get_command(app).commands
 OTHERS = {
     "--nproc-per-node",
@@ -58,9 +60,16 @@ def test_every_command_and_option_exists(path):
             assert re.match(r"--[a-z-]+", line).group() in ALL_OPTIONS, line
 
 
-def test_the_readme_names_every_command():
-    named = set(re.findall(r"rbcal ([a-z]+)\b", (ROOT / "README.md").read_text(encoding="utf-8")))
-    assert COMMANDS.keys() - named == set()
+def test_the_page_of_the_commands_is_what_the_command_line_says():
+    assert (ROOT / "docs/commands.md").read_text("utf-8") == MAKE["page"](), "write it anew: poe commands"
+
+
+@pytest.mark.parametrize(("name", "lines"), MAKE["EXAMPLES"].items())
+def test_an_example_has_what_its_command_requires(name, lines):
+    needed = {
+        each.opts[0] for each in COMMANDS[name].params if each.required and each.opts[0].startswith("-")
+    }
+    assert [line for line in lines if not needed <= set(line.split())] == []
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
