@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import subprocess
@@ -21,9 +22,10 @@ DOCS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 MAKE = runpy.run_path(str(ROOT / "docs/make_commands.py"))
+FIGURES = json.loads((ROOT / "docs/benchmarks/figures.json").read_text("utf-8"))
 COMMANDS = typer.main.get_command(app).commands
 OTHERS = {
     "--nproc-per-node",
@@ -70,6 +72,14 @@ def test_an_example_has_what_its_command_requires(name, lines):
         each.opts[0] for each in COMMANDS[name].params if each.required and each.opts[0].startswith("-")
     }
     assert [line for line in lines if not needed <= set(line.split())] == []
+
+
+@pytest.mark.parametrize(("page", "rows"), FIGURES.items())
+def test_a_chart_shows_figures_that_its_page_states(page, rows):
+    text = (ROOT / f"docs/benchmarks/{page}.md").read_text(encoding="utf-8")
+    for value in [value for row in rows for value in row.values() if not isinstance(value, str)]:
+        spelled = f"{value:g}", f"{value:.3f}", f"{value / 1000:g} s"
+        assert any(re.search(rf"(?<![\d.]){re.escape(each)}(?!\d)", text) for each in spelled), value
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
