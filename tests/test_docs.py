@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
 import runpy
 import subprocess
@@ -35,6 +36,9 @@ OTHERS = {
     "--help",
 }  # torchrun's, and common ones
 OTHERS |= {"--kills", "--seed"}  # of python -m tests.crash
+MADE = {"docs/reference"}  # by poe, and not in the repository
+FORMER = {"cost.py"}  # names that decision 019 says we do not use
+FILES = {path.name for top in ("rbcal", "tests", "docs", "pages") for path in (ROOT / top).rglob("*.*")}
 SAFE = {"streamlit": "1.54", "pillow": "12.3", "torch": "2.6"}  # with their security fixes
 
 
@@ -94,6 +98,29 @@ def test_every_link_leads_somewhere(path):
             assert target[1:] in headings, target
         elif not target.startswith("http"):
             assert (path.parent / target.partition("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_every_file_that_a_document_names_exists(path):
+    text = path.read_text(encoding="utf-8")
+    paths = re.findall(r"(?<![\w./~-])(?:rbcal|pages|tests|docs)/[\w./-]*\w", text)
+    assert [name for name in paths if name not in MADE and not list(ROOT.glob(f"{name}*"))] == []
+    names = re.findall(r"`(\w+\.(?:py|pyi|sql|js|css))`", text)
+    assert [name for name in names if name not in FORMER and name not in FILES] == []
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_every_name_of_the_code_that_a_document_names_exists(path):
+    for name in re.findall(r"(?<![\w./-])rbcal(?:\.[a-z]\w+)+(?!\.?\w|/)", path.read_text(encoding="utf-8")):
+        assert pkgutil.resolve_name(name) is not None
+
+
+def test_every_document_that_the_code_names_exists():
+    texts = [
+        path.read_text(encoding="utf-8") for top in ("rbcal", "tests") for path in ROOT.glob(f"{top}/**/*.py")
+    ]
+    named = {name for text in texts for name in re.findall(r"(?<![\w/.])docs/[\w/-]+(?:\.\w+)?", text)} - MADE
+    assert sorted(name for name in named if not list(ROOT.glob(f"{name}*"))) == []
 
 
 def test_every_page_that_the_guide_names_exists():
