@@ -57,7 +57,7 @@ class TrainConfig(JsonValue):
 
 
 def suggested_steps(n_images: int, init: Initialisation) -> int:
-    """Return how many steps n annotated images warrant; measured in docs/benchmarks.md.
+    """Return how many steps n annotated images warrant; measured in docs/benchmarks/learner.md.
 
     >>> [suggested_steps(n, "imagenet") for n in (1, 12, 48, 300)], suggested_steps(300, "serving")
     ([300, 300, 600, 1200], 300)

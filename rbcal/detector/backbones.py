@@ -73,7 +73,7 @@ class EfficientNetLite0(Backbone):
     """EfficientNet-Lite0 and a small feature pyramid, summed into its finest level.
 
     Its batch norm keeps ImageNet's statistics, which two pictures cannot better, so it is folded into the
-    convolutions before it: the same function, a quarter faster (docs/benchmarks.md).
+    convolutions before it: the same function, a quarter faster (docs/benchmarks/speed.md).
     """
 
     stride = 8

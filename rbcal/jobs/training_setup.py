@@ -15,7 +15,7 @@ from rbcal.store.models import Model, Purpose
 from rbcal.store.project import Project
 from rbcal.store.snapshots import Snapshot
 
-_MIN_TO_VALIDATE = 30  # annotated images; of fewer, none can be spared: docs/benchmarks.md
+_MIN_TO_VALIDATE = 30  # annotated images; of fewer, none can be spared: docs/benchmarks/learner.md
 
 
 @dataclass(frozen=True)

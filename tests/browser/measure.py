@@ -1,4 +1,4 @@
-"""Measure the Review page in a browser; docs/benchmarks.md has the figures. Not a test: it asserts nothing.
+"""Measure the Review page in a browser; docs/benchmarks/review.md has the figures. Asserts nothing.
 
     python -m tests.browser.measure latency            # synthetic images of up to 2000 x 1500, 300 cells
     python -m tests.browser.measure memory             # 200 images, saved one after the other
