@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 NOT_OURS = frozenset(
     re.findall(
         r"\w+",
-        """see look looks sight glimpse found traced doubt doubts situation prospects effort teach taught plan
-        lesson team together likeness likening gather gathering tell told how admit rival walk sheet strip desk
-        easel known mended annotations_of candidates""",
+        """see look looks sight glimpse found traced doubt doubts situation prospects effort teach
+        taught plan lesson team together likeness likening gather gathering tell told how admit rival walk sheet strip
+        desk easel known mended annotations_of candidates""",
     )
 )
 PYTHON = [ROOT / "app.py", *(path for top in ("pages", "rbcal") for path in (ROOT / top).rglob("*.py"))]
