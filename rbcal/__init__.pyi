@@ -1,6 +1,5 @@
 from .acquisition.relevance import CellScores, relevance, score_cells
 from .config import ScoringConfig
-
 from .errors import RbcalError
 from .interchange.exported_model import ExportedModel, load_model, read_image
 from .store.project import Project

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 NOT_OURS = frozenset(
     re.findall(
         r"\w+",
-        """see look looks sight glimpse found traced doubt doubts situation prospects effort teach
-        taught plan lesson team together likeness likening gather gathering tell told how admit rival walk sheet strip
+        """see look looks sight glimpse found traced doubt doubts situation prospects effort teach taught plan
+        lesson team together likeness likening gather gathering tell told how admit rival walk sheet strip
         desk easel known mended annotations_of candidates""",
     )
 )
