@@ -15,7 +15,7 @@ import pandas as pd
 
 from rbcal.acquisition.calibration import FEWEST, Bin, Calibration, expected_error, reliability
 from rbcal.charts.learning_curve import COLOURS
-from rbcal.evaluation.metrics import wilson
+from rbcal.evaluation.intervals import wilson
 from rbcal.store.outcomes import Bools, Outcomes
 from rbcal.types import Reals
 

@@ -16,12 +16,12 @@ from rbcal.detector import checkpoint, devices
 from rbcal.formats.pictures import decode
 from rbcal.jobs import ray_cluster
 from rbcal.jobs.evaluate import load_detector, serving_model
+from rbcal.jobs.image_scorer import ScoredImage, Scorer
 from rbcal.jobs.loaders import decoded
 from rbcal.jobs.out_of_memory import log_tiles
 from rbcal.jobs.progress import ProgressReporter
 from rbcal.jobs.rank import rank_stored
 from rbcal.jobs.ray_cluster import Cluster, Shared
-from rbcal.jobs.scorer import ScoredImage, Scorer
 from rbcal.store.images import Image
 from rbcal.store.project import Project
 from rbcal.types import EMBEDDING_SIZE, Floats

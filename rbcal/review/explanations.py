@@ -11,7 +11,7 @@ import numpy as np
 from rbcal.acquisition.relevance import CellScores, Score, flags
 from rbcal.acquisition.strategies import explaining
 from rbcal.config import ScoringConfig
-from rbcal.evaluation.metrics import wilson
+from rbcal.evaluation.intervals import wilson
 from rbcal.store.queue import QueueEntry
 from rbcal.store.rankings import Cell
 from rbcal.store.reviews import Version
