@@ -13,11 +13,11 @@ from rbcal.class_merges import Merges
 from rbcal.config import ScoringConfig
 from rbcal.detector import checkpoint, mc_dropout
 from rbcal.detector.faster_rcnn import Detector
-from rbcal.detector.mc_dropout import McDropout, Prediction
+from rbcal.detector.mc_dropout import McDropout
 from rbcal.errors import DetectorError
 from rbcal.formats.pictures import Pixels, decode
 from rbcal.interchange.export_model import DESCRIPTION, FORMAT, WEIGHTS
-from rbcal.types import Detections
+from rbcal.types import Detections, Prediction
 
 
 @dataclass(frozen=True, eq=False)
