@@ -1,10 +1,9 @@
 from .acquisition.relevance import CellScores, relevance, score_cells
 from .config import ScoringConfig
-from .detector.mc_dropout import Prediction
 from .errors import RbcalError
 from .interchange.exported_model import ExportedModel, load_model, read_image
 from .store.project import Project
-from .types import Annotations, Detections, Passes
+from .types import Annotations, Detections, Passes, Prediction
 
 __version__: str
 __all__ = [

@@ -234,7 +234,7 @@ _ENTRIES = (
     _ablation("balanced_free", "Balanced, but minutes do not count.", partial(balanced, cost=False)),
 )
 STRATEGIES = {each.name: each for each in _ENTRIES}
-DEFAULT_STRATEGY = "balanced"  # rare cells with a third of random's work: docs/benchmarks.md
+DEFAULT_STRATEGY = "balanced"  # rare cells with a third of random's work: docs/benchmarks/choice_of_images.md
 
 
 def offered() -> dict[str, str]:
