@@ -7,11 +7,11 @@ a merge can be taken back, and a model that was trained before it is read as if 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rbcal.types import Floats, Ints
+from rbcal.types import Floats, Ints, Prediction
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,15 @@ class Merges:
             folded[..., target + 1] += folded[..., label + 1]
         folded[..., [label + 1 for label in within]] = 0
         return folded
+
+    def prediction(self, prediction: Prediction) -> Prediction:
+        """Return a prediction in which merged classes count as their targets."""
+        detections, passes = prediction.detections, prediction.passes
+        return replace(
+            prediction,
+            detections=replace(detections, probs=self.probs(detections.probs)),
+            passes=replace(passes, probs=self.probs(passes.probs)),
+        )
 
 
 NOTHING_MERGED = Merges()

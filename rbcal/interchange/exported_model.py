@@ -63,13 +63,7 @@ class ExportedModel:
             detections: N cells, their probs the means over the passes; passes: boxes (T, N, 4) and probs
             (T, N, C + 1) of the same cells; embeddings: (N, D), what each cell looks like.
         """
-        prediction = self._mc_dropout.predict(pixels)
-        detections, passes = prediction.detections, prediction.passes
-        return replace(
-            prediction,
-            detections=replace(detections, probs=self.merges.probs(detections.probs)),
-            passes=replace(passes, probs=self.merges.probs(passes.probs)),
-        )
+        return self.merges.prediction(self._mc_dropout.predict(pixels))
 
     @cached_property
     def _mc_dropout(self) -> McDropout:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rbcal.acquisition.relevance import CellScores, Score, score_cells, score_image
 from rbcal.acquisition.uncertainty import box_agreement, detection_rate, mutual_information
@@ -15,7 +14,7 @@ from rbcal.formats.pictures import Pixels
 from rbcal.jobs.out_of_memory import predict_within_memory
 from rbcal.jobs.progress import ProgressReporter
 from rbcal.store.rankings import Cell
-from rbcal.types import Detections, Floats, Passes, Prediction
+from rbcal.types import Floats, Prediction
 
 ScoredImage = tuple[Score, list[Cell]]
 
@@ -41,23 +40,11 @@ class Scorer:
 
     def __call__(self, pixels: Pixels, progress: ProgressReporter) -> ScoredImage:
         """Return the score of an image, and its cells."""
-        prediction = _merged(
-            predict_within_memory(self._detector, self._dropout.predict, pixels, progress),
-            self._merges,
+        prediction = self._merges.prediction(
+            predict_within_memory(self._detector, self._dropout.predict, pixels, progress)
         )
         scores = score_cells(prediction.detections, prediction.passes, self._rare, self._config)
         return score_image(scores, self._config), _cells(prediction, scores)
-
-
-def _merged(prediction: Prediction, merges: Merges) -> Prediction:
-    if not merges:
-        return prediction
-    detections, passes = prediction.detections, prediction.passes
-    return replace(
-        prediction,
-        detections=Detections(detections.boxes, merges.probs(detections.probs)),
-        passes=Passes(passes.boxes, merges.probs(passes.probs)),
-    )
 
 
 def _cells(prediction: Prediction, scores: CellScores) -> list[Cell]:
