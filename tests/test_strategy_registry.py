@@ -67,5 +67,6 @@ def test_a_simulation_runs_it(slides):  # noqa: F811
 
 def test_the_methods_text_describes_it(project):
     ranking = StoredRanking(1, 1, ScoringConfig(), "2026-01-01", False, "crowded")
-    text = methods(replace(collect(measured(project)), ranking=ranking))[2]
+    data = collect(measured(project))
+    text = methods(replace(data, pool=replace(data.pool, ranking=ranking)))[2]
     assert text.endswith("Images were offered for review by the number of their cells.")

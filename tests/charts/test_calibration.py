@@ -50,8 +50,7 @@ def test_a_cell_is_never_predicted_from_its_own_image_or_a_later_one():
     turned = before.changed.copy()
     turned[-20:] = ~turned[-20:]  # the last image says the contrary
     now, then = (
-        view._predict_ahead(view.uncertainty_of(before), changed, before.image)
-        for changed in (turned, before.changed)
+        view._predict_ahead(before.uncertainty, changed, before.image) for changed in (turned, before.changed)
     )
     np.testing.assert_array_equal(now[1], then[1])
 

@@ -51,7 +51,7 @@ def ranked(project: Project) -> list[tuple[object, ...]]:
     """Return all that the last ranking found, byte for byte, without the numbers that it gave."""
     with sqlite3.connect(project.path) as database:
         detections = database.execute(
-            "SELECT image_id, x1, y1, x2, y2, u_d, u_c, u_r, probs, passes, bald, agreement, rate, look"
+            "SELECT image_id, x1, y1, x2, y2, u_d, u_c, u_r, probs, passes, bald, agreement, rate, embedding"
             " FROM detection WHERE ranking_id = (SELECT max(id) FROM ranking) ORDER BY id"
         ).fetchall()
         scores = database.execute(
