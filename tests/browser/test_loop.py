@@ -43,8 +43,16 @@ def start_training(page: Page, server: str, steps: int, button: str) -> None:
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
 
 
-def wait_for_the_end(page: Page) -> None:
-    expect(page.get_by_text("Training is finished")).to_be_visible(timeout=TRAINING_MS)
+def wait_for_the_end(page: Page, path: Path, job_id: int) -> None:
+    """Wait for a job; the page may still say for a moment that the one before is finished."""
+
+    def is_done() -> bool:
+        with Project.open(path) as project:
+            job = project.jobs.last()
+            return job is not None and job.id == job_id and job.state == "done"
+
+    eventually(is_done, f"job {job_id} is done", TRAINING_MS / 1000)
+    expect(page.get_by_text("Training is finished")).to_be_visible()
 
 
 def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path):
@@ -53,7 +61,7 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     create_and_import(page, server, data)
     start_training(page, server, 50, "Train, then rank the pool")
     expect(page.get_by_text(re.compile(r"Training: \d+ of 50"))).to_be_visible(timeout=TRAINING_MS)
-    wait_for_the_end(page)
+    wait_for_the_end(page, path, 1)
 
     with Project.open(path) as project:
         first, *_ = project.queue.top()
@@ -82,7 +90,7 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
         assert first.image_id not in [entry.image_id for entry in project.queue.top()]
 
     start_training(page, server, 5, "Only train")
-    wait_for_the_end(page)
+    wait_for_the_end(page, path, 2)
     page.goto(f"{server}/progress?project=loop")
     expect(page.get_by_text("since model 1").first).to_be_visible()
     expect(page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg").first).to_be_visible()
