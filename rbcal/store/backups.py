@@ -20,7 +20,9 @@ from rbcal.store.database import advice, reading
 
 ASKED = "asked-for"  # why a copy was made: the user asked for it, so it never expires
 _STAMP = "%Y%m%dT%H%M%S%fZ"
-_NAME = re.compile(r"(?P<stem>.+)--(?P<stamp>\d{8}T\d{12}Z)--(?P<why>[a-z0-9-]+)\.rbcal")
+_NAME = re.compile(
+    r"(?P<stem>.+?)--(?:(?P<number>\d{6,})--)?(?P<stamp>\d{8}T\d{12}Z)--(?P<why>[a-z0-9-]+)\.rbcal"
+)
 _NEWEST = 3  # copies that stay whatever their age
 _DAYS, _WEEKS = 7, 8  # so long one copy a day stays, and then one a week
 _DEAD = 3600  # seconds without a write, after which an unfinished copy is nobody's any more
@@ -29,12 +31,21 @@ _MARGIN = 1.05  # of the disk space that a copy takes
 
 @dataclass(frozen=True)
 class Backup:
-    """A copy of a project file: when it was made (UTC) and why."""
+    """A copy of a project file: when it was made (UTC) and why.
+
+    `number` counts the copies of a project: it says which is newer, also where a clock was put back.
+    """
 
     path: Path
     made_at: datetime
     why: str
     n_bytes: int
+    number: int = 0
+
+    @property
+    def order(self) -> tuple[int, datetime]:
+        """Grows from each copy to the next."""
+        return self.number, self.made_at
 
 
 def folder(project: Path) -> Path:
@@ -49,25 +60,29 @@ def listing(project: Path) -> list[Backup]:
         match = _NAME.fullmatch(path.name)
         if match and match["stem"] == project.stem:
             made_at = datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC)
-            backups.append(Backup(path, made_at, match["why"], path.stat().st_size))
-    return sorted(backups, key=lambda each: each.made_at, reverse=True)
+            number = int(match["number"] or 0)
+            backups.append(Backup(path, made_at, match["why"], path.stat().st_size, number))
+    return sorted(backups, key=lambda each: each.order, reverse=True)
 
 
 def create(project: Path, why: str) -> Path:
-    """Copy a project into its folder of backups, thin the copies there, and return the new one.
+    """Copy a project into its folder of backups, thin the older copies, and return the new one, which opens.
 
     Raises
     ------
     ProjectError
         When the disk has no room, or the project is damaged; no copy is left then.
     """
-    name = f"{project.stem}--{datetime.now(UTC).strftime(_STAMP)}--{why}.rbcal"
-    target = folder(project) / name
+    number = max((each.number for each in listing(project)), default=0) + 1
+    stamp = datetime.now(UTC).strftime(_STAMP)
+    target = folder(project) / f"{project.stem}--{number:06}--{stamp}--{why}.rbcal"
     _clear(folder(project))
     copy(project, target)
     for backup in expired(listing(project), datetime.now(UTC)):
-        backup.path.unlink(missing_ok=True)
-    return target
+        if backup.path != target:
+            backup.path.unlink(missing_ok=True)
+    with advice(target), reading(target):  # whoever overwrites the project next relies on it
+        return target
 
 
 def expired(backups: Iterable[Backup], now: datetime) -> list[Backup]:
@@ -76,7 +91,7 @@ def expired(backups: Iterable[Backup], now: datetime) -> list[Backup]:
     The last three stay, the newest of each of the last 7 days and of each of the last 8 weeks, the one
     before each change of the format, and every one that the user asked for.
     """
-    newest_first = sorted(backups, key=lambda each: each.made_at, reverse=True)
+    newest_first = sorted(backups, key=lambda each: each.order, reverse=True)
     kept = {each.path for each in newest_first[:_NEWEST]}
     covered: set[tuple[str, object]] = set()
     for each in newest_first:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -105,6 +105,25 @@ def test_a_backup_that_is_not_whole_is_not_put_back(path, harm):
         restore(path, kept)
     assert damage.contents(path) == before
     assert verify(path).ok
+
+
+def test_a_restore_keeps_what_was_there_also_when_older_copies_come_from_a_clock_that_ran_ahead(
+    path, monkeypatch
+):
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(minutes=5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backups, "datetime", Ahead)
+        first, *_ = [backups.create(path, "before-training") for _ in range(3)]
+    with Project.open(path) as project:
+        new, _ = add_image(project, 99)
+    before = restore(path, first)
+    assert backups.listing(path)[0].path == before
+    with Project.open(before) as kept:
+        assert kept.images.get(new)
 
 
 def test_no_restore_while_a_worker_is_at_the_project(path):
