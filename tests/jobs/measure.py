@@ -71,14 +71,14 @@ def writing(project: Project) -> None:
     detector = checkpoint.load(project.models.checkpoint(model.id))
     scorer = score.Scorer(detector, CONFIG, ())
     pool = project.images.pool()[:16]
-    found = [what for _, what in score.find_here(project, pool, scorer, Silent())]
-    n_cells = sum(len(cells) for _, cells in found) / len(found)
-    print(f"{n_cells:.0f} cells an image, {len(pickle.dumps(found)) / len(found) / 1e3:.0f} kB of result")
+    scored = [each for _, each in score.score_here(project, pool, scorer, Silent())]
+    n_cells = sum(len(cells) for _, cells in scored) / len(scored)
+    print(f"{n_cells:.0f} cells an image, {len(pickle.dumps(scored)) / len(scored) / 1e3:.0f} kB of result")
 
     def write() -> None:
         for _ in range(20):
             ranking_id = project.rankings.begin(model.id, CONFIG)
-            for image, what in zip(pool, found, strict=True):
+            for image, what in zip(pool, scored, strict=True):
                 project.rankings.add(ranking_id, image.id, *what)
             project.rankings.finish(ranking_id)
 
