@@ -49,9 +49,9 @@ def test_every_act_of_the_cell_review_is_stored_box_by_box(
     eventually(lambda: statuses(path, image_id).count("kept") == 5, "five are kept")
     mistake = by_cell.cell
     by_cell.press("Delete", "u")
-    assert by_cell.cell == mistake
+    eventually(lambda: by_cell.cell == mistake, "the undo shows the cell again")
     by_cell.press("ArrowLeft")
-    assert by_cell.cell != mistake
+    eventually(lambda: by_cell.cell != mistake, "the cell before is shown")
     by_cell.press("ArrowRight", "w")
     canvas.ready()
     page.keyboard.press("Enter")

@@ -75,9 +75,9 @@ def test_the_list_filters_by_class_and_opens_reviewed_images_again(
     expect(dialog.locator("canvas").first).to_be_visible()
     dialog.get_by_role("radio", name="Reviewed").or_(dialog.get_by_role("button", name="Reviewed")).click()
     table = dialog.get_by_test_id("stDataFrame")
-    expect(table).to_have_count(1)  # not for an instant that of the queue, too
-    table.wait_for()
     page.wait_for_timeout(800)
+    expect(table).to_have_count(1)  # that of the queue goes a moment after this one comes
+    table.wait_for()
     box = table.bounding_box()
     page.mouse.click(box["x"] + 160, box["y"] + 36 + 30)  # the name in the first row, of 64 pixels
     expect(page.get_by_text("reviewed 1 time before")).to_be_visible()
