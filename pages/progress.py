@@ -3,6 +3,7 @@
 import streamlit as st
 
 from rbcal.charts.learning_curve import class_curve, flagged_curve
+from rbcal.store.evaluations import CurvePoint
 from rbcal.store.project import Project
 from rbcal.ui.downloads import show_chart
 from rbcal.ui.progress.calibration import show_calibration
@@ -14,20 +15,12 @@ from rbcal.ui.progress.stop_advice import show_stopping
 from rbcal.ui.session import open_project_path
 
 PATH = open_project_path()  # before all else: on a fresh server it draws the whole page
+# Never st.stop() in a page: Streamlit then keeps the fragments of the page before, and a late edit would draw
+# that page's canvas into this one, which breaks both.
 
-heading, action = st.columns([4, 1], vertical_alignment="bottom")
-heading.title("Progress")
-with action:
-    offer_report(PATH)
-with Project.open(PATH) as project:
-    curve = project.evaluations.curve()
-    counts = project.images.counts()
-    if not curve:
-        show_no_curve(counts)
-        if counts.annotated_images:
-            show_experiments(project)
-        st.stop()
 
+def show_progress(project: Project, curve: list[CurvePoint]) -> None:
+    """Show the figures of the model in use, and every chart."""
     flagged = project.queue.flagged_in_pool()
     shown = show_headline(project, curve, flagged)
 
@@ -50,3 +43,18 @@ with Project.open(PATH) as project:
 
     show_calibration(project)
     show_figures(project, curve, shown)
+
+
+heading, action = st.columns([4, 1], vertical_alignment="bottom")
+heading.title("Progress")
+with action:
+    offer_report(PATH)
+with Project.open(PATH) as project:
+    curve = project.evaluations.curve()
+    counts = project.images.counts()
+    if curve:
+        show_progress(project, curve)
+    else:
+        show_no_curve(counts)
+        if counts.annotated_images:
+            show_experiments(project)

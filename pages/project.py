@@ -16,17 +16,9 @@ from rbcal.ui.project.overview import show_counts, show_expert
 from rbcal.ui.session import session
 from rbcal.wording import literal
 
-st.title("rbcal" if session.project is None else literal(Path(session.project).stem))
-if session.project is None:
-    st.write(
-        "Teach a detector to find and subtype red blood cells with the fewest possible clicks. "
-        "Create a project to begin."
-    )
-    show_creation(expanded=True)
-    show_demo()
-    st.stop()
 
-with Project.open(Path(session.project)) as project:
+def show_project(project: Project) -> None:
+    """Show how far the project is, and what can be done with the whole of it."""
     show_counts(project)
     show_report(project.path)
     show_health(project)
@@ -44,3 +36,16 @@ with Project.open(Path(session.project)) as project:
         st.subheader("Classes")
         show_classes(project)
         show_creation(expanded=False)
+
+
+st.title("rbcal" if session.project is None else literal(Path(session.project).stem))
+if session.project is None:
+    st.write(
+        "Teach a detector to find and subtype red blood cells with the fewest possible clicks. "
+        "Create a project to begin."
+    )
+    show_creation(expanded=True)
+    show_demo()
+else:
+    with Project.open(Path(session.project)) as project:
+        show_project(project)

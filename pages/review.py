@@ -89,26 +89,17 @@ def show_nothing_left(project: Project) -> None:
         show_list(PATH, session.view, project.classes.names())
 
 
-# ---- the page ----------------------------------------------------------------------------------------
+def show_no_classes() -> None:
+    """Say where classes come from."""
+    st.info(
+        "This project has no classes yet. Name them on the Project page, or import boxes.",
+        icon=":material/label:",
+    )
+    st.page_link("pages/project.py", label="Go to Project")
 
-st.set_page_config(initial_sidebar_state="collapsed")
-with Project.open(PATH) as project:
-    n_classes = len(project.classes.names())
-    if not n_classes:
-        st.info(
-            "This project has no classes yet. Name them on the Project page, or import boxes.",
-            icon=":material/label:",
-        )
-        st.page_link("pages/project.py", label="Go to Project")
-        st.stop()
-    forget_other_project(PATH)
-    order = project.queue.order(queue_label(session.view, n_classes))
-    if not order:
-        order = project.queue.order()
-        session.view.queue_label = None  # the last image of that class is done
-    if not order and not is_reopened():
-        show_nothing_left(project)
-        st.stop()
+
+def show_image(project: Project, order: Queue) -> None:
+    """Show the open image with everything around it."""
     choose_image(project, order)
     editor, box = session.editor, session.wanted_box
     if box is not None:
@@ -123,3 +114,26 @@ with Project.open(PATH) as project:
         with st.container(key="bench", width="stretch"):
             show_editor()
     hold_picture(project, following(order, editor.image.id), "next")
+
+
+def show_review(project: Project, n_classes: int) -> None:
+    """Show the image that is open, or the next of the queue, or that none is left."""
+    forget_other_project(PATH)
+    order = project.queue.order(queue_label(session.view, n_classes))
+    if not order:
+        order = project.queue.order()
+        session.view.queue_label = None  # the last image of that class is done
+    if order or is_reopened():
+        show_image(project, order)
+    else:
+        show_nothing_left(project)
+
+
+# ---- the page ----------------------------------------------------------------------------------------
+
+st.set_page_config(initial_sidebar_state="collapsed")
+with Project.open(PATH) as project:
+    if n_classes := len(project.classes.names()):
+        show_review(project, n_classes)
+    else:
+        show_no_classes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import runpy
 import shutil
@@ -40,6 +41,17 @@ def app(tmp_path, monkeypatch):
         return at
 
     return run
+
+
+@pytest.mark.parametrize("page", sorted(APP.parent.glob("pages/*.py")), ids=lambda page: page.stem)
+def test_a_page_runs_to_its_end(page):
+    """Streamlit keeps the fragments of the page before after st.stop(); a late edit then breaks this page."""
+    calls = [
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(page.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+    ]
+    assert "st.stop" not in calls
 
 
 def words(at):
