@@ -4,10 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from rbcal.errors import DamagedError, RbcalError
-from rbcal.store.project import SUFFIX, Project, projects_folder
+from rbcal.errors import DamagedError, RbcalError, ReplacedError
+from rbcal.store.project import SUFFIX, ProjectFile, projects_folder
 from rbcal.ui.project.backups import show_backups
 from rbcal.ui.session import session
+from rbcal.wording import literal
 
 st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
 # Streamlit's own CSV files hold names as they are, and a spreadsheet takes "=cmd()" for a formula.
@@ -29,17 +30,42 @@ def choose_project() -> Path | None:
     chosen, wanted = session.project_name, session.wanted_project
     session.wanted_project = None
     wanted = wanted or chosen or st.query_params.get("project")
-    if wanted not in names:
-        wanted = names[0] if len(names) == 1 else None
-    if wanted != chosen:  # else the choice is the browser's own, and is left to it
-        session.project_name = wanted
+    if wanted is None and len(names) == 1:
+        wanted = names[0]
+    listed = wanted if wanted in names else None
+    if listed != chosen:  # else the choice is the browser's own, and is left to it
+        session.project_name = listed
     if names:
-        none = None if wanted is None else 0  # an index of None would offer to close the project
+        none = None if listed is None else 0  # an index of None would offer to close the project
         st.sidebar.selectbox("Project", names, none, key="project_name", placeholder="Choose a project")
     if wanted is None:
         return None
     st.query_params["project"] = wanted
-    return projects_folder() / f"{wanted}{SUFFIX}"
+    path = projects_folder() / f"{wanted}{SUFFIX}"
+    if listed or (session.project and session.project.path == path):  # it was, and opening it says more
+        return path
+    st.error(f"There is no project {literal(wanted)} in {literal(str(projects_folder()))}. Choose another.")
+    return None
+
+
+def open_project(path: Path) -> None:
+    """Open a project for the page; the one that was open must still be the same."""
+    last = session.project
+    file = last if last and last.path == path else ProjectFile(path)
+    with file.open() as project:  # a file that cannot be opened is refused here, before any page
+        if project.is_synthetic:
+            st.html(SYNTHETIC)
+    session.project = project.file
+
+
+def offer_to_leave() -> None:
+    """Offer to go on without the project that was open: with another one in its place, or with none."""
+    is_there = session.project is not None and session.project.path.exists()
+    if st.button("Open the one that is there now" if is_there else "Close it"):
+        session.project = session.project_name = None
+        if not is_there:
+            st.query_params.clear()
+        st.rerun()
 
 
 home = st.Page("pages/project.py", title="Project", icon=":material/folder_open:", default=True)
@@ -56,10 +82,7 @@ try:
     if path is None:
         session.project = None
     else:
-        with Project.open(path) as project:  # a file that cannot be opened is refused here, before any page
-            if project.is_synthetic:
-                st.html(SYNTHETIC)
-        session.project = str(path)
+        open_project(path)
     if path is None and page != home:
         st.info("Create or choose a project first.")
         st.page_link(home)
@@ -67,5 +90,7 @@ try:
         page.run()
 except RbcalError as err:
     st.error(str(err), icon=":material/error:")
+    if isinstance(err, ReplacedError):
+        offer_to_leave()
     if isinstance(err, DamagedError) and path is not None:
-        show_backups(path, damaged=True)
+        show_backups(ProjectFile(path))

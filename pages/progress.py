@@ -3,7 +3,6 @@
 import streamlit as st
 
 from rbcal.charts.learning_curve import class_curve, flagged_curve
-from rbcal.store.project import Project
 from rbcal.ui.downloads import show_chart
 from rbcal.ui.progress.calibration import show_calibration
 from rbcal.ui.progress.error_gallery import show_errors
@@ -11,15 +10,15 @@ from rbcal.ui.progress.headline import show_figures, show_headline, show_no_curv
 from rbcal.ui.progress.report import offer_report
 from rbcal.ui.progress.simulations import show_curve, show_experiments
 from rbcal.ui.progress.stop_advice import show_stopping
-from rbcal.ui.session import open_project_path
+from rbcal.ui.session import open_project
 
-PATH = open_project_path()  # before all else: on a fresh server it draws the whole page
+FILE = open_project()  # before all else: on a fresh server it draws the whole page
 
 heading, action = st.columns([4, 1], vertical_alignment="bottom")
 heading.title("Progress")
 with action:
-    offer_report(PATH)
-with Project.open(PATH) as project:
+    offer_report(FILE)
+with FILE.open() as project:
     curve = project.evaluations.curve()
     counts = project.images.counts()
     if not curve:
@@ -39,7 +38,7 @@ with Project.open(PATH) as project:
 
     st.subheader("Each class")
     show_chart(project, class_curve(curve, project.classes.all()))
-    show_errors(PATH, shown.model_id)
+    show_errors(FILE, shown.model_id)
 
     st.subheader("Flagged cells in the pool")
     if history := project.rankings.history():

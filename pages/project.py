@@ -1,10 +1,7 @@
 """Project set-up: create a project, see how far it is, bring in images and boxes."""
 
-from pathlib import Path
-
 import streamlit as st
 
-from rbcal.store.project import Project
 from rbcal.ui.project.backups import show_backups
 from rbcal.ui.project.classes import show_classes
 from rbcal.ui.project.creation import show_creation
@@ -16,7 +13,7 @@ from rbcal.ui.project.overview import show_counts, show_expert
 from rbcal.ui.session import session
 from rbcal.wording import literal
 
-st.title("rbcal" if session.project is None else literal(Path(session.project).stem))
+st.title("rbcal" if session.project is None else literal(session.project.path.stem))
 if session.project is None:
     st.write(
         "Teach a detector to find and subtype red blood cells with the fewest possible clicks. "
@@ -26,9 +23,9 @@ if session.project is None:
     show_demo()
     st.stop()
 
-with Project.open(Path(session.project)) as project:
+with session.project.open() as project:
     show_counts(project)
-    show_report(project.path)
+    show_report(project.file)
     show_health(project)
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -38,7 +35,7 @@ with Project.open(Path(session.project)) as project:
         with exporting:
             show_export(project)
         with safety:
-            show_backups(project.path)
+            show_backups(project.file)
     with right:
         show_expert(project)
         st.subheader("Classes")
