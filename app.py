@@ -6,13 +6,11 @@ import streamlit as st
 
 from rbcal.errors import DamagedError, RbcalError, ReplacedError
 from rbcal.store.project import SUFFIX, ProjectFile, projects_folder
+from rbcal.ui import door
 from rbcal.ui.project.backups import show_backups
 from rbcal.ui.session import session
 from rbcal.wording import literal
 
-st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
-# Streamlit's own CSV files hold names as they are, and a spreadsheet takes "=cmd()" for a formula.
-st.html('<style>[aria-label="Download as CSV"] { display: none; }</style>')
 # Lies on every page, at the edge, and takes no room: the slides of this project are drawn.
 SYNTHETIC = """<style>
   .stElementContainer:has(> .stHtml .synthetic) {
@@ -68,29 +66,47 @@ def offer_to_leave() -> None:
         st.rerun()
 
 
-home = st.Page("pages/project.py", title="Project", icon=":material/folder_open:", default=True)
-others = [
-    st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
-    st.Page("pages/review.py", title="Review", icon=":material/rate_review:"),
-    st.Page("pages/progress.py", title="Progress", icon=":material/show_chart:"),
-]
-page = st.navigation([home, *others])
+def say(err: Exception) -> bool:
+    """Say what a callback, or a part of a page that runs by itself, ran into; return whether that is all."""
+    if isinstance(err, RbcalError):
+        st.error(str(err), icon=":material/error:")
+    return isinstance(err, RbcalError)
 
-path: Path | None = None
-try:
-    path = choose_project()
-    if path is None:
-        session.project = None
-    else:
-        open_project(path)
-    if path is None and page != home:
-        st.info("Create or choose a project first.")
-        st.page_link(home)
-    else:
-        page.run()
-except RbcalError as err:
-    st.error(str(err), icon=":material/error:")
-    if isinstance(err, ReplacedError):
-        offer_to_leave()
-    if isinstance(err, DamagedError) and path is not None:
-        show_backups(ProjectFile(path))
+
+def main() -> None:
+    """Show the page that the user chose, of the project that the user chose."""
+    st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
+    # Streamlit's own CSV files hold names as they are, and a spreadsheet takes "=cmd()" for a formula.
+    st.html('<style>[aria-label="Download as CSV"] { display: none; }</style>')
+    home = st.Page("pages/project.py", title="Project", icon=":material/folder_open:", default=True)
+    others = [
+        st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+        st.Page("pages/review.py", title="Review", icon=":material/rate_review:"),
+        st.Page("pages/progress.py", title="Progress", icon=":material/show_chart:"),
+    ]
+    page = st.navigation([home, *others])
+
+    path: Path | None = None
+    try:
+        path = choose_project()
+        if path is None:
+            session.project = None
+        else:
+            open_project(path)
+        if path is None and page != home:
+            st.info("Create or choose a project first.")
+            st.page_link(home)
+        else:
+            page.run()
+    except RbcalError as err:
+        st.error(str(err), icon=":material/error:")
+        if isinstance(err, ReplacedError):
+            offer_to_leave()
+        if isinstance(err, DamagedError) and path is not None:
+            show_backups(ProjectFile(path))
+
+
+if __name__ == "__main__":  # for each visitor, at each act
+    main()
+else:  # for the server, once
+    app = st.App(__file__, middleware=door.MIDDLEWARE, lifespan=door.announce, on_script_error=say)
