@@ -30,6 +30,7 @@ def choose_image(project: Project, order: Queue) -> None:
     editor, wanted = session.editor, session.wanted_image
     session.wanted_image = None
     if editor is not None and is_of(editor, project):
+        editor.log.file = FILE  # it may be a copy by now
         if wanted in (None, editor.image.id):
             ranking, ours = project.rankings.current(), editor.predictions.ranking
             same = (ranking and ranking.id) == (ours and ours.id)
