@@ -4,14 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from rbcal.errors import DamagedError, RbcalError
-from rbcal.store.project import SUFFIX, Project, projects_folder
+from rbcal.errors import DamagedError, RbcalError, ReplacedError
+from rbcal.store.project import SUFFIX, ProjectFile, projects_folder
+from rbcal.ui import door
 from rbcal.ui.project.backups import show_backups
 from rbcal.ui.session import session
+from rbcal.wording import literal
 
-st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
-# Streamlit's own CSV files hold names as they are, and a spreadsheet takes "=cmd()" for a formula.
-st.html('<style>[aria-label="Download as CSV"] { display: none; }</style>')
 # Lies on every page, at the edge, and takes no room: the slides of this project are drawn.
 SYNTHETIC = """<style>
   .stElementContainer:has(> .stHtml .synthetic) {
@@ -29,43 +28,85 @@ def choose_project() -> Path | None:
     chosen, wanted = session.project_name, session.wanted_project
     session.wanted_project = None
     wanted = wanted or chosen or st.query_params.get("project")
-    if wanted not in names:
-        wanted = names[0] if len(names) == 1 else None
-    if wanted != chosen:  # else the choice is the browser's own, and is left to it
-        session.project_name = wanted
+    if wanted is None and len(names) == 1:
+        wanted = names[0]
+    listed = wanted if wanted in names else None
+    if listed != chosen:  # else the choice is the browser's own, and is left to it
+        session.project_name = listed
     if names:
-        none = None if wanted is None else 0  # an index of None would offer to close the project
+        none = None if listed is None else 0  # an index of None would offer to close the project
         st.sidebar.selectbox("Project", names, none, key="project_name", placeholder="Choose a project")
     if wanted is None:
         return None
     st.query_params["project"] = wanted
-    return projects_folder() / f"{wanted}{SUFFIX}"
+    path = projects_folder() / f"{wanted}{SUFFIX}"
+    if listed or (session.project and session.project.path == path):  # it was, and opening it says more
+        return path
+    st.error(f"There is no project {literal(wanted)} in {literal(str(projects_folder()))}. Choose another.")
+    return None
 
 
-home = st.Page("pages/project.py", title="Project", icon=":material/folder_open:", default=True)
-others = [
-    st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
-    st.Page("pages/review.py", title="Review", icon=":material/rate_review:"),
-    st.Page("pages/progress.py", title="Progress", icon=":material/show_chart:"),
-]
-page = st.navigation([home, *others])
+def open_project(path: Path) -> None:
+    """Open a project for the page; the one that was open must still be the same."""
+    last = session.project
+    file = last if last and last.path == path else ProjectFile(path)
+    with file.open() as project:  # a file that cannot be opened is refused here, before any page
+        if project.is_synthetic:
+            st.html(SYNTHETIC)
+    session.project = project.file
 
-path: Path | None = None
-try:
-    path = choose_project()
-    if path is None:
-        session.project = None
-    else:
-        with Project.open(path) as project:  # a file that cannot be opened is refused here, before any page
-            if project.is_synthetic:
-                st.html(SYNTHETIC)
-        session.project = str(path)
-    if path is None and page != home:
-        st.info("Create or choose a project first.")
-        st.page_link(home)
-    else:
-        page.run()
-except RbcalError as err:
-    st.error(str(err), icon=":material/error:")
-    if isinstance(err, DamagedError) and path is not None:
-        show_backups(path, damaged=True)
+
+def offer_to_leave() -> None:
+    """Offer to go on without the project that was open: with another one in its place, or with none."""
+    is_there = session.project is not None and session.project.path.exists()
+    if st.button("Open the one that is there now" if is_there else "Close it"):
+        session.project = session.project_name = None
+        if not is_there:
+            st.query_params.clear()
+        st.rerun()
+
+
+def say(err: Exception) -> bool:
+    """Say what a callback, or a part of a page that runs by itself, ran into; return whether that is all."""
+    if isinstance(err, RbcalError):
+        st.error(str(err), icon=":material/error:")
+    return isinstance(err, RbcalError)
+
+
+def main() -> None:
+    """Show the page that the user chose, of the project that the user chose."""
+    st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
+    # Streamlit's own CSV files hold names as they are, and a spreadsheet takes "=cmd()" for a formula.
+    st.html('<style>[aria-label="Download as CSV"] { display: none; }</style>')
+    home = st.Page("pages/project.py", title="Project", icon=":material/folder_open:", default=True)
+    others = [
+        st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+        st.Page("pages/review.py", title="Review", icon=":material/rate_review:"),
+        st.Page("pages/progress.py", title="Progress", icon=":material/show_chart:"),
+    ]
+    page = st.navigation([home, *others])
+
+    path: Path | None = None
+    try:
+        path = choose_project()
+        if path is None:
+            session.project = None
+        else:
+            open_project(path)
+        if path is None and page != home:
+            st.info("Create or choose a project first.")
+            st.page_link(home)
+        else:
+            page.run()
+    except RbcalError as err:
+        st.error(str(err), icon=":material/error:")
+        if isinstance(err, ReplacedError):
+            offer_to_leave()
+        if isinstance(err, DamagedError) and path is not None:
+            show_backups(ProjectFile(path))
+
+
+if __name__ == "__main__":  # for each visitor, at each act
+    main()
+else:  # for the server, once
+    app = st.App(__file__, middleware=door.MIDDLEWARE, lifespan=door.announce, on_script_error=say)

@@ -12,9 +12,9 @@ from rbcal.ui.progress.headline import show_figures, show_headline, show_no_curv
 from rbcal.ui.progress.report import offer_report
 from rbcal.ui.progress.simulations import show_curve, show_experiments
 from rbcal.ui.progress.stop_advice import show_stopping
-from rbcal.ui.session import open_project_path
+from rbcal.ui.session import open_project
 
-PATH = open_project_path()  # before all else: on a fresh server it draws the whole page
+FILE = open_project()  # before all else: on a fresh server it draws the whole page
 # Never st.stop() in a page: Streamlit then keeps the fragments of the page before, and a late edit would draw
 # that page's canvas into this one, which breaks both.
 
@@ -32,7 +32,7 @@ def show_progress(project: Project, curve: list[CurvePoint]) -> None:
 
     st.subheader("Each class")
     show_chart(project, class_curve(curve, project.classes.all()))
-    show_errors(PATH, shown.model_id)
+    show_errors(FILE, shown.model_id)
 
     st.subheader("Flagged cells in the pool")
     if history := project.rankings.history():
@@ -48,8 +48,8 @@ def show_progress(project: Project, curve: list[CurvePoint]) -> None:
 heading, action = st.columns([4, 1], vertical_alignment="bottom")
 heading.title("Progress")
 with action:
-    offer_report(PATH)
-with Project.open(PATH) as project:
+    offer_report(FILE)
+with FILE.open() as project:
     curve = project.evaluations.curve()
     counts = project.images.counts()
     if curve:

@@ -1,7 +1,5 @@
 """Project set-up: create a project, see how far it is, bring in images and boxes."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from rbcal.store.project import Project
@@ -20,7 +18,7 @@ from rbcal.wording import literal
 def show_project(project: Project) -> None:
     """Show how far the project is, and what can be done with the whole of it."""
     show_counts(project)
-    show_report(project.path)
+    show_report(project.file)
     show_health(project)
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -30,7 +28,7 @@ def show_project(project: Project) -> None:
         with exporting:
             show_export(project)
         with safety:
-            show_backups(project.path)
+            show_backups(project.file)
     with right:
         show_expert(project)
         st.subheader("Classes")
@@ -38,7 +36,7 @@ def show_project(project: Project) -> None:
         show_creation(expanded=False)
 
 
-st.title("rbcal" if session.project is None else literal(Path(session.project).stem))
+st.title("rbcal" if session.project is None else literal(session.project.path.stem))
 if session.project is None:
     st.write(
         "Teach a detector to find and subtype red blood cells with the fewest possible clicks. "
@@ -47,5 +45,5 @@ if session.project is None:
     show_creation(expanded=True)
     show_demo()
 else:
-    with Project.open(Path(session.project)) as project:
+    with session.project.open() as project:
         show_project(project)

@@ -6,6 +6,7 @@ import streamlit as st
 
 import rbcal.ui.review
 from rbcal.review import edits, navigation
+from rbcal.review.editor import Editor
 from rbcal.review.opening import open_editor
 from rbcal.store.project import Project
 from rbcal.ui.review.acts import has_canvas
@@ -15,9 +16,9 @@ from rbcal.ui.review.open_image import display_copy, forget_other_project, hold_
 from rbcal.ui.review.queue import Queue, following, queue_label, show_filmstrip, show_list
 from rbcal.ui.review.shortcuts_help import show_keys
 from rbcal.ui.review.sidebar import show_panel
-from rbcal.ui.session import open_project_path, session
+from rbcal.ui.session import open_project, session
 
-PATH = open_project_path()
+FILE = open_project()
 STYLE = Path(rbcal.ui.review.__file__).with_name("review.css")
 
 
@@ -28,7 +29,8 @@ def choose_image(project: Project, order: Queue) -> None:
     """Open the image that the expert wants: the one at work, else the first of the queue."""
     editor, wanted = session.editor, session.wanted_image
     session.wanted_image = None
-    if editor is not None and editor.log.path == PATH:
+    if editor is not None and is_of(editor, project):
+        editor.log.file = FILE  # it may be a copy by now
         if wanted in (None, editor.image.id):
             ranking, ours = project.rankings.current(), editor.predictions.ranking
             same = (ranking and ranking.id) == (ours and ours.id)
@@ -44,10 +46,15 @@ def choose_image(project: Project, order: Queue) -> None:
     session.review_error = None
 
 
-def is_reopened() -> bool:
+def is_reopened(project: Project) -> bool:
     """Return whether the expert works on, or asked for, an image that was reviewed before."""
     editor = session.editor
-    return session.wanted_image is not None or (editor is not None and editor.log.path == PATH)
+    return session.wanted_image is not None or (editor is not None and is_of(editor, project))
+
+
+def is_of(editor: Editor, project: Project) -> bool:
+    """Return whether an image was opened in this project and is still in it: after a restore, ids return."""
+    return editor.log.file == FILE and project.images.digest(editor.image.id) == editor.log.sha256
 
 
 # ---- show: the canvas and the panel ------------------------------------------------------------------
@@ -71,7 +78,7 @@ def show_editor() -> None:
     dialog, session.dialog = session.dialog, None
     match dialog:
         case "queue":
-            show_list(editor.log.path, editor.view, editor.names)
+            show_list(editor.log.file, editor.view, editor.names)
         case "keys":
             show_keys(editor)
 
@@ -86,7 +93,7 @@ def show_nothing_left(project: Project) -> None:
     st.page_link("pages/train.py", label="Train with them", icon=":material/model_training:")
     st.page_link("pages/project.py", label="Import more images", icon=":material/folder_open:")
     if st.button("Reopen an image", icon=":material/history:"):
-        show_list(PATH, session.view, project.classes.names())
+        show_list(FILE, session.view, project.classes.names())
 
 
 def show_no_classes() -> None:
@@ -118,12 +125,12 @@ def show_image(project: Project, order: Queue) -> None:
 
 def show_review(project: Project, n_classes: int) -> None:
     """Show the image that is open, or the next of the queue, or that none is left."""
-    forget_other_project(PATH)
+    forget_other_project(FILE)
     order = project.queue.order(queue_label(session.view, n_classes))
     if not order:
         order = project.queue.order()
         session.view.queue_label = None  # the last image of that class is done
-    if order or is_reopened():
+    if order or is_reopened(project):
         show_image(project, order)
     else:
         show_nothing_left(project)
@@ -132,7 +139,7 @@ def show_review(project: Project, n_classes: int) -> None:
 # ---- the page ----------------------------------------------------------------------------------------
 
 st.set_page_config(initial_sidebar_state="collapsed")
-with Project.open(PATH) as project:
+with FILE.open() as project:
     if n_classes := len(project.classes.names()):
         show_review(project, n_classes)
     else:

@@ -4,16 +4,15 @@ import streamlit as st
 
 from rbcal.errors import JobError
 from rbcal.jobs import launcher
-from rbcal.store.project import Project
-from rbcal.ui.session import open_project_path
+from rbcal.ui.session import open_project
 from rbcal.ui.train.models import show_models, show_question
 from rbcal.ui.train.running_job import show_job
 from rbcal.ui.train.start import show_resume, show_start
 
-PATH = open_project_path()
+FILE = open_project()
 
 st.title("Train")
-with Project.open(PATH) as opened:
+with FILE.open() as opened:
     last = launcher.watch(opened)
     is_active = last is not None and last.active
     if not is_active:
@@ -26,5 +25,5 @@ with Project.open(PATH) as opened:
             st.warning(str(err))
     if last is not None:
         st.subheader("Now" if is_active else "Last job")
-        st.fragment(show_job, run_every=0.4 if is_active else None)(PATH)
+        st.fragment(show_job, run_every=0.4 if is_active else None)(FILE)
     show_models(opened, may_choose=not is_active)

@@ -9,6 +9,7 @@
      +-- ProjectError     a project file, or what is asked of it, is not valid
      |    +-- ConflictError   somebody else changed the same thing first
      |    +-- DamagedError    a project file is not what was written
+     |    +-- ReplacedError   where the project was opened there is another one, or none
      +-- DetectorError    a detector cannot be built or loaded
      +-- TrainingError    training cannot start or go on
      |    +-- DivergedError   the loss is no longer a number; what was learnt before is kept
@@ -47,6 +48,10 @@ class ConflictError(ProjectError):
 
 class DamagedError(ProjectError):
     """A project file is not what was written to it; it was left as it is."""
+
+
+class ReplacedError(ProjectError):
+    """Where the project was opened there is another one by now, or none; nothing was written there."""
 
 
 class DetectorError(RbcalError):

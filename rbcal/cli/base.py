@@ -67,7 +67,7 @@ def run(path: Path, request: JobRequest) -> None:
         launcher.watch(project)
         job_id = project.jobs.add(request)
     with redirect_stdout(sys.stderr):  # libraries that talk while they fetch weights
-        worker.run(path, job_id, show=True)
+        worker.run(project.file, job_id, show=True)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

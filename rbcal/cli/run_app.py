@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
-import tomllib
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -31,21 +30,31 @@ def start_app(
         int | None, typer.Option(min=1, max=65535, help="Default: 8501, or the next that is free.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Let other PCs in that have the token, at this address of yours; 0.0.0.0: at all."),
+    ] = None,
 ) -> None:
-    """Start the app in the browser; Ctrl-C ends it."""
+    """Start the app in the browser; Ctrl-C ends it.
+
+    It opens with an address that has a token, new at every start: nobody else on this PC or network gets in.
+    """
     if port is not None and _is_taken(port):
         raise RbcalError(
             f"Port {port} is taken by another program. Choose another with --port, or leave it out."
         )
-    place = app_folder()
-    settings = tomllib.loads((place / ".streamlit/config.toml").read_text(encoding="utf-8"))
-    flags = [*_flags(settings), "--server.headless", "false" if browser else "true"]
+    flags = [] if browser else ["--server.headless", "true"]
     if port is not None:
         flags += ["--server.port", str(port)]
+    if address is not None:
+        flags += ["--server.address", address]
+        for host in ("*",) if address in ("0.0.0.0", "::") else (address, "127.0.0.1", "localhost"):  # noqa: S104
+            flags += ["--server.allowedHosts", host]
     folder = (projects or projects_folder()).resolve()
     typer.echo(f"Projects are in {folder}. Ctrl-C ends the app.", err=True)
-    command = [sys.executable, "-m", "streamlit", "run", str(place / "app.py"), *flags]
-    environment = {**os.environ, "RBCAL_PROJECTS": str(folder)}
+    command = [sys.executable, "-m", "streamlit", "run", str(app_folder() / "app.py"), *flags]
+    token = os.environ.get("RBCAL_TOKEN") or secrets.token_urlsafe(16)
+    environment = {**os.environ, "RBCAL_PROJECTS": str(folder), "RBCAL_TOKEN": token}
     if sys.platform == "win32":  # where a process cannot become another one
         raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
     os.execve(command[0], command, environment)  # whoever ends this command ends the app
@@ -56,19 +65,6 @@ def app_folder() -> Path:
     package = Path(rbcal.__file__).parent
     installed = package / "_app"
     return installed if installed.exists() else package.parent
-
-
-def _flags(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the settings of a Streamlit file as arguments; it is read only where Streamlit is started.
-
-    >>> list(_flags({"server": {"maxUploadSize": 2000, "enableXsrfProtection": True}}))
-    ['--server.maxUploadSize', '2000', '--server.enableXsrfProtection', 'true']
-    """
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flags(value, f"{prefix}{name}.")
-        else:
-            yield from (f"--{prefix}{name}", str(value).lower() if isinstance(value, bool) else str(value))
 
 
 def _is_taken(port: int) -> bool:

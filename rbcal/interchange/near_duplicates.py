@@ -82,7 +82,8 @@ def hash_missing(project: Project, seconds: float) -> int:
     for done, image_id in enumerate(missing):
         if time.monotonic() >= until:
             return len(missing) - done
-        project.images.save_hash(image_id, _hash(project, image_id))
+        with project.transaction():  # no restore may exchange the picture meanwhile
+            project.images.save_hash(image_id, _hash(project, image_id))
     return 0
 
 

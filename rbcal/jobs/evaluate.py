@@ -94,7 +94,7 @@ def _predict(
     progress.stage(stage, len(images))
     merges = project.classes.merges()
     pairs: list[tuple[Annotations, Detections]] = []
-    for image, pixels in decoded(project.path, images):
+    for image, pixels in decoded(project.file, images):
         detections = predict_within_memory(detector, partial(mc_dropout.detect, detector), pixels, progress)
         project.evaluations.save_detections(model_id, image.id, detections)
         counted = Detections(detections.boxes, merges.probs(detections.probs))

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from rbcal.errors import JobError
 from rbcal.store.job_requests import JobRequest
 from rbcal.store.jobs import Job
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 
 _STARTING_SECONDS = 60  # a slow disk may take that long to load torch before the worker holds the lock
 _workers: dict[Path, subprocess.Popen[bytes]] = {}  # those that this process started
@@ -34,25 +34,28 @@ def log_path(project_path: Path) -> Path:
     return project_path.with_name(project_path.name + "-worker.log")
 
 
-def start(project_path: Path, request: JobRequest) -> int:
+def start(file: ProjectFile, request: JobRequest) -> int:
     """Queue a job, start its worker process, and return the job's id. The worker outlives its starter.
 
     Raises
     ------
     JobError
         When another job of this project is under way.
+    ReplacedError
+        When another project took the place of this one.
     """
-    with Project.open(project_path) as project:
+    with file.open() as project:
         watch(project)  # a job whose worker died must not stand in the way
         job_id = project.jobs.add(request)
-    command = [sys.executable, "-m", "rbcal.jobs.worker", str(project_path.resolve()), str(job_id)]
+        path, project_id = file.path.resolve(), str(project.file.project_id)
+    command = [sys.executable, "-m", "rbcal.jobs.worker", str(path), project_id, str(job_id)]
     detached: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         detached = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-    if ended := _workers.pop(project_path.resolve(), None):
+    if ended := _workers.pop(path, None):
         ended.wait()  # its job is over, so it is about to leave
-    with log_path(project_path).open("wb") as log:
-        _workers[project_path.resolve()] = subprocess.Popen(
+    with log_path(path).open("wb") as log:
+        _workers[path] = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **detached
         )
     return job_id

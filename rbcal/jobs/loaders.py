@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 from rbcal.formats.pictures import Pixels, decode
 from rbcal.store.images import Image
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.types import Annotations
 
 _AHEAD = 2  # pictures decoded before they are needed; memory does not grow with the pool
@@ -41,9 +40,9 @@ def load_annotations(project: Project, image: Image) -> Annotations:
     return Annotations.empty() if image.review_id is None else project.reviews.annotations(image.review_id)
 
 
-def decoded(path: Path, images: Sequence[Image]) -> Iterator[tuple[Image, Pixels]]:
+def decoded(file: ProjectFile, images: Sequence[Image]) -> Iterator[tuple[Image, Pixels]]:
     """Yield each image with its pixels, decoded in another thread ahead of whoever looks at them."""
-    with Project.open(path) as reader, ThreadPoolExecutor(1, thread_name_prefix="rbcal-pictures") as thread:
+    with file.open() as reader, ThreadPoolExecutor(1, thread_name_prefix="rbcal-pictures") as thread:
 
         def read(image: Image) -> Pixels:
             return decode(reader.images.content(image.id), image.layer)

@@ -88,7 +88,7 @@ def _annotated_embeddings(
     drawn = np.random.default_rng([config.seed, *b"looks"]).permutation(len(annotated))[:_EMBEDDED_IMAGES]
     progress.stage("Looking at annotated images", len(drawn))
     embeddings = [np.empty((0, EMBEDDING_SIZE), np.float32)]
-    for _, pixels in decoded(project.path, [annotated[k] for k in drawn]):
+    for _, pixels in decoded(project.file, [annotated[k] for k in drawn]):
         embeddings.append(scorer.embeddings(pixels, progress))
         progress.advance(len(embeddings) - 1)
     return np.concatenate(embeddings)
@@ -98,7 +98,7 @@ def score_here(
     project: Project, images: Sequence[Image], scorer: Scorer, progress: ProgressReporter
 ) -> Generator[tuple[Image, ScoredImage]]:
     """Yield each image with what is found in it, by this process."""
-    for image, pixels in decoded(project.path, images):
+    for image, pixels in decoded(project.file, images):
         yield image, scorer(pixels, progress)
 
 

@@ -136,7 +136,7 @@ def _train_within_memory(
 def _train_once(project: Project, setup: TrainingSetup, progress: ProgressReporter) -> TrainingResult:
     config, snapshot = setup.config, setup.snapshot
     started = time.perf_counter() - (snapshot.seconds if snapshot else 0)
-    with Project.open(project.path) as reader:  # of its own: pictures are read in another thread
+    with project.file.open() as reader:  # of its own: pictures are read in another thread
         samples = Samples(reader, setup.images["train"])
         validation = Samples(project, setup.images["validate"])
         labels = [annotations.labels for annotations in samples.annotations]

@@ -26,7 +26,7 @@ from rbcal.store.job_requests import (
     TrainJob,
 )
 from rbcal.store.jobs import Job
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 
 _STARTING_SECONDS = 20  # how long the page that looks for a living worker may hold the lock
 _EXIT_CANCELLED = 3
@@ -85,7 +85,7 @@ class ProgressReporter:
         self._bar.close()
 
 
-def run(path: Path, job_id: int, *, show: bool = False) -> Job:
+def run(file: ProjectFile, job_id: int, *, show: bool = False) -> Job:
     """Do a queued job in this process and return it as it ended.
 
     Parameters
@@ -98,10 +98,10 @@ def run(path: Path, job_id: int, *, show: bool = False) -> Job:
     RbcalError
         What made the job fail; it is in the job's row too.
     """
-    with Project.open(path) as project:
+    with file.open() as project:
         try:
             with (
-                worker_lock(path).acquire(timeout=_STARTING_SECONDS),
+                worker_lock(file.path).acquire(timeout=_STARTING_SECONDS),
                 ProgressReporter(project, job_id, show=show) as progress,
             ):
                 _work(project, job_id, progress)
@@ -174,12 +174,12 @@ def _score(project: Project, request: ScoreJob, progress: ProgressReporter) -> N
     score.score(project, request.config, progress, request.strategy, request.ray)
 
 
-def _leave_when_cancelled(path: Path, job_id: int, over: threading.Event) -> None:
+def _leave_when_cancelled(file: ProjectFile, job_id: int, over: threading.Event) -> None:
     """End this process soon after the user cancelled, even in the middle of a long step.
 
     Whatever it was writing is rolled back: what the project file holds is always whole.
     """
-    with Project.open(path) as project:
+    with file.open() as project:
         while not project.jobs.get(job_id).cancel_requested:
             if over.wait(_POLL_SECONDS):
                 return
@@ -192,14 +192,14 @@ def _leave_when_cancelled(path: Path, job_id: int, over: threading.Event) -> Non
 
 
 def main() -> int:
-    """Run the job that the command line names: ``python -m rbcal.jobs.worker PROJECT JOB``."""
+    """Run the job that the command line names: ``python -m rbcal.jobs.worker PATH PROJECT JOB``."""
     logging.basicConfig(level=logging.WARNING)
-    path, job_id = Path(sys.argv[1]), int(sys.argv[2])
+    file, job_id = ProjectFile(Path(sys.argv[1]), sys.argv[2]), int(sys.argv[3])
     over = threading.Event()
-    watcher = threading.Thread(target=_leave_when_cancelled, args=(path, job_id, over), daemon=True)
+    watcher = threading.Thread(target=_leave_when_cancelled, args=(file, job_id, over), daemon=True)
     watcher.start()
     try:
-        run(path, job_id)
+        run(file, job_id)
     except RbcalError as err:
         print(err, file=sys.stderr)
         return 1

@@ -10,7 +10,6 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from rbcal.errors import ConflictError
 from rbcal.review.boxes import EditedBox, EditedBoxes, from_states, to_states
@@ -18,7 +17,7 @@ from rbcal.review.history import History, replay
 from rbcal.review.predictions import CellPredictions
 from rbcal.review.spot_checks import check_outcomes
 from rbcal.store.log import BoxState, Kind, Work
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 
 _IDLE = 60.0  # seconds; a longer pause is not work
 
@@ -27,8 +26,9 @@ _IDLE = 60.0  # seconds; a longer pause is not work
 class EditLog:
     """What the project file has of the work on the open image."""
 
-    path: Path
+    file: ProjectFile
     image_id: int
+    sha256: str  # of the image's own bytes
     predictions: CellPredictions
     start: EditedBoxes  # as the model left them, or the last review
     version: int = 0  # of the boxes in the log
@@ -54,13 +54,13 @@ class EditLog:
         ConflictError
             When somebody else changed this image meanwhile; `theirs` has what they did.
         """
-        with self._transaction() as project:
+        with self.transaction() as project:
             version = self._record(project, kind, boxes, review_id)
         self.version, self.begun, self.logged = version, True, self.seconds
 
     def save(self, boxes: EditedBoxes, spots: Collection[int]) -> None:
         """Store the boxes as annotations, and what the spot checks said; raises as :meth:`record` does."""
-        with self._transaction() as project:
+        with self.transaction() as project:
             version = self._begin(project)
             project.reviews.save_boxes(
                 self.image_id,
@@ -74,13 +74,13 @@ class EditLog:
 
     def reviewed(self, review_id: int) -> EditedBoxes:
         """Return the boxes of an earlier review."""
-        with Project.open(self.path) as project:
+        with self.file.open() as project:
             return from_states(project.log.reviewed(review_id), self.predictions.flagged)
 
     def settle(self, boxes: EditedBoxes, *, theirs_last: bool) -> History:
         """Log these boxes and what somebody else did, one after the other, and return the history of both."""
         flagged = self.predictions.flagged
-        with self._transaction() as project:
+        with self.transaction() as project:
             theirs = project.log.work(self.image_id)  # by now
             self.version, self.begun = theirs.version, True
             self.version, self.logged = self._record(project, "edit", boxes), self.seconds
@@ -99,12 +99,20 @@ class EditLog:
         }
 
     @contextmanager
-    def _transaction(self) -> Iterator[Project]:
+    def transaction(self) -> Iterator[Project]:
+        """Open the project for writes on the open image.
+
+        Raises
+        ------
+        ReplacedError
+            When it is not the project any more in which the image was opened, or not that image.
+        """
         try:
-            with Project.open(self.path) as project, project.transaction():
+            with self.file.open() as project, project.transaction():
+                project.images.check(self.image_id, self.sha256)
                 yield project
         except ConflictError:
-            with Project.open(self.path) as project:
+            with self.file.open() as project:
                 self.theirs = project.log.work(self.image_id)
             raise
 

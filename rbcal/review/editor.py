@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from rbcal.errors import ConflictError
+from rbcal.errors import ConflictError, ReplacedError
 from rbcal.review.boxes import Box, EditedBox, EditedBoxes
 from rbcal.review.canvas_drawing import Drawing, Pen
 from rbcal.review.canvas_state import CanvasState
@@ -115,12 +115,14 @@ class Editor:
         ConflictError
             When somebody else changed this image; then the change is shown, and not logged until the expert
             has chosen.
+        ReplacedError
+            When the project file was replaced; then the change is shown, and logged with the next one.
         """
         if history is self.history:
             return
         try:
             self.log.record(kind, history.present, review_id)
-        except ConflictError:
+        except (ConflictError, ReplacedError):
             self._show(history, redraw=redraw)
             raise
         self._show(history, redraw=redraw)

@@ -52,8 +52,9 @@ def _open_log(project: Project, image: Image, frame: Frame) -> tuple[EditLog, Hi
     start = from_states(work.start, predictions.flagged) if begun else predictions.boxes(frame)
     history = replay(work, predictions.flagged) if begun else History(start)
     log = EditLog(
-        project.path,
+        project.file,
         image.id,
+        project.images.digest(image.id),
         predictions,
         start,
         version=work.version,

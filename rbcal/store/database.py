@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 from sqlite_utils import Database as SqliteUtils
 
-from rbcal.errors import DamagedError, ProjectError
+from rbcal.errors import DamagedError, ProjectError, ReplacedError
 
 Row = dict[str, Any]
 Parameters = Sequence[Any] | dict[str, Any]
@@ -55,9 +57,19 @@ class Database:
             self.sqlite_utils = SqliteUtils(_connect(path, "mode=rw"), execute_plugins=False)
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
                 self.sqlite_utils.execute(f"PRAGMA {pragma}").fetchall()
+        self.place = path.stat()
+        self.expected_id: str | None = None  # of the project that every transaction is meant for
+
+    def project_id(self) -> str:
+        """Return what tells this project from all others: it follows from its first name and its birth."""
+        rows = self.tuples("SELECT name, created_at FROM project")
+        return hashlib.sha256(repr(rows).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; SQLite alone would leave its log behind where the file was moved."""
+        if not self._is_in_place():
+            with suppress(sqlite3.Error):
+                self.sqlite_utils.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self.sqlite_utils.close()
 
     def missing_bytes(self) -> int:
@@ -86,7 +98,7 @@ class Database:
 
     def write(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement and return the id of the row it inserted."""
-        with advice(self.path):
+        with advice(self.path), self.transaction():
             return self.sqlite_utils.execute(sql, parameters).lastrowid or 0
 
     def insert(self, table: str, **columns: Any) -> int:
@@ -97,7 +109,7 @@ class Database:
 
     def write_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run one statement for each row."""
-        with advice(self.path):
+        with advice(self.path), self.transaction():
             self.sqlite_utils.conn.executemany(sql, rows)
 
     def write_chunks(self, table: str, owner_id: int, content: bytes) -> None:
@@ -117,18 +129,43 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes inside happen, or none; a transaction inside another is part of it."""
+        """All writes inside happen, or none; a transaction inside another is part of it.
+
+        Raises
+        ------
+        ReplacedError
+            When the file is not the one that was opened any more, or holds another project.
+        """
         if self.sqlite_utils.conn.in_transaction:
             yield
             return
         with advice(self.path, acts=False):
             self.sqlite_utils.execute("BEGIN IMMEDIATE")
             try:
+                self.check_project()
                 yield
+                self._check_place()
                 self.sqlite_utils.commit()
             except BaseException:
                 self.sqlite_utils.rollback()
                 raise
+
+    def check_project(self) -> None:
+        """Raise unless the file is still the one that was opened, and holds the project that is expected."""
+        self._check_place()
+        if self.expected_id is not None and self.expected_id != self.project_id():
+            raise replaced(self.path)
+
+    def _check_place(self) -> None:
+        """Raise unless the open file still lies at its path: SQLite would write on, wherever it went."""
+        if not self._is_in_place():
+            raise replaced(self.path)
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(self.place, self.path.stat())
+        except OSError:
+            return False
 
     @contextmanager
     def read_transaction(self) -> Iterator[None]:
@@ -151,6 +188,19 @@ class Header:
     application_id: int
     user_version: int
     schema: frozenset[tuple[str, str, str | None]]
+
+
+def replaced(path: Path) -> ReplacedError:
+    """Return what to tell whoever opened a project at a path where it is no more."""
+    if path.exists():
+        return ReplacedError(
+            f"{path.name} is not the project that you opened: another file took its place. Nothing was "
+            "written to it. Put yours back and go on, or open the one that is there now."
+        )
+    return ReplacedError(
+        f"{path.name} is gone: the file was moved, renamed or deleted while it was open. What was saved is "
+        "in it, wherever it is. Put it back and go on, or choose another project."
+    )
 
 
 def is_closed(path: Path) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
+from rbcal.errors import ReplacedError
 from rbcal.store.database import Database, now
 
 Split = Literal["work", "test"]
@@ -157,6 +158,14 @@ class Images:
     def digest(self, image_id: int) -> str:
         """Return the SHA-256 of the file as it was imported."""
         return str(self._db.value("SELECT sha256 FROM image WHERE id = ?", (image_id,)))
+
+    def check(self, image_id: int, sha256: str) -> None:
+        """Raise ReplacedError unless an image is the one with these bytes: after a restore, ids return."""
+        if self.digest(image_id) != sha256:
+            raise ReplacedError(
+                "This image is not in the project any more: a backup was restored. Nothing was saved. Open "
+                "another image."
+            )
 
     def thumbnail(self, image_id: int) -> bytes | None:
         """Return the small copy of an image, or None while it has none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +13,7 @@ from typing import Self
 from rbcal.errors import DamagedError, ProjectError
 from rbcal.store import backups, schema
 from rbcal.store.classes import Classes
-from rbcal.store.database import RESTORE, Database, Header, is_closed, now, read_header
+from rbcal.store.database import RESTORE, Database, Header, is_closed, now, read_header, replaced
 from rbcal.store.evaluations import Evaluations
 from rbcal.store.images import Images
 from rbcal.store.jobs import Jobs
@@ -49,6 +50,25 @@ def project_path(name: str) -> Path:
     return path if len(Path(name).parts) > 1 or name.endswith(SUFFIX) else projects_folder() / path
 
 
+@dataclass(frozen=True)
+class ProjectFile:
+    """A project, and where it was when it was opened; whoever opens it later gets that one, or an error.
+
+    Without an id, it is whichever project lies there.
+    """
+
+    path: Path
+    project_id: str | None = None
+    inode: int | None = field(default=None, compare=False)
+
+    def open(self) -> Project:
+        """Return the project; raises as :meth:`Project.open` does."""
+        in_use = self.path.exists() and not is_closed(self.path)
+        if self.inode and in_use and self.path.stat().st_ino != self.inode:
+            raise replaced(self.path)  # SQLite would read the log of the one file into the other
+        return Project.open(self.path, self.project_id)
+
+
 class Project:
     """An open project file, with one attribute for each kind of thing it holds.
 
@@ -81,6 +101,11 @@ class Project:
         """
         if path.suffix != SUFFIX:
             raise ProjectError(f"A project file is called NAME{SUFFIX}, but got {path.name!r}.")
+        if not path.exists() and not is_closed(path):
+            raise ProjectError(
+                f"{path.name} was moved away while it was open, and {path.name}-wal has its last work. "
+                "Put it back, or choose another name."
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.open("xb").close()
@@ -98,6 +123,7 @@ class Project:
                 )
                 project = cls(database)
                 project.classes.add(classes, rare=rare)
+            database.expected_id = database.project_id()
             database.rows("PRAGMA wal_checkpoint(TRUNCATE)")  # the header is in the file itself from now on
         except BaseException:
             database.close()
@@ -106,14 +132,25 @@ class Project:
         return project
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, project_id: str | None = None) -> Self:
         """Return the project in the file `path`; one of an older format is backed up and brought up to date.
+
+        Every transaction on it is refused once the file was moved, or holds another project.
+
+        Parameters
+        ----------
+        project_id : str, optional
+            Of the only project that is wanted, as :attr:`file` has it.
 
         Raises
         ------
         ProjectError
             When the file is not ours, newer, or damaged. It is left byte for byte as it was.
+        ReplacedError
+            When it is not the project that is wanted.
         """
+        if project_id is not None and not path.exists():
+            raise replaced(path)
         header = check(path)
         if header.user_version < schema.USER_VERSION:
             backups.create(path, f"before-format-{schema.USER_VERSION}")
@@ -121,6 +158,8 @@ class Project:
         try:
             if database.missing_bytes():
                 raise DamagedError(f"{path.name} is shorter than it should be: its end is missing. {RESTORE}")
+            database.expected_id = project_id or database.project_id()
+            database.check_project()
             if header.user_version < schema.USER_VERSION:
                 with database.transaction():
                     _migrate(database)
@@ -136,6 +175,11 @@ class Project:
     def read_transaction(self) -> AbstractContextManager[None]:
         """Return a context in which all reads see the project as it is now."""
         return self._database.read_transaction()
+
+    @property
+    def file(self) -> ProjectFile:
+        """Where this project is, for whoever opens it next."""
+        return ProjectFile(self.path, self._database.expected_id, self._database.place.st_ino)
 
     @property
     def name(self) -> str:

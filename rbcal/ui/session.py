@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import runpy
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import streamlit as st
@@ -12,6 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from rbcal.review.messages import Inbox
 from rbcal.review.view import View
+from rbcal.store.project import ProjectFile
 
 if TYPE_CHECKING:
     from rbcal.interchange.import_images import ImportReport
@@ -49,17 +49,19 @@ def _none() -> None:
 class Session:
     """Every key of the session that is ours; those of widgets stand beside the widgets."""
 
-    project: Key[str | None] = Key(_none)  # the file that is open
+    project: Key[ProjectFile | None] = Key(_none)  # that is open
     project_name: Key[str | None] = Key(_none)  # as chosen in the sidebar
     wanted_project: Key[str | None] = Key(_none)  # to open next
     notice: Key[str | None] = Key(_none)  # what happened on the Project page, in words
-    import_report: Key[tuple[Path, ImportReport] | None] = Key(_none)  # of which project, and what came of it
+    import_report: Key[tuple[ProjectFile, ImportReport] | None] = Key(
+        _none
+    )  # of which project, and what came of it
     n_imports: Key[int] = Key(int)  # a new name for the box of files empties it, and the memory
     watched_job: Key[int | None] = Key(_none)  # that the Train page shows at work
     editor: Key[Editor | None] = Key(_none)  # the image that is open on the Review page
     view: Key[View] = Key(View)
     inbox: Key[Inbox] = Key(Inbox)
-    view_of: Key[Path | None] = Key(_none)  # the project that the view is of
+    view_of: Key[ProjectFile | None] = Key(_none)  # the project that the view is of
     wanted_image: Key[int | None] = Key(_none)  # to open next on the Review page
     wanted_box: Key[Box | None] = Key(_none)  # to bring into sight there
     saved: Key[str | None] = Key(_none)  # what was saved last, in words
@@ -70,12 +72,12 @@ class Session:
 session = Session()
 
 
-def open_project_path() -> Path:
-    """Return the file of the project that app.py opened."""
+def open_project() -> ProjectFile:
+    """Return the project that app.py opened."""
     if session.project is None:
         # A fresh server whose first request names a page takes pages/ for Streamlit's first way of paging
         # and runs that page without app.py. So run app.py now: it opens the project and the page again.
         if (context := get_script_run_ctx()) is not None:
             runpy.run_path(context.main_script_path, run_name="__main__")
         st.stop()
-    return Path(session.project)
+    return session.project

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -44,7 +45,7 @@ def address(installed: Path, tmp_path: Path) -> Iterator[str]:
         app = subprocess.Popen(command, cwd=here, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
             wait_until_healthy(f"http://127.0.0.1:{port}", app, log)
-            yield f"http://127.0.0.1:{port}"
+            yield re.findall(r"Open rbcal at: (\S+)", log.read_text())[0]
         finally:
             app.terminate()
             app.wait(20)
@@ -64,7 +65,7 @@ def test_the_installed_app_makes_a_project(page: Page, address: str, installed: 
 
 
 def test_a_port_that_is_taken_is_said(address: str):
-    port = address.rpartition(":")[2]
+    port = str(urlsplit(address).port)
     command = [sys.executable, "-m", "rbcal", "app", "--no-browser", "--port", port]
     refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert refused.returncode == 1

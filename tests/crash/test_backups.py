@@ -20,7 +20,7 @@ from rbcal.jobs.restore import restore
 from rbcal.store import backups
 from rbcal.store.backups import ASKED
 from rbcal.store.job_requests import ScoreJob
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.store.verification import verify
 from rbcal.types import Annotations
 from tests.browser.driver import plant
@@ -168,7 +168,7 @@ def test_a_worker_that_is_done_leaves_one_file_and_nothing_of_it_elsewhere(tmp_p
     path = tmp_path / "p.rbcal"
     with Project.create(path, classes=["a"]) as project:
         add_image(project, 1)
-    launcher.start(path, ScoreJob(ScoringConfig()))  # there is no model, so it ends at once
+    launcher.start(ProjectFile(path), ScoreJob(ScoringConfig()))  # there is no model, so it ends at once
     launcher._workers[path.resolve()].wait()
     moved = tmp_path / "moved.rbcal"
     shutil.copy(path, moved)  # the file alone

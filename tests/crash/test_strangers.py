@@ -54,7 +54,7 @@ def annotated(project):
 
 def refused(project, request, error, match):
     with pytest.raises(error, match=match):
-        worker.run(project.path, project.jobs.add(request))
+        worker.run(project.file, project.jobs.add(request))
     assert project.jobs.last().state == "failed"
 
 

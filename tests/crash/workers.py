@@ -15,7 +15,7 @@ from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.jobs import launcher
 from rbcal.store.job_requests import ResumeJob, ScoreJob, TrainJob
 from rbcal.store.jobs import Job
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from tests.conftest import CLASSES, add_image
 from tests.crash.editor import changed, plain
 from tests.crash.kill import LostError, Program, Tally, expect_sound
@@ -138,7 +138,7 @@ class Training(_Working):
         with Project.open(path) as project:
             resumed = project.snapshots.current() is not None
             made = len(project.models.all())
-        launcher.start(path, ResumeJob() if resumed else TRAIN)
+        launcher.start(ProjectFile(path), ResumeJob() if resumed else TRAIN)
         job = wait_until_over(path)
         assert job.state == "done", job.reason
         with Project.open(path) as project:
@@ -155,7 +155,7 @@ class Scoring(_Working):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        launcher.start(self.template, replace(TRAIN, score=SCORE))
+        launcher.start(ProjectFile(self.template), replace(TRAIN, score=SCORE))
         assert wait_until_over(self.template).state == "done"
         with Project.open(self.template) as project:
             self.ranking_id = project.rankings.current().id
@@ -167,7 +167,7 @@ class Scoring(_Working):
         self.span = time.monotonic() - began
 
     def start(self, path: Path) -> Any:
-        launcher.start(path, SCORE)
+        launcher.start(ProjectFile(path), SCORE)
         return launcher._workers[path.resolve()]
 
     def expect_kept(self, path: Path, job: Job) -> None:
@@ -181,7 +181,7 @@ class Scoring(_Working):
             expect(project.queue.order() == self.order, "the queue is not that of before")
 
     def go_on(self, path: Path) -> None:
-        launcher.start(path, SCORE)
+        launcher.start(ProjectFile(path), SCORE)
         job = wait_until_over(path)
         assert job.state == "done", job.reason
         with Project.open(path) as project:

@@ -13,7 +13,7 @@ import torch
 
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.detector import trainer
-from rbcal.errors import JobCancelledError, JobError
+from rbcal.errors import JobCancelledError, JobError, ReplacedError
 from rbcal.jobs import launcher, worker
 from rbcal.store.job_requests import ScoreJob, TrainJob, dumps
 from rbcal.store.project import Project
@@ -47,7 +47,7 @@ def slides(project):
 @pytest.fixture
 def long_job(slides):
     """A training that is under way and would last for hours."""
-    launcher.start(slides.path, TrainJob(LONG))
+    launcher.start(slides.file, TrainJob(LONG))
     wait_until(slides, lambda job: job.stage == "Training" and job.step > 0)
     yield slides
     launcher.cancel(slides)
@@ -56,9 +56,11 @@ def long_job(slides):
 
 
 def test_a_worker_outlives_its_starter_and_trains_measures_and_ranks(slides):
-    program = "import sys, pathlib; from rbcal.jobs import launcher; "
+    program = (
+        "import sys, pathlib; from rbcal.jobs import launcher; from rbcal.store.project import ProjectFile; "
+    )
     program += "from rbcal.store.job_requests import loads; "
-    program += "launcher.start(pathlib.Path(sys.argv[1]), loads(sys.argv[2]))"
+    program += "launcher.start(ProjectFile(pathlib.Path(sys.argv[1])), loads(sys.argv[2]))"
     config = dumps(TrainJob(TINY, ScoreJob(PASSES)))
     subprocess.run([sys.executable, "-W", "ignore", "-c", program, slides.path, config], check=True)
     job = wait_until(slides, lambda job: not job.active)
@@ -72,7 +74,7 @@ def test_a_worker_outlives_its_starter_and_trains_measures_and_ranks(slides):
 
 def test_a_job_under_way_bars_others_but_not_the_expert(long_job):
     with pytest.raises(JobError, match="under way"):
-        launcher.start(long_job.path, ScoreJob(PASSES))
+        launcher.start(long_job.file, ScoreJob(PASSES))
     with Project.open(long_job.path) as second:
         add_image(second, 77)
         assert second.images.counts().images == 6
@@ -113,7 +115,7 @@ def test_a_job_that_was_cancelled_before_it_began_does_nothing(slides):
     job_id = slides.jobs.add(TrainJob(TINY))
     launcher.cancel(slides)
     with pytest.raises(JobCancelledError):
-        worker.run(slides.path, job_id)
+        worker.run(slides.file, job_id)
     assert slides.jobs.get(job_id).state == "cancelled"
 
 
@@ -124,7 +126,7 @@ def test_an_unforeseen_error_fails_the_job_and_leaves_its_trace_in_the_log(slide
     monkeypatch.setattr(worker, "_dispatch", stumble)
     job_id = slides.jobs.add(TrainJob(TrainConfig()))
     with pytest.raises(ZeroDivisionError):
-        worker.run(slides.path, job_id)
+        worker.run(slides.file, job_id)
     assert slides.jobs.get(job_id).reason == "ZeroDivisionError: a bug"
     assert any("in stumble" in line for line in slides.jobs.log_tail(job_id))
 
@@ -133,14 +135,14 @@ def test_two_workers_do_not_work_on_one_project(slides, monkeypatch):
     monkeypatch.setattr(worker, "_STARTING_SECONDS", 0)
     job_id = slides.jobs.add(TrainJob(TINY))
     with launcher.worker_lock(slides.path), pytest.raises(JobError, match="Another worker"):
-        worker.run(slides.path, job_id)
+        worker.run(slides.file, job_id)
     assert slides.jobs.get(job_id).state == "failed"
 
 
 def test_a_step_that_takes_long_does_not_keep_a_cancel_waiting(slides):
     """The paper's detector on a CPU: its first step takes many seconds."""
     slow = TrainConfig(backbone="vgg16", init="random", steps=9, device="cpu", batch_size=4)
-    launcher.start(slides.path, TrainJob(slow))
+    launcher.start(slides.file, TrainJob(slow))
     wait_until(slides, lambda job: job.stage == "Training")
     launcher.cancel(slides)
     job = wait_until(slides, lambda job: not job.active, seconds=20)
@@ -157,11 +159,11 @@ def test_a_worker_that_left_because_it_was_told_to_is_not_called_dead(slides):
 
 def test_after_a_question_the_pool_keeps_its_ranking(slides, monkeypatch):
     job_id = slides.jobs.add(TrainJob(TINY, ScoreJob(PASSES)))
-    worker.run(slides.path, job_id)
+    worker.run(slides.file, job_id)
     ranking = slides.rankings.current().id
     monkeypatch.setattr("rbcal.evaluation.metrics.Comparison.worse", True)
     again = slides.jobs.add(TrainJob(TINY, ScoreJob(PASSES)))
-    worker.run(slides.path, again)
+    worker.run(slides.file, again)
     assert slides.models.question().model.id == 2
     assert slides.rankings.current().id == ranking
     assert any("until you have said which model serves" in line for line in slides.jobs.log_tail(again))
@@ -178,7 +180,28 @@ def test_a_training_that_begins_again_for_want_of_memory_keeps_one_loss_a_step(s
 
     monkeypatch.setattr(trainer.Training, "_learn", small)
     job_id = slides.jobs.add(TrainJob(TINY))
-    worker.run(slides.path, job_id)
+    worker.run(slides.file, job_id)
     assert attempts == [3]
     assert [step for step, _ in slides.jobs.losses(job_id)] == [1, 2, 3]
     assert slides.models.serving().config.batch_size == 1
+
+
+def test_a_worker_whose_project_was_replaced_stops_and_writes_nothing_into_the_other(slides, monkeypatch):
+    mine, path, spare = slides.path.with_name("mine.rbcal"), slides.path, slides.path.with_name("spare.rbcal")
+    Project.create(spare, classes=["another"]).close()
+    job_id = slides.jobs.add(TrainJob(TINY))
+
+    def swap(project, job, progress):
+        path.rename(mine)
+        os.replace(spare, path)
+        progress.log("a result")
+
+    monkeypatch.setattr(worker, "_dispatch", swap)
+    with pytest.raises(ReplacedError):
+        worker.run(slides.file, job_id)
+    with pytest.raises(ReplacedError):
+        worker.run(slides.file, job_id)  # nor does one that starts only now
+    slides.close()
+    with Project.open(path) as other, Project.open(mine) as moved:
+        assert other.jobs.last() is None
+        assert moved.jobs.get(job_id).state == "running"  # until the file is back, and somebody looks

@@ -13,7 +13,7 @@ from rbcal.review import edits
 from rbcal.review.boxes import from_states
 from rbcal.review.editor import Editor
 from rbcal.store.log import BoxState
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.store.rankings import Score
 from rbcal.types import Annotations
 from tests.browser.driver import plant
@@ -221,14 +221,14 @@ def test_another_project_begins_anew(pool):
     at = AppTest.from_file(APP, default_timeout=60)
     at.query_params["project"] = "pool"
     at.run().switch_page("pages/review.py").run()
-    assert at.session_state["editor"].log.path == path
+    assert at.session_state["editor"].log.file.path == path
     at.session_state["view"].queue_label = 2
     at.session_state["inbox"].ticket = 7
     at.button(key="skip").click().run()
-    at.session_state["project"] = str(path.with_name("other.rbcal"))  # as app.py does
+    at.session_state["project"] = ProjectFile(path.with_name("other.rbcal"))  # as app.py does
     at.run()
     assert not at.exception, at.exception
-    assert at.session_state["editor"].log.path.name == "other.rbcal"
+    assert at.session_state["editor"].log.file.path.name == "other.rbcal"
     assert "1 of 1" in words(at)
     assert at.session_state["view"].queue_label is None
     assert at.session_state["inbox"].ticket == 7
@@ -256,7 +256,7 @@ def test_an_image_that_was_left_is_forgotten(pool):
     for _ in range(6):
         at.button(key="skip").click().run()
     gc.collect()
-    alive = [each for each in gc.get_objects() if type(each) is Editor and each.log.path == path]
+    alive = [each for each in gc.get_objects() if type(each) is Editor and each.log.file.path == path]
     assert len(alive) <= 2  # of seven; the run before is still around
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.downloads import offer_files, show_chart
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ def show_calibration(project: Project) -> None:
     st.subheader("Does the model know its doubts?")
     ranking = project.rankings.current()
     check = _checked(
-        project.path,
+        project.file,
         (project.reviews.count(), project.reviews.expert_seconds(), ranking and ranking.id),
     )
     words = view.reliability_words(check)
@@ -38,9 +37,9 @@ def show_calibration(project: Project) -> None:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _checked(path: Path, state: object) -> CalibrationCheck:
+def _checked(file: ProjectFile, state: object) -> CalibrationCheck:
     """Return how well reviews were foreseen; kept by their state, for many thousands take seconds."""
     from rbcal.charts.calibration import check_calibration
 
-    with Project.open(path) as project:
+    with file.open() as project:
         return check_calibration(project.reviews.outcomes())

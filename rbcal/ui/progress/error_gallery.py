@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -17,7 +16,7 @@ from rbcal.formats import pictures
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Image, Split
 from rbcal.store.models import Model
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.review.open_image import open_image
 from rbcal.wording import literal
 
@@ -30,7 +29,7 @@ _SIGNS = (
 
 
 @st.fragment
-def show_errors(path: Path, model_id: int) -> None:
+def show_errors(file: ProjectFile, model_id: int) -> None:
     """Show where a model and the annotations disagree: on the test set, or in the images it learns from.
 
     A click in it reruns only this, not the page around it.
@@ -38,14 +37,14 @@ def show_errors(path: Path, model_id: int) -> None:
     st.subheader("What the model still gets wrong")
     where = st.segmented_control("Where", [_TEST, _YOURS], default=_TEST, required=True, key="errors_where")
     split: Split = "test" if where == _TEST else "work"
-    with Project.open(path) as project:
+    with file.open() as project:
         model, classes = project.models.get(model_id), project.classes.all()
         names = tuple(each.name for each in classes)
         there = project.images.test() if split == "test" else project.images.annotated()
         images = {image.id: image for image in there}
         reviews = {image.id: image.review_id for image in there if image.review_id is not None}
         n_images = project.evaluations.n_predicted(model_id, split)
-        table, wrong = _disagreements(path, model, split, n_images, reviews, classes)
+        table, wrong = _disagreements(file, model, split, n_images, reviews, classes)
         if not n_images:
             unseen = "the test set" if split == "test" else "your annotations"
             st.info(
@@ -70,7 +69,7 @@ def show_errors(path: Path, model_id: int) -> None:
 
 @st.cache_resource(max_entries=4, show_spinner="Comparing with the annotations")
 def _disagreements(
-    path: Path,
+    file: ProjectFile,
     model: Model,
     split: Split,
     n_images: int,
@@ -81,7 +80,7 @@ def _disagreements(
 
     Anew when a review or what a model found is saved, or a class renamed or merged.
     """
-    with Project.open(path) as project:
+    with file.open() as project:
         detections = project.evaluations.detections(model.id, split)
         truths = {
             image_id: project.reviews.annotations(review_id)
@@ -148,7 +147,7 @@ def _show_crops(
             each = shown[place]
             image = images[each.image_id]
             sha256 = project.images.digest(image.id)
-            column.image(_crop(project.path, image.id, sha256, image.layer, each.mistake), width="stretch")
+            column.image(_crop(project.file, image.id, sha256, image.layer, each.mistake), width="stretch")
             column.caption(literal(caption(each.mistake, names)))
             if column.button(
                 image.name,
@@ -156,10 +155,10 @@ def _show_crops(
                 help="Open this cell on the Review page",
                 width="stretch",
             ):
-                open_image(project.path, image.id, each.mistake.boxes[0])
+                open_image(project.file, image.id, each.mistake.boxes[0])
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def _crop(path: Path, image_id: int, sha256: str, layer: str, mistake: Mistake) -> bytes:
-    with Project.open(path) as project:
+def _crop(file: ProjectFile, image_id: int, sha256: str, layer: str, mistake: Mistake) -> bytes:
+    with file.open() as project:
         return framed_crop(pictures.decode(project.images.content(image_id), layer), mistake)

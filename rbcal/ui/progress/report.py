@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 
-from rbcal.store.project import Project
+from rbcal.store.project import ProjectFile
 
 
-def offer_report(path: Path) -> None:
+def offer_report(file: ProjectFile) -> None:
     """Offer the report of a project as a file."""
     st.download_button(
         "Report",
-        partial(_report, path),
-        f"{path.stem}-report.html",
+        partial(_report, file),
+        f"{file.path.stem}-report.html",
         "text/html",
         on_click="ignore",
         icon=":material/description:",
@@ -25,9 +24,9 @@ def offer_report(path: Path) -> None:
     )
 
 
-def _report(path: Path) -> bytes:
+def _report(file: ProjectFile) -> bytes:
     from rbcal.report.collect import collect
     from rbcal.report.html import as_html  # late: it loads the maker of pictures and that of figures
 
-    with Project.open(path) as project:
+    with file.open() as project:
         return as_html(collect(project)).encode()

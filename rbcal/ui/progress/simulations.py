@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import streamlit as st
 
@@ -27,7 +26,7 @@ from rbcal.jobs import launcher
 from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.job_requests import SimulateJob
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.store.simulations import Simulation
 from rbcal.ui.downloads import offer_files, show_chart
 from rbcal.wording import literal
@@ -75,7 +74,7 @@ def show_experiments(project: Project) -> None:
     st.subheader("Experiments")
     simulations, active_id = project.simulations.all(), _active_id(project)
     if active_id is not None:
-        st.fragment(_show_job, run_every=2)(project.path, _n_points(project))
+        st.fragment(_show_job, run_every=2)(project.file, _n_points(project))
     elif (job := launcher.watch(project)) is not None and (job.kind, job.state) == ("simulate", "failed"):
         st.error(f"The simulation failed. {job.reason}", icon=":material/error:")
     if not simulations:
@@ -240,7 +239,7 @@ def _lacking(project: Project) -> str:
 def _start(project: Project, config: SimulationConfig) -> None:
     check_strategy(*config.strategies)
     try:
-        launcher.start(project.path, SimulateJob(config))
+        launcher.start(project.file, SimulateJob(config))
     except JobError as err:  # another tab was faster
         st.warning(str(err))
     else:
@@ -254,9 +253,9 @@ def _offer_to_go_on(project: Project, simulation: Simulation) -> None:
         _start(project, simulation.config)
 
 
-def _show_job(path: Path, n_points: int) -> None:
+def _show_job(file: ProjectFile, n_points: int) -> None:
     """Show how far the simulation is; new curves, and its end, draw the page again."""
-    with Project.open(path) as project:
+    with file.open() as project:
         job = launcher.watch(project)
         if job is None or not job.active or _n_points(project) != n_points:
             st.rerun(scope="app")

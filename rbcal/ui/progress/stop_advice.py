@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
 from rbcal.charts.stop_advice import all_reached, flagged_words, standings, verdict_words
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.store.evaluations import CurvePoint
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 
 
 def show_stopping(
@@ -30,7 +29,7 @@ def show_stopping(
             icon=":material/flag:",
         )
     for column, (key, each) in zip(st.columns(len(by_metric)), by_metric.items(), strict=True):
-        field = f"target_{key}_{project.path}"  # a target of one project must not become another's
+        field = f"target_{key}_{project.file}"  # a target of one project must not become another's
         column.number_input(
             f"Target for {each.name}",
             min_value=0.0,
@@ -40,12 +39,12 @@ def show_stopping(
             placeholder="none",
             key=field,
             on_change=_keep,
-            args=(project.path, key, field),
+            args=(project.file, key, field),
             help="Kept in the project. 0: no target.",
         )
         column.caption(each.outlook)
 
 
-def _keep(path: Path, key: str, field: str) -> None:
-    with Project.open(path) as project:
+def _keep(file: ProjectFile, key: str, field: str) -> None:
+    with file.open() as project:
         project.targets.set(key, st.session_state[field] or None)

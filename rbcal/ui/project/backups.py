@@ -9,6 +9,7 @@ import streamlit as st
 from rbcal.errors import RbcalError
 from rbcal.jobs import restore
 from rbcal.store import backups
+from rbcal.store.project import ProjectFile
 from rbcal.store.verification import verify
 from rbcal.ui.session import session
 from rbcal.wording import literal, signed
@@ -20,12 +21,16 @@ _WHYS = {
 }
 
 
-def show_backups(path: Path, *, damaged: bool = False) -> None:
-    """List the backups of a project, make one, put one back, and check that the file is whole."""
+def show_backups(file: ProjectFile) -> None:
+    """List the backups of a project, make one, put one back, and check that the file is whole.
+
+    One without an id cannot be opened: then a backup can be put back, and no more.
+    """
+    path = file.path
     if session.notice is not None:
         st.success(session.notice, icon=":material/settings_backup_restore:")
         session.notice = None
-    if not damaged:
+    if file.project_id is not None:
         _show_checks(path)
     copies = backups.listing(path)
     if not copies:
@@ -38,7 +43,7 @@ def show_backups(path: Path, *, damaged: bool = False) -> None:
             when = signed(each.made_at.isoformat(), "")
             st.markdown(literal(f"{when} · {why} · {each.n_bytes / 1e6:,.0f} MB"), width="stretch")
             if st.button("Restore", key=f"restore_{each.path.name}"):
-                _confirm(path, each, when)
+                _confirm(file, each, when)
 
 
 def _show_checks(path: Path) -> None:
@@ -64,7 +69,7 @@ def _show_checks(path: Path) -> None:
 
 
 @st.dialog("Restore this backup?")
-def _confirm(path: Path, backup: backups.Backup, when: str) -> None:
+def _confirm(file: ProjectFile, backup: backups.Backup, when: str) -> None:
     st.write(
         f"The project becomes what it was on {when}. What it is now is kept as a backup, too: there is a way "
         "back."
@@ -72,10 +77,12 @@ def _confirm(path: Path, backup: backups.Backup, when: str) -> None:
     if not st.button("Restore it", type="primary"):
         return
     try:
-        kept = restore.restore(path, backup.path)
+        if file.project_id is not None:
+            file.open().close()  # it may have been replaced while this was asked
+        kept = restore.restore(file.path, backup.path)
     except RbcalError as err:
         st.error(str(err))
         return
-    session.editor = None  # its boxes are those of before
+    session.editor = session.project = None  # its boxes are those of before
     session.notice = f"Restored. What the project was before is in {literal(kept.name)}"
     st.rerun()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -12,7 +11,7 @@ from rbcal.charts.learning_curve import class_colours
 from rbcal.errors import ProjectError
 from rbcal.review.shortcuts import check_keys, class_keys
 from rbcal.store.classes import CellClass
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.session import session
 from rbcal.wording import literal
 
@@ -25,7 +24,7 @@ def show_classes(project: Project) -> None:
     if not classes:
         st.caption("The classes come with the first import of boxes, or you name them yourself.")
         if st.button("Name classes", icon=":material/edit:"):
-            edit_classes(project.path)
+            edit_classes(project.file)
         return
     cells = project.reviews.cells_per_class()
     table = pd.DataFrame(
@@ -45,13 +44,13 @@ def show_classes(project: Project) -> None:
         pairs = [f"{each.name} counts as {names[each.merged_into or 0]}" for each in merged]
         st.caption(f"Merged: {literal(', '.join(pairs))}")
     if st.button("Edit classes", icon=":material/edit:"):
-        edit_classes(project.path)
+        edit_classes(project.file)
 
 
 @st.dialog("Classes", width="large")
-def edit_classes(path: Path) -> None:
+def edit_classes(file: ProjectFile) -> None:
     """Let the expert rename, colour and merge classes; what is annotated stays as it is."""
-    with Project.open(path) as project:
+    with file.open() as project:
         if not project.classes.own():
             _show_addition(project)
             return

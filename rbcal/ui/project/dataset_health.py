@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import streamlit as st
 
@@ -11,7 +10,7 @@ from rbcal.charts import dataset_health
 from rbcal.interchange.near_duplicates import N_BYTES, hash_missing, near_pairs
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Group, Split
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.downloads import show_chart
 from rbcal.wording import literal
 
@@ -32,7 +31,7 @@ def show_health(project: Project) -> None:
         classes, cells, groups, pairs, test_is_closed=project.images.test_is_closed()
     )
     if project.images.without_hash():
-        _compare_images(project.path)
+        _compare_images(project.file)
     for each in findings:
         words = f"{literal(each.what)}  \n:small[{literal(each.advice)}]"
         if each.level == "error":
@@ -101,9 +100,9 @@ def _show_details(
 
 
 @st.fragment(run_every=0.1)
-def _compare_images(path: Path) -> None:
+def _compare_images(file: ProjectFile) -> None:
     """Make the hashes that an older rbcal did not keep, a few at a time; the page stays usable."""
-    with Project.open(path) as project:
+    with file.open() as project:
         left, n = hash_missing(project, _TICK), project.images.counts().images
     st.progress(1 - left / n, f"Looking for near-duplicate images: {left} of {n} still to compare")
     if not left:

@@ -13,7 +13,7 @@ import streamlit as st
 
 from rbcal.interchange import export_dataset
 from rbcal.store.images import Image
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.wording import literal
 
 _FORMATS = {
@@ -39,7 +39,7 @@ def show_export(project: Project) -> None:
         is_wanted = st.button("Export", type="primary", disabled=not folder.strip())
         st.download_button(
             "Download as zip",
-            data=partial(_zipped, project.path, format_, with_images),
+            data=partial(_zipped, project.file, format_, with_images),
             file_name=f"{project.path.stem}-{format_}.zip",
             mime="application/zip",
             on_click="ignore",
@@ -60,8 +60,8 @@ def show_export(project: Project) -> None:
     st.success(f"{n} image{'s' * (n != 1)} written to {literal(str(target))}")
 
 
-def _zipped(path: Path, format_: export_dataset.Format, with_images: bool) -> bytes:
-    with tempfile.TemporaryDirectory() as folder, Project.open(path) as project:
+def _zipped(file: ProjectFile, format_: export_dataset.Format, with_images: bool) -> bytes:
+    with tempfile.TemporaryDirectory() as folder, file.open() as project:
         written = Path(folder) / "export"
         export_dataset.export(project, written, format_, with_images=with_images)
         return Path(shutil.make_archive(str(Path(folder) / "packed"), "zip", written)).read_bytes()

@@ -14,7 +14,7 @@ from rbcal.formats.dataset import LabelledImage
 from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
 from rbcal.interchange import import_images
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.session import session
 from rbcal.wording import literal
 
@@ -83,7 +83,7 @@ def show_import(project: Project) -> None:
     report = import_images.import_images(
         project, source, annotations=annotations, test_fraction=fraction, track=track, **settings
     )
-    session.import_report = project.path, report
+    session.import_report = project.file, report
     session.n_imports = session.n_imports + 1
     st.rerun()
 
@@ -159,10 +159,10 @@ def _path(typed: str) -> Path:
     return Path(typed.strip().strip('"'))
 
 
-def show_report(path: Path) -> None:
+def show_report(file: ProjectFile) -> None:
     """Say what the last import into this project did, and what it could not do, until it is put away."""
     reported, report = session.import_report or (None, None)
-    if report is None or reported != path:
+    if report is None or reported != file:
         return
     st.success(
         f"{report.added} images added, {report.pool_images} of them to the pool; {report.existing} were "

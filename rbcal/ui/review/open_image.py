@@ -12,26 +12,26 @@ from rbcal.formats import pictures
 from rbcal.review.boxes import Box
 from rbcal.review.editor import Picture
 from rbcal.review.view import View
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.session import session
 
 _JS = Path(__file__).parent / "js" / "picture.js"
 _picture = st.components.v2.component("rbcal.picture", js=_JS.read_text("utf-8"))
 
 
-def forget_other_project(path: Path) -> None:
+def forget_other_project(file: ProjectFile) -> None:
     """Begin anew when the expert comes from another project; what the browser counts goes on."""
-    if session.view_of != path:
-        session.view, session.view_of = View(), path
+    if session.view_of != file:
+        session.view, session.view_of = View(), file
         session.editor = session.wanted_image = session.wanted_box = None
         session.saved = session.dialog = session.review_error = None
 
 
-def open_image(path: Path, image_id: int, box: Box | None = None) -> None:
+def open_image(file: ProjectFile, image_id: int, box: Box | None = None) -> None:
     """Leave for the Review page, with an image of a project open, and one of its cells in sight."""
-    forget_other_project(path)
+    forget_other_project(file)
     session.wanted_image, session.wanted_box = image_id, box
-    session.wanted_project = path.stem  # the choice does not outlive the switch
+    session.wanted_project = file.path.stem  # the choice does not outlive the switch
     st.switch_page("pages/review.py")
 
 

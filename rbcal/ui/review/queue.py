@@ -17,7 +17,7 @@ from rbcal.review.editor import Editor
 from rbcal.review.explanations import BATCH, batch_words, brief, why
 from rbcal.review.messages import FilmstripMessages
 from rbcal.review.view import View
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.store.queue import QueueEntry
 from rbcal.ui.review.acts import act
 from rbcal.ui.session import session
@@ -60,7 +60,7 @@ def skip(editor: Editor, image_id: int) -> None:
         return
     following_id = _next(editor)
     if not editor.image.revision:
-        with Project.open(editor.log.path) as project:
+        with editor.log.transaction() as project:
             project.queue.skip(editor.image.id)
     session.wanted_image = following_id
     if following_id is None and editor.image.revision:
@@ -71,7 +71,7 @@ def skip(editor: Editor, image_id: int) -> None:
 
 def _next(editor: Editor) -> int | None:
     """Return the image after this one in the queue as it is by now, of its class if there is one; or None."""
-    with Project.open(editor.log.path) as project:
+    with editor.log.file.open() as project:
         orders = (project.queue.order(each) for each in (queue_label(editor.view, len(editor.names)), None))
         return next(filter(None, (following(order, editor.image.id) for order in orders)), None)
 
@@ -131,9 +131,10 @@ def _lines(entry: QueueEntry, strategy: str) -> list[str]:
 def _thumbnail(project: Project, image_id: int) -> str:
     small = project.images.thumbnail(image_id)
     if small is None:
-        layer = project.images.get(image_id).layer
-        small = pictures.thumbnail(project.images.content(image_id), layer=layer)
-        project.images.save_thumbnail(image_id, small)
+        with project.transaction():  # no restore may exchange the picture meanwhile
+            layer = project.images.get(image_id).layer
+            small = pictures.thumbnail(project.images.content(image_id), layer=layer)
+            project.images.save_thumbnail(image_id, small)
     return "data:image/jpeg;base64," + base64.b64encode(small).decode("ascii")
 
 
@@ -141,16 +142,16 @@ def _thumbnail(project: Project, image_id: int) -> str:
 
 
 @st.dialog("All images", width="large", on_dismiss="rerun")
-def show_list(path: Path, view: View, names: Sequence[str]) -> None:
+def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
     """Show the whole queue, filtered, and the images that are done; a click on a row opens its image."""
     left, middle, right = st.columns([4, 4, 2], vertical_alignment="bottom")
     kind = left.segmented_control(
         "Images", ["To review", "Skipped", "Reviewed"], default="To review", required=True, key="list_kind"
     )
     if kind == "Reviewed":
-        _show_reviewed(path, middle.text_input("Name contains", key="list_name"), right)
+        _show_reviewed(file, middle.text_input("Name contains", key="list_name"), right)
         return
-    with Project.open(path) as project:
+    with file.open() as project:
         choices = [None, *(each.label for each in project.classes.own())]
     label = middle.selectbox(
         "In which a cell may be",
@@ -159,7 +160,7 @@ def show_list(path: Path, view: View, names: Sequence[str]) -> None:
         format_func=lambda k: "of any class" if k is None else names[k],
         help="Also the class that Save & next stays with.",
     )
-    with Project.open(path) as project:
+    with file.open() as project:
         order = project.queue.order(label)
         ids = [image_id for image_id, skipped in order if kind == "To review" or skipped]
         ranking = project.rankings.current()
@@ -196,8 +197,8 @@ def ranked_by(model_id: int | None, *, stale: bool) -> str:
     return words + (" Another model serves by now: rank the pool again on the Train page." if stale else "")
 
 
-def _show_reviewed(path: Path, name: str, place: DeltaGenerator) -> None:
-    with Project.open(path) as project:
+def _show_reviewed(file: ProjectFile, name: str, place: DeltaGenerator) -> None:
+    with file.open() as project:
         leaf = _leaf(project.reviews.count(name), place)
         here = project.reviews.latest(_LISTED, leaf * _LISTED, name)
         table = pd.DataFrame(

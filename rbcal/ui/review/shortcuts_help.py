@@ -8,7 +8,6 @@ import streamlit as st
 from rbcal.errors import ProjectError
 from rbcal.review.editor import Editor
 from rbcal.review.shortcuts import SHORTCUTS, Mode, check_keys
-from rbcal.store.project import Project
 
 COLUMNS: tuple[tuple[tuple[str, Mode], ...], ...] = (
     (("Everywhere", "everywhere"),),
@@ -31,7 +30,7 @@ def show_keys(editor: Editor) -> None:
         try:
             typed = dict(zip(editor.choices, changed["Key"], strict=True))
             keys = check_keys([str(typed.get(each.label) or "") for each in editor.classes])
-            with Project.open(editor.log.path) as project:
+            with editor.log.file.open() as project:
                 project.classes.set_keys(keys)
                 editor.classes = project.classes.all()
         except ProjectError as err:

@@ -12,7 +12,6 @@ from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
 from rbcal.review.explanations import green_words, version_words
 from rbcal.store.log import Work
-from rbcal.store.project import Project
 from rbcal.ui.review.acts import act
 from rbcal.ui.session import session
 from rbcal.wording import literal, signed
@@ -116,7 +115,7 @@ def show_versions(editor: Editor) -> None:
     st.caption(
         "A click shows the boxes of that time. *Save & next* makes them the newest version; undo goes back."
     )
-    with Project.open(editor.log.path) as project:
+    with editor.log.file.open() as project:
         versions = project.reviews.versions(editor.image.id)
     for each in versions:
         words = literal(version_words(each))

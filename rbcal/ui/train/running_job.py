@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import streamlit as st
 
 from rbcal.charts.learning_curve import loss_curve
 from rbcal.jobs import launcher
 from rbcal.store.jobs import Job
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.downloads import show_chart
 from rbcal.ui.session import session
 from rbcal.wording import duration
@@ -25,9 +24,9 @@ NAMES = {
 }
 
 
-def show_job(path: Path) -> None:
+def show_job(file: ProjectFile) -> None:
     """Show the job's row: how far it is, its loss, the tail of its log, and *Cancel*."""
-    with Project.open(path) as project:
+    with file.open() as project:
         job = launcher.watch(project)
         if job is None:
             return

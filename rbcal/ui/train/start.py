@@ -38,7 +38,7 @@ def show_start(project: Project) -> None:
     if not counts.test_images:
         st.warning("There is no test set, so the model cannot be measured. Import images with boxes first.")
     if (request := show_form(project, counts)) is not None:
-        launcher.start(project.path, request)
+        launcher.start(project.file, request)
         st.rerun()
 
 
@@ -182,7 +182,7 @@ def show_resume(project: Project) -> None:
         if go_on.button("Resume", type="primary", width="stretch", icon=":material/resume:"):
             stopped = snapshot.job_id and project.jobs.get(snapshot.job_id).request
             score = stopped.score if isinstance(stopped, TrainJob | ResumeJob) else None
-            launcher.start(project.path, ResumeJob(score))
+            launcher.start(project.file, ResumeJob(score))
             st.rerun()
         if forget.button("Forget it", width="stretch"):
             project.snapshots.discard()
