@@ -7,7 +7,8 @@
      +-- FormatError      an annotation file cannot be read
      +-- ImageError       a picture cannot be decoded
      +-- ProjectError     a project file, or what is asked of it, is not valid
-     |    +-- ConflictError   somebody else changed the same thing first
+     |    +-- ExistsError     something is there already under the name that was asked for
+ |    +-- ConflictError   somebody else changed the same thing first
      |    +-- DamagedError    a project file is not what was written
      +-- DetectorError    a detector cannot be built or loaded
      +-- TrainingError    training cannot start or go on
@@ -39,6 +40,10 @@ class ImageError(RbcalError):
 
 class ProjectError(RbcalError):
     """A project file, or what is asked of it, is not valid."""
+
+
+class ExistsError(ProjectError):
+    """Something is there already under the name that was asked for; it was left as it is."""
 
 
 class ConflictError(ProjectError):

@@ -49,6 +49,10 @@ RayOption = Annotated[
     str | None,
     typer.Option(help="Address of a Ray cluster that does the work: auto, host:port, ray://..., or local."),
 ]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace what is there; a folder is kept beside it, as NAME.before-1."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
