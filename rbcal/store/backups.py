@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rbcal.errors import DamagedError, ProjectError
+from rbcal.formats.names import composed
 from rbcal.outputs import new_file
 from rbcal.store.database import advice, is_closed, reading
 
@@ -56,7 +57,7 @@ def listing(project: Path) -> list[Backup]:
     backups = []
     for path in folder(project).glob("*.rbcal"):
         match = _NAME.fullmatch(path.name)
-        if match and match["stem"] == project.stem:
+        if match and composed(match["stem"]) == composed(project.stem):
             made_at = datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC)
             number = int(match["number"] or 0)
             backups.append(Backup(path, made_at, match["why"], path.stat().st_size, number))

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from rbcal.errors import DamagedError, ProjectError
+from rbcal.formats.names import composed
 from rbcal.store import backups, schema
 from rbcal.store.classes import Classes
 from rbcal.store.database import RESTORE, Database, Header, is_closed, now, read_header
@@ -28,6 +29,7 @@ from rbcal.store.targets import Targets
 
 SUFFIX = ".rbcal"
 _LONGEST_NAME = 300
+LONGEST_STEM = 150  # bytes, so that the names of its backups stay within the 255 of a file system
 
 
 def projects_folder() -> Path:
@@ -46,7 +48,16 @@ def project_path(name: str) -> Path:
     path = Path(name)
     if path.suffix != SUFFIX:
         path = path.with_name(path.name + SUFFIX) if path.name else path
-    return path if len(Path(name).parts) > 1 or name.endswith(SUFFIX) else projects_folder() / path
+    return on_disk(path if len(Path(name).parts) > 1 or name.endswith(SUFFIX) else projects_folder() / path)
+
+
+def on_disk(path: Path) -> Path:
+    """Return the path of a project file as the disk has its name: with accents composed or, by a Mac, not."""
+    if path.name.isascii() or path.exists():
+        return path
+    name = composed(path.name)
+    same = (each for each in path.parent.glob(f"*{SUFFIX}") if composed(each.name) == name)
+    return next(same, path.with_name(name))
 
 
 class Project:
@@ -81,6 +92,12 @@ class Project:
         """
         if path.suffix != SUFFIX:
             raise ProjectError(f"A project file is called NAME{SUFFIX}, but got {path.name!r}.")
+        path = on_disk(path)
+        if (n_bytes := len(os.fsencode(path.stem))) > LONGEST_STEM:
+            raise ProjectError(
+                f"A project's name has at most {LONGEST_STEM} bytes, but this one has {n_bytes}: a letter "
+                "with an accent has two, other signs up to four. Choose a shorter one."
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.open("xb").close()
@@ -94,7 +111,8 @@ class Project:
                 _migrate(database)
                 database.write(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 database.write(
-                    "INSERT INTO project (id, name, created_at) VALUES (1, ?, ?)", (path.stem, now())
+                    "INSERT INTO project (id, name, created_at) VALUES (1, ?, ?)",
+                    (composed(path.stem), now()),
                 )
                 project = cls(database)
                 project.classes.add(classes, rare=rare)
