@@ -55,6 +55,8 @@ def write_dataset(
 def create_demo(path: Path, seed: int = 0, track: Track = iter) -> ImportReport:
     """Create a project of synthetic slides: a few images annotated, a test set, and a pool; seconds.
 
+    It is there once it is complete.
+
     Parameters
     ----------
     track : callable, optional
@@ -66,20 +68,15 @@ def create_demo(path: Path, seed: int = 0, track: Track = iter) -> ImportReport:
         When there is a project of that name already.
     """
     fields = [draw_one(seed, number) for number in track(range(1, DEMO_IMAGES + 1))]
-    with Project.create(path, classes=RBC7, rare=RBC7_RARE) as project:
-        try:
-            return import_images.import_images(
-                project,
-                {field.name: field.encode for field in fields},
-                annotations=Dataset(tuple(map(_labelled, fields)), RBC7),
-                seed_images=DEMO_ANNOTATED,
-                test_fraction=DEMO_TEST,
-                seed=seed,
-            )
-        except BaseException:
-            project.close()
-            path.unlink()
-            raise
+    with Project.build(path, classes=RBC7, rare=RBC7_RARE) as project:
+        return import_images.import_images(
+            project,
+            {field.name: field.encode for field in fields},
+            annotations=Dataset(tuple(map(_labelled, fields)), RBC7),
+            seed_images=DEMO_ANNOTATED,
+            test_fraction=DEMO_TEST,
+            seed=seed,
+        )
 
 
 def _labelled(field: Field) -> LabelledImage:

@@ -66,6 +66,24 @@ def test_a_creation_that_fails_leaves_no_file(tmp_path):
     assert not (tmp_path / "p.rbcal").exists()
 
 
+def test_a_log_that_a_deleted_project_left_is_not_played_back_into_what_takes_its_place(tmp_path):
+    path, log = tmp_path / "p.rbcal", tmp_path / "p.rbcal-wal"
+    with Project.create(path) as project:
+        project.sign("Ann")
+        left = log.read_bytes()
+        project.sign("Bob")
+    kept = backups.create(path, backups.ASKED)
+    path.unlink()
+    log.write_bytes(left)
+    restore(path, kept)
+    with Project.open(path) as project:
+        assert project.expert == "Bob"
+    path.unlink()
+    log.write_bytes(left)
+    with Project.create(path) as project:
+        assert project.expert == ""
+
+
 def test_a_transaction_happens_whole_or_not_at_all(project):
     def two_acts() -> None:
         with project.transaction():
