@@ -7,7 +7,8 @@
      +-- FormatError      an annotation file cannot be read
      +-- ImageError       a picture cannot be decoded
      +-- ProjectError     a project file, or what is asked of it, is not valid
-     |    +-- ConflictError   somebody else changed the same thing first
+     |    +-- ExistsError     something is there already under the name that was asked for
+ |    +-- ConflictError   somebody else changed the same thing first
      |    +-- DamagedError    a project file is not what was written
      |    +-- ReplacedError   where the project was opened there is another one, or none
      +-- DetectorError    a detector cannot be built or loaded
@@ -40,6 +41,10 @@ class ImageError(RbcalError):
 
 class ProjectError(RbcalError):
     """A project file, or what is asked of it, is not valid."""
+
+
+class ExistsError(ProjectError):
+    """Something is there already under the name that was asked for; it was left as it is."""
 
 
 class ConflictError(ProjectError):

@@ -138,6 +138,7 @@ def test_annotations_leave_one_project_and_reach_another_by_command(rbcal, tmp_p
     done = document(rbcal("export", "p.rbcal", "out", "--format", format_, "--json"))
     assert (done["images"], done["format"]) == (4, format_)
     assert "exists already" in rbcal("export", "p.rbcal", "out", "--format", format_, code=1).stderr
+    rbcal("export", "p.rbcal", "out", "--format", format_, "--overwrite")
     packed = shutil.make_archive("packed", "zip", "out")
     rbcal("init", "other.rbcal")
     document(rbcal("import", "other.rbcal", "--images", packed, "--labels", packed, "--json"))
@@ -204,8 +205,12 @@ def test_a_report_is_written_by_command(rbcal, tmp_path):
     assert "print it" in rbcal("report", "p.rbcal", "out.html").stdout
     text = (tmp_path / "out.html").read_text()
     assert text.count("<h1>p</h1>") == 1
-    said = document(rbcal("report", "p.rbcal", "again.html", "--json"))
-    assert said["bytes"] == (tmp_path / "again.html").stat().st_size
+    (tmp_path / "out.html").write_text("of last week")
+    assert "--overwrite" in rbcal("report", "p.rbcal", "out.html", code=1).stderr
+    assert (tmp_path / "out.html").read_text() == "of last week"
+    said = document(rbcal("report", "p.rbcal", "out.html", "--overwrite", "--json"))
+    assert said["bytes"] == (tmp_path / "out.html").stat().st_size
+    assert not list(tmp_path.glob("*part*"))
 
 
 def test_a_failed_command_leaves_no_job_behind(rbcal):
@@ -278,4 +283,4 @@ def test_synthetic_slides_are_written_as_a_data_set_that_a_race_can_use(rbcal, t
         "synthetic_5_0001.jpg",
         "synthetic_5_0002.jpg",
     ]
-    assert "Choose a new folder" in rbcal("synth", "out", code=1).stderr
+    assert "exists already" in rbcal("synth", "out", code=1).stderr

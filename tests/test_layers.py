@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = (  # the lowest first; packages of one row do not know one another
     ("errors",),
-    ("types", "json_values", "wording"),
+    ("types", "json_values", "wording", "outputs"),
     ("config",),
     ("class_merges", "formats"),
     ("evaluation", "acquisition", "synth"),

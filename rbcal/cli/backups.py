@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
+from rbcal.cli.base import JsonOption, OverwriteOption, ProjectArgument, app, print_json
 from rbcal.errors import ProjectError
 from rbcal.jobs.restore import restore as restore_file
 from rbcal.review.explanations import version_words
@@ -30,13 +30,14 @@ def backup(
     dest: Annotated[
         Path | None, typer.Argument(metavar="DEST", help="A file or folder; default: its own backups folder.")
     ] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Copy a project, whole and consistent, even while it is being worked on."""
     if dest is None:
         target = backups.create(project, backups.ASKED)
     else:
         target = dest / project.name if dest.is_dir() else dest
-        backups.copy(project, target)
+        backups.copy(project, target, overwrite=overwrite)
     typer.echo(f"Copied to {target}")
 
 

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from rbcal import __version__
 from rbcal.errors import RbcalError
+from rbcal.formats.names import composed
 from rbcal.jobs import launcher, worker
 from rbcal.store.job_requests import JobRequest
 from rbcal.store.project import Project, project_path
@@ -49,6 +50,10 @@ RayOption = Annotated[
     str | None,
     typer.Option(help="Address of a Ray cluster that does the work: auto, host:port, ray://..., or local."),
 ]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace what is there; a folder is kept beside it, as NAME.before-1."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
@@ -68,6 +73,11 @@ def run(path: Path, request: JobRequest) -> None:
         job_id = project.jobs.add(request)
     with redirect_stdout(sys.stderr):  # libraries that talk while they fetch weights
         worker.run(project.file, job_id, show=True)
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """Return the names of a comma-separated list."""
+    return tuple(composed(name.strip()) for name in (text or "").split(",") if name.strip())
 
 
 def print_json(document: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from rbcal.charts.learning_curve import metrics_table
 from rbcal.charts.synthetic_mark import MARK
-from rbcal.cli.base import JsonOption, app, print_json, run
+from rbcal.cli.base import JsonOption, OverwriteOption, app, print_json, run
 from rbcal.cli.progress_bar import progress_bar
 from rbcal.interchange import synthetic_dataset
 from rbcal.simulation import demo_loop
@@ -25,13 +25,14 @@ def synth(
         int, typer.Option(min=1, help="How many images, ten a slide.")
     ] = synthetic_dataset.DEMO_IMAGES,
     seed: Annotated[int, typer.Option(min=0, help="Of every draw: the same seed, the same images.")] = 0,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Draw synthetic slides of the paper's seven subtypes, with exact boxes, as a COCO data set.
 
     For rbcal simulate --coco OUT/annotations.json --images OUT/images, or for rbcal import.
     """
-    n_cells = synthetic_dataset.write_dataset(out, images, seed, progress_bar("Drawing"))
+    n_cells = synthetic_dataset.write_dataset(out, images, seed, progress_bar("Drawing"), overwrite=overwrite)
     if as_json:
         print_json({"folder": str(out), "images": images, "cells": n_cells, "seed": seed, "synthetic": True})
     else:

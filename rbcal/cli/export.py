@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
+from rbcal.cli.base import JsonOption, OverwriteOption, ProjectArgument, app, print_json
 from rbcal.cli.progress_bar import progress_bar
 from rbcal.interchange import export_dataset, export_model
 from rbcal.store.project import Project
@@ -33,6 +33,7 @@ def export(
     onnx: Annotated[
         bool, typer.Option("--onnx", help="Write an ONNX graph, too, for pictures of the usual size.")
     ] = False,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a model, the annotations, or the predictions with their uncertainty into a folder.
@@ -43,11 +44,16 @@ def export(
         raise typer.BadParameter("--model and --onnx go with --format model.")
     with Project.open(project) as opened:
         if format_ == "model":
-            document = export_model.export_model(opened, dest, model, onnx=onnx)
+            document = export_model.export_model(opened, dest, model, onnx=onnx, overwrite=overwrite)
             said = f"Model {document['model']} is in {dest}."
         else:
             n = export_dataset.export(
-                opened, dest, format_, with_images=images, track=progress_bar("Exporting")
+                opened,
+                dest,
+                format_,
+                with_images=images,
+                overwrite=overwrite,
+                track=progress_bar("Exporting"),
             )
             document = {"format": format_, "images": n, "folder": str(dest)}
             said = f"{n} image{'s' * (n != 1)} written to {dest}."

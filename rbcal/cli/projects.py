@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
+from rbcal.cli.base import JsonOption, ProjectArgument, app, listed, print_json
 from rbcal.cli.progress_bar import progress_bar
 from rbcal.formats import coco, files, labels
 from rbcal.interchange import import_images
@@ -29,8 +29,8 @@ def init(
     """Create a project. Without classes, the first import brings them."""
     if preset is not None and (preset != "rbc7" or classes is not None):
         raise typer.BadParameter("give --preset rbc7, or --classes a,b,c, or neither.")
-    names = RBC7 if preset else _listed(classes)
-    marked = RBC7_RARE if preset and rare is None else _listed(rare)
+    names = RBC7 if preset else listed(classes)
+    marked = RBC7_RARE if preset and rare is None else listed(rare)
     if names and (unknown := [name for name in marked if name not in names]):
         raise typer.BadParameter(f"--rare names {unknown[0]!r}, which is not one of the classes.")
     Project.create(project, classes=names, rare=marked).close()
@@ -138,7 +138,3 @@ def status(project: ProjectArgument, as_json: JsonOption = False) -> None:
         )
     if job is not None:
         typer.echo(f"  last job   {job.kind}: {job.state}{f' ({job.reason})' if job.reason else ''}")
-
-
-def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())

@@ -15,9 +15,9 @@ import typer
 from rbcal.acquisition.strategies import check_strategy
 from rbcal.charts.simulation import summary_table
 from rbcal.charts.synthetic_mark import MARK
-from rbcal.cli.base import JsonOption, RayOption, app, print_json, run
+from rbcal.cli.base import JsonOption, RayOption, app, listed, print_json, run
 from rbcal.config import BACKBONES, Backbone, SimulationConfig, Unit
-from rbcal.errors import ProjectError, RbcalError
+from rbcal.errors import ProjectError
 from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
 from rbcal.evaluation.strategy_comparison import summaries
 from rbcal.formats import coco, files
@@ -85,14 +85,14 @@ def simulate(
     What is done is kept: run the same command again after a cancel, or with more strategies or repeats.
     """
     if coco_file is not None and images is not None and project is None:
-        path = _project_of(coco_file, images, _listed(rare))
+        path = _project_of(coco_file, images, listed(rare))
     elif project is not None and coco_file is None and images is None:
         path = project
     else:
         raise typer.BadParameter("give a PROJECT, or --coco FILE with --images DIR.")
     amount, unit = _amount(query)
     config = SimulationConfig(
-        strategies=_listed(strategies),
+        strategies=listed(strategies),
         repeats=repeats,
         rounds=rounds,
         seed_images=seed_images,
@@ -188,22 +188,14 @@ def _project_of(coco_file: Path, images: Path, rare: Sequence[str]) -> Path:
     dataset = coco.read(content)
     if unknown := [name for name in rare if name not in dataset.classes]:
         raise typer.BadParameter(f"--rare names {unknown[0]!r}, which is not one of the classes.")
-    try:
-        with Project.create(path, classes=dataset.classes, rare=rare) as project:
-            report = import_images.import_images(
-                project, files.located(images), annotations=dataset, test_fraction=_TEST_FRACTION
+    with Project.build(path, classes=dataset.classes, rare=rare) as project:
+        report = import_images.import_images(
+            project, files.located(images), annotations=dataset, test_fraction=_TEST_FRACTION
+        )
+        if not report.test_images:
+            raise ProjectError(
+                f"None of the pictures that {coco_file.name} names is usable, so there is no test set. "
+                "Check --images."
             )
-            if not report.test_images:
-                raise ProjectError(
-                    f"None of the pictures that {coco_file.name} names is usable, so there is no test set. "
-                    "Check --images."
-                )
-    except RbcalError:
-        path.unlink(missing_ok=True)
-        raise
     typer.echo(f"{path}: {report.added} images, {report.test_images} of them the frozen test set", err=True)
     return path
-
-
-def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())

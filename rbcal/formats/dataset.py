@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rbcal.formats.names import composed
+
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in image pixels; the top left corner is (0, 0)
 Split = Literal["work", "test"]
 
@@ -34,6 +36,13 @@ class LabelledImage:
     layer: str | None = None
     unusable: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Compose the names, so that those of a Mac and those of another PC are the same."""
+        for name in ("file_name", "group", "title"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, composed(value))
+        self.classes[:] = map(composed, self.classes)
+
     @property
     def is_annotated(self) -> bool:
         """Whether its boxes, perhaps none, are all of its cells.
@@ -50,7 +59,7 @@ class LabelledImage:
             self.unusable.append(f"{self.file_name}: {where}: {box}")
         else:
             self.boxes.append(box)
-            self.classes.append(name)
+            self.classes.append(composed(name))
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,10 @@ class Dataset:
     images: tuple[LabelledImage, ...]
     classes: tuple[str, ...]
     complaints: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Compose the names of the classes."""
+        object.__setattr__(self, "classes", tuple(dict.fromkeys(map(composed, self.classes))))
 
 
 def unusable(images: Iterable[LabelledImage]) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from rbcal.errors import FormatError
+from rbcal.formats.names import composed, distinct
 
 Files = Mapping[str, Callable[[], bytes]]  # name, folders separated by "/" -> reads the file's bytes
 
@@ -37,9 +37,9 @@ def folder(path: Path) -> dict[str, Callable[[], bytes]]:
     if not path.is_dir():
         raise FormatError(f"There is no folder {path}. Check its path.")
     visible = (file for file in sorted(path.rglob("*")) if not file.name.startswith("."))
-    return {
-        _encodable(file.relative_to(path).as_posix()): file.read_bytes for file in visible if file.is_file()
-    }
+    return joined(
+        (_encodable(file.relative_to(path).as_posix()), file.read_bytes) for file in visible if file.is_file()
+    )
 
 
 def archive(source: Path | IO[bytes]) -> dict[str, Callable[[], bytes]]:
@@ -71,16 +71,13 @@ def archive(source: Path | IO[bytes]) -> dict[str, Callable[[], bytes]]:
 
 
 def joined(files: Iterable[tuple[str, Callable[[], bytes]]]) -> dict[str, Callable[[], bytes]]:
-    """Return named files; where two have the same name, the second gets a folder of its own.
+    """Return named files, their names composed; where two have the same, the second gets a folder of its own.
 
     One that has no name is left out.
     """
-    unique: dict[str, Callable[[], bytes]] = {}
-    for name, read in files:
-        if name:
-            places = (name if n == 1 else f"{n}/{name}" for n in count(1))
-            unique[next(place for place in places if place not in unique)] = read
-    return unique
+    named = [(composed(name), read) for name, read in files if name]
+    unique = distinct((name for name, _ in named), "{n}/{name}".format)
+    return {name: read for name, (_, read) in zip(unique, named, strict=True)}
 
 
 def located(path: Path) -> dict[str, Callable[[], bytes]]:
@@ -89,7 +86,7 @@ def located(path: Path) -> dict[str, Callable[[], bytes]]:
         return folder(path)
     if not path.is_file():
         raise FormatError(f"There is no file or folder {path}. Check its path.")
-    return archive(path) if path.suffix.lower() == ".zip" else {path.name: path.read_bytes}
+    return archive(path) if path.suffix.lower() == ".zip" else joined([(path.name, path.read_bytes)])
 
 
 def plain_name(name: str) -> str:

@@ -18,6 +18,7 @@ from rbcal.errors import FormatError
 from rbcal.formats import xml
 from rbcal.formats.dataset import Dataset, LabelledImage, Split, corners, number, size, unusable
 from rbcal.formats.files import Files
+from rbcal.formats.names import composed
 
 _OURS = "rbcal"  # the database that our files come from
 _USUAL_FOLDERS = ("", "JPEGImages", "images", "VOC", "VOC2007", "VOC2012")  # that name no slide
@@ -106,7 +107,8 @@ def _listed(files: Files, tail: str) -> set[str] | None:
     lists = [name for name in files if name.endswith(f"ImageSets/Main/{tail}")]
     if not lists:
         return None
-    return {line.strip() for line in files[lists[0]]().decode("utf-8", "replace").split("\n") if line.strip()}
+    text = composed(files[lists[0]]().decode("utf-8", "replace"))
+    return {line.strip() for line in text.split("\n") if line.strip()}
 
 
 def _add(parent: Element, name: str, value: str) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -18,6 +16,7 @@ from rbcal.errors import ProjectError
 from rbcal.formats import coco, pictures, voc, yolo
 from rbcal.formats.dataset import LabelledImage
 from rbcal.formats.names import cell_text, file_names
+from rbcal.outputs import new_folder
 from rbcal.store.images import Image
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, StoredRanking
@@ -44,6 +43,7 @@ def export(
     format_: Format,
     *,
     with_images: bool = True,
+    overwrite: bool = False,
     track: Track = iter,
 ) -> int:
     """Write annotations, or what the current ranking predicts, into a new folder; return how many images.
@@ -54,16 +54,19 @@ def export(
     ----------
     with_images : bool
         Whether the pictures come, too, each the file that was imported.
+    overwrite : bool
+        Whether the folder may have things in it already; they are kept beside it, as FOLDER.before-1.
     track : callable, optional
         Wraps the images on their way, to show progress.
 
     Raises
     ------
+    ExistsError
+        When the folder has things in it already.
     ProjectError
-        When the folder exists already, cannot be written, or there is no ranking whose predictions are asked
-        for.
+        When it cannot be written, or there is no ranking whose predictions are asked for.
     """
-    with project.read_transaction(), _complete(folder) as part:
+    with project.read_transaction(), new_folder(folder, overwrite=overwrite) as part:
         return _Export(project, part, with_images=with_images, track=track).write(format_)
 
 
@@ -253,19 +256,3 @@ def _table(path: Path, columns: tuple[str, ...]) -> Iterator[Callable[[Mapping[s
         table = csv.DictWriter(file, [*_NAMED, *columns, *_ABOUT])
         table.writeheader()
         yield table.writerow
-
-
-@contextmanager
-def _complete(folder: Path) -> Iterator[Path]:
-    """Give a folder to write into, which gets its name once it is complete."""
-    if folder.exists():
-        raise ProjectError(f"{folder} exists already. Choose another name.")
-    part = folder.with_name(f"{folder.name[:80]}.{secrets.token_hex(4)}.part")  # nobody else's
-    try:
-        part.mkdir(parents=True)
-        yield part
-        part.rename(folder)
-    except OSError as err:
-        raise ProjectError(f"{folder} cannot be written: {err.strerror}. Choose another folder.") from err
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

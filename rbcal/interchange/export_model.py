@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rbcal.errors import ProjectError
+from rbcal.outputs import new_folder
 from rbcal.store.classes import CellClass
 from rbcal.store.models import Model
 from rbcal.store.project import Project
@@ -18,19 +19,26 @@ WEIGHTS, DESCRIPTION, GRAPH = "model.safetensors", "model.json", "model.onnx"
 
 
 def export_model(
-    project: Project, folder: Path, model_id: int | None = None, *, onnx: bool = False
+    project: Project,
+    folder: Path,
+    model_id: int | None = None,
+    *,
+    onnx: bool = False,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write a model, the serving one by default, into a folder; return its description.
 
     ``model.safetensors`` holds weights and architecture, ``model.json`` what they mean: classes, what the
     model was trained on and how good it is. ``docs/use_model.py`` shows how to find cells with it. With
     `onnx` there is also ``model.onnx``, for pictures of the size that most images of the project have, and
-    the description says how they must come.
+    the description says how they must come. `overwrite` is that of :func:`rbcal.outputs.new_folder`.
 
     Raises
     ------
+    ExistsError
+        If the folder has things in it already.
     ProjectError
-        If there is no such model, its checkpoint was pruned, or the folder has another model already.
+        If there is no such model, or its checkpoint was pruned.
     """
     model = project.models.serving() if model_id is None else project.models.get(model_id)
     if model is None:
@@ -41,10 +49,9 @@ def export_model(
     if onnx:
         files[GRAPH], description["onnx"] = _graph(project, weights)
     files[DESCRIPTION] = json.dumps(description, indent=2).encode()
-    try:
-        _write(folder, files)
-    except OSError as err:
-        raise ProjectError(f"{folder} cannot be written: {err.strerror}. Choose another folder.") from err
+    with new_folder(folder, overwrite=overwrite) as part:
+        for name, content in files.items():
+            (part / name).write_bytes(content)
     return description
 
 
@@ -65,16 +72,6 @@ def _description(project: Project, model: Model, weights: bytes) -> dict[str, An
         "map_50": figures and figures.map_50,
         "test_images": figures and figures.n_images,
     }
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if any((folder / name).exists() for name in (WEIGHTS, DESCRIPTION, GRAPH)):
-        raise ProjectError(f"{folder} has a model already. Choose another folder.")
-    for name, content in files.items():
-        written = folder / f"{name}.part"
-        written.write_bytes(content)
-        written.replace(folder / name)  # never half a file under its name
 
 
 def _class(each: CellClass, names: Sequence[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rbcal.errors import FormatError
 from rbcal.formats import pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import Files
+from rbcal.formats.names import composed
 from rbcal.store.images import Image, digest
 from rbcal.store.project import Project
 
@@ -102,7 +103,7 @@ def _group_of(name: str, image: LabelledImage, fallback: str | None, sha256: str
     """Return slide or patient: the file's word, the user's, the subfolder, or the image alone."""
     parent = "/".join(part for part in PurePosixPath(name).parts[:-1] if part not in _LAYOUT)
     alone = f"{_tail(name)[-LONGEST_NAME:]} ({sha256[:8]})"
-    group = image.group or fallback or parent or alone
+    group = composed(image.group or fallback or parent or alone)
     if len(group) <= _LONGEST_GROUP:
         return group
     return f"{group[: _LONGEST_GROUP - 20]} ({digest(group.encode())[:8]})"  # two that begin alike stay two

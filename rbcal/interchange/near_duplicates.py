@@ -51,7 +51,7 @@ def perceptual_hash(pixels: Pixels) -> bytes:
 def near_pairs(hashes: Sequence[bytes], most: int = MOST_DIFFERENT) -> list[tuple[int, int]]:
     """Return the positions of the pairs of hashes that differ in at most `most` bits, the first one first.
 
-    The search ends when there are more than :data:`MOST_PAIRS`.
+    The search ends at :data:`MOST_PAIRS`, and looks at no more than it must.
 
     >>> near_pairs([bytes(32), bytes([7]) + bytes(31), bytes([255]) * 32])
     [(0, 1)]
@@ -63,10 +63,10 @@ def near_pairs(hashes: Sequence[bytes], most: int = MOST_DIFFERENT) -> list[tupl
         differ = np.zeros((len(block), len(rest)), np.uint16)
         for word in range(words.shape[1]):
             differ += np.bitwise_count(block[:, None, word] ^ rest[None, :, word])
-        first, second = np.nonzero(differ <= most)
-        later = first < second
-        pairs += zip((first[later] + start).tolist(), (second[later] + start).tolist(), strict=True)
-        if len(pairs) > MOST_PAIRS:
+        for row, near in enumerate(differ <= most):
+            later = row + 1 + np.flatnonzero(near[row + 1 :])[: MOST_PAIRS - len(pairs)]
+            pairs += [(start + row, start + other) for other in later.tolist()]
+        if len(pairs) == MOST_PAIRS:
             break
     return pairs
 

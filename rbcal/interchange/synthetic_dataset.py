@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from rbcal.errors import FormatError
 from rbcal.formats import coco
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.interchange import import_images
 from rbcal.interchange.import_images import ImportReport
+from rbcal.outputs import new_folder
 from rbcal.store.classes import RBC7, RBC7_RARE
 from rbcal.store.project import Project
 from rbcal.synth import Field, draw_one
@@ -22,35 +22,40 @@ DEMO_TEST = 0.25  # of the slides
 Track = Callable[[Sequence[int]], Iterable[int]]
 
 
-def write_dataset(folder: Path, n_images: int, seed: int = 0, track: Track = iter) -> int:
+def write_dataset(
+    folder: Path, n_images: int, seed: int = 0, track: Track = iter, *, overwrite: bool = False
+) -> int:
     """Write synthetic slides into a new folder, ``images/`` and a COCO file; return how many cells there are.
 
     Parameters
     ----------
     track : callable, optional
         Wraps the numbers of the images on their way, to show progress.
+    overwrite : bool
+        As in :func:`rbcal.outputs.new_folder`.
 
     Raises
     ------
-    FormatError
+    ExistsError
         When there is something in the folder already.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FormatError(f"{folder} is there already. Choose a new folder, so that nothing is overwritten.")
-    (folder / "images").mkdir(parents=True, exist_ok=True)
     labelled: list[LabelledImage] = []
-    for number in track(range(1, n_images + 1)):
-        field = draw_one(seed, number)
-        (folder / "images" / field.name).write_bytes(field.encode())
-        labelled.append(_labelled(field))
-    with (folder / "annotations.json").open("w", encoding="utf-8") as file:
-        numbered = partial(enumerate, labelled, 1)
-        file.writelines(coco.write(numbered, RBC7, RBC7_RARE, "synthetic slides, drawn by rbcal"))
+    with new_folder(folder, overwrite=overwrite) as part:
+        (part / "images").mkdir()
+        for number in track(range(1, n_images + 1)):
+            field = draw_one(seed, number)
+            (part / "images" / field.name).write_bytes(field.encode())
+            labelled.append(_labelled(field))
+        with (part / "annotations.json").open("w", encoding="utf-8") as file:
+            numbered = partial(enumerate, labelled, 1)
+            file.writelines(coco.write(numbered, RBC7, RBC7_RARE, "synthetic slides, drawn by rbcal"))
     return sum(len(each.boxes) for each in labelled)
 
 
 def create_demo(path: Path, seed: int = 0, track: Track = iter) -> ImportReport:
     """Create a project of synthetic slides: a few images annotated, a test set, and a pool; seconds.
+
+    It is there once it is complete.
 
     Parameters
     ----------
@@ -63,20 +68,15 @@ def create_demo(path: Path, seed: int = 0, track: Track = iter) -> ImportReport:
         When there is a project of that name already.
     """
     fields = [draw_one(seed, number) for number in track(range(1, DEMO_IMAGES + 1))]
-    with Project.create(path, classes=RBC7, rare=RBC7_RARE) as project:
-        try:
-            return import_images.import_images(
-                project,
-                {field.name: field.encode for field in fields},
-                annotations=Dataset(tuple(map(_labelled, fields)), RBC7),
-                seed_images=DEMO_ANNOTATED,
-                test_fraction=DEMO_TEST,
-                seed=seed,
-            )
-        except BaseException:
-            project.close()
-            path.unlink()
-            raise
+    with Project.build(path, classes=RBC7, rare=RBC7_RARE) as project:
+        return import_images.import_images(
+            project,
+            {field.name: field.encode for field in fields},
+            annotations=Dataset(tuple(map(_labelled, fields)), RBC7),
+            seed_images=DEMO_ANNOTATED,
+            test_fraction=DEMO_TEST,
+            seed=seed,
+        )
 
 
 def _labelled(field: Field) -> LabelledImage:

@@ -33,6 +33,7 @@ def restore(project: Path, backup: Path) -> Path:
         with worker_lock(project).acquire(timeout=0):
             backups.copy(backup, trial)  # whole, or not at all
             if not project.exists():
+                _move_aside(project)  # a log without its file: SQLite would play it back into the backup
                 trial.rename(project)
                 return project
             try:

@@ -90,17 +90,13 @@ def _review_the_first(project: Project, cells: int, truth: Callable[[str], Annot
     ranking = project.rankings.current()
     if ranking is None:
         raise ProjectError("The pool is not ranked. Rank it first.")
-    person, n_images, n_cells = project.expert, 0, 0
-    project.sign(EXPERT)
-    try:
-        for entry in project.queue.top():
-            if n_cells >= cells:
-                break
-            if not project.log.version(entry.image_id):  # else somebody has begun it
-                n_cells += _review(project, ranking, entry.image_id, truth(entry.name))
-                n_images += 1
-    finally:
-        project.sign(person)
+    n_images, n_cells = 0, 0
+    for entry in project.queue.top():
+        if n_cells >= cells:
+            break
+        if not project.log.version(entry.image_id):  # else somebody has begun it
+            n_cells += _review(project, ranking, entry.image_id, truth(entry.name))
+            n_images += 1
     return n_images, n_cells
 
 
@@ -116,7 +112,9 @@ def _review(project: Project, ranking: StoredRanking, image_id: int, truth: Anno
         n: BoxState(tuple(cell.box.tolist()), cell.label, "open", cell.detection_id)
         for n, cell in enumerate(cells)
     }
-    with project.transaction():
+    person = project.expert
+    with project.transaction():  # the name, too: a kill in between leaves that of the person
+        project.sign(EXPERT)
         version = project.log.record(image_id, "begin", begun, version=0, ranking_id=ranking.id)
         project.reviews.save_boxes(
             image_id,
@@ -126,6 +124,7 @@ def _review(project: Project, ranking: StoredRanking, image_id: int, truth: Anno
             ranking_id=ranking.id,
             seconds=float(CostModel().seconds(len(truth), n_changes)),
         )
+        project.sign(person)
     return len(truth)
 
 

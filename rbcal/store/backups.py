@@ -8,15 +8,15 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rbcal.errors import DamagedError, ProjectError
-from rbcal.store.database import advice, reading
+from rbcal.formats.names import composed
+from rbcal.outputs import new_file
+from rbcal.store.database import advice, is_closed, reading
 
 ASKED = "asked-for"  # why a copy was made: the user asked for it, so it never expires
 _STAMP = "%Y%m%dT%H%M%S%fZ"
@@ -25,7 +25,6 @@ _NAME = re.compile(
 )
 _NEWEST = 3  # copies that stay whatever their age
 _DAYS, _WEEKS = 7, 8  # so long one copy a day stays, and then one a week
-_DEAD = 3600  # seconds without a write, after which an unfinished copy is nobody's any more
 _MARGIN = 1.05  # of the disk space that a copy takes
 
 
@@ -58,7 +57,7 @@ def listing(project: Path) -> list[Backup]:
     backups = []
     for path in folder(project).glob("*.rbcal"):
         match = _NAME.fullmatch(path.name)
-        if match and match["stem"] == project.stem:
+        if match and composed(match["stem"]) == composed(project.stem):
             made_at = datetime.strptime(match["stamp"], _STAMP).replace(tzinfo=UTC)
             number = int(match["number"] or 0)
             backups.append(Backup(path, made_at, match["why"], path.stat().st_size, number))
@@ -76,7 +75,6 @@ def create(project: Path, why: str) -> Path:
     number = max((each.number for each in listing(project)), default=0) + 1
     stamp = datetime.now(UTC).strftime(_STAMP)
     target = folder(project) / f"{project.stem}--{number:06}--{stamp}--{why}.rbcal"
-    _clear(folder(project))
     copy(project, target)
     for backup in expired(listing(project), datetime.now(UTC)):
         if backup.path != target:
@@ -108,27 +106,22 @@ def expired(backups: Iterable[Backup], now: datetime) -> list[Backup]:
     return [each for each in newest_first if each.path not in kept]
 
 
-def copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path, *, overwrite: bool = False) -> None:
     """Copy a project file as it is at one moment, through SQLite's backup API, and check the copy.
 
     Raises
     ------
+    ExistsError
+        When `target` is there already, and shall not be overwritten.
     ProjectError
-        When `target` is there already, cannot be written, or has no room, or `source` is damaged.
+        When `target` is in use, cannot be written, or has no room, or `source` is damaged.
     """
-    if target.exists():
-        raise ProjectError(f"{target} exists already. Choose another name.")
-    part = target.with_name(target.name + ".part")
-    try:
+    if target.exists() and overwrite and not is_closed(target):
+        raise ProjectError(f"{target} is open in another program. Close it there, or choose another name.")
+    with new_file(target, overwrite=overwrite) as part:
         target.parent.mkdir(parents=True, exist_ok=True)
         _check_room(source, target.parent)
-        part.unlink(missing_ok=True)
         _copy_into(source, part)
-        part.rename(target)
-    except OSError as err:
-        raise ProjectError(f"{target} cannot be written: {err.strerror}. Choose another folder.") from err
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def overwrite(backup: Path, project: Path) -> None:
@@ -148,14 +141,6 @@ def _copy_into(source: Path, target: Path) -> None:
         raise DamagedError(
             f"{source.name} is damaged ({problem}), so no copy of it was made. Find out with: rbcal verify"
         )
-
-
-def _clear(where: Path) -> None:
-    """Remove the unfinished copies of programs that died; a living one writes all the time."""
-    for part in where.glob("*.rbcal.part*"):
-        with suppress(OSError):
-            if time.time() - part.stat().st_mtime > _DEAD:
-                part.unlink()
 
 
 def _check_room(source: Path, where: Path) -> None:

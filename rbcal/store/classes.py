@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rbcal.class_merges import Merges
 from rbcal.errors import ProjectError
+from rbcal.formats.names import composed
 from rbcal.store.database import Database, now
 
 RBC7 = ("S.D", "S.N", "D", "E.1", "E.2", "E.3", "E.F")  # the paper's seven, in the order of its Fig. 1
@@ -77,7 +78,8 @@ class Classes:
 
     def add(self, names: Sequence[str], *, rare: Sequence[str] = ()) -> None:
         """Append the classes that are not there yet; those named `rare` are added and marked."""
-        wanted = list(dict.fromkeys([*names, *rare]))
+        rare = [*map(composed, rare)]
+        wanted = list(dict.fromkeys([*map(composed, names), *rare]))
         for name in wanted:
             _check_name(name)
         with self._db.transaction():
@@ -107,7 +109,7 @@ class Classes:
         ProjectError
             When two classes would have the same name, or one none.
         """
-        names = [name.strip() for name in names]
+        names = [composed(name.strip()) for name in names]
         for name in names:
             _check_name(name)
         if len(set(names)) < len(names):

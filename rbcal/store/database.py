@@ -52,7 +52,8 @@ class Database:
     """A connection on which a commit means "on disk": WAL, ``synchronous=FULL``, foreign keys on."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path  # what errors name
+        self._lies_at = path
         with advice(path):
             self.sqlite_utils = SqliteUtils(_connect(path, "mode=rw"), execute_plugins=False)
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -163,7 +164,7 @@ class Database:
 
     def _is_in_place(self) -> bool:
         try:
-            return os.path.samestat(self.place, self.path.stat())
+            return os.path.samestat(self.place, self._lies_at.stat())
         except OSError:
             return False
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rbcal.errors import ReplacedError
+from rbcal.formats.names import composed
 from rbcal.store.database import Database, now
 
 Split = Literal["work", "test"]
@@ -146,7 +147,7 @@ class Images:
 
     def named(self, name: str) -> list[Image]:
         """Return the images of that name; where there is none, the one of that number."""
-        rows = self._db.rows(f"{_SELECT} WHERE image.name = ? ORDER BY image.id", (name,))
+        rows = self._db.rows(f"{_SELECT} WHERE image.name = ? ORDER BY image.id", (composed(name),))
         if not rows and name.isdecimal():
             rows = self._db.rows(f"{_SELECT} WHERE image.id = CAST(? AS INTEGER)", (name,))
         return [Image(**row) for row in rows]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rbcal.errors import DamagedError, ProjectError
+from rbcal.errors import DamagedError, ExistsError, ProjectError
+from rbcal.formats.names import composed
+from rbcal.outputs import new_file
 from rbcal.store import backups, schema
 from rbcal.store.classes import Classes
 from rbcal.store.database import RESTORE, Database, Header, is_closed, now, read_header, replaced
@@ -29,6 +31,7 @@ from rbcal.store.targets import Targets
 
 SUFFIX = ".rbcal"
 _LONGEST_NAME = 300
+LONGEST_STEM = 150  # bytes, so that the names of its backups stay within the 255 of a file system
 
 
 def projects_folder() -> Path:
@@ -47,7 +50,16 @@ def project_path(name: str) -> Path:
     path = Path(name)
     if path.suffix != SUFFIX:
         path = path.with_name(path.name + SUFFIX) if path.name else path
-    return path if len(Path(name).parts) > 1 or name.endswith(SUFFIX) else projects_folder() / path
+    return on_disk(path if len(Path(name).parts) > 1 or name.endswith(SUFFIX) else projects_folder() / path)
+
+
+def on_disk(path: Path) -> Path:
+    """Return the path of a project file as the disk has its name: with accents composed or, by a Mac, not."""
+    if path.name.isascii() or path.exists():
+        return path
+    name = composed(path.name)
+    same = (each for each in path.parent.glob(f"*{SUFFIX}") if composed(each.name) == name)
+    return next(same, path.with_name(name))
 
 
 @dataclass(frozen=True)
@@ -99,37 +111,37 @@ class Project:
 
         Without `classes` the first import brings them; `rare` names those whose candidates count most.
         """
-        if path.suffix != SUFFIX:
-            raise ProjectError(f"A project file is called NAME{SUFFIX}, but got {path.name!r}.")
-        if not path.exists() and not is_closed(path):
-            raise ProjectError(
-                f"{path.name} was moved away while it was open, and {path.name}-wal has its last work. "
-                "Put it back, or choose another name."
-            )
-        try:
+        with cls.build(path, classes=classes, rare=rare) as project:
+            pass
+        return cls.open(project.path)
+
+    @classmethod
+    @contextmanager
+    def build(cls, path: Path, *, classes: Sequence[str] = (), rare: Sequence[str] = ()) -> Iterator[Self]:
+        """Give a new project to fill, which is at `path` once the block ends without an error.
+
+        Of one whose program is killed before that, nothing is there. `classes` and `rare` are those of
+        :meth:`create`.
+        """
+        path = _free(path)
+        with new_file(path) as part:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.open("xb").close()
-        except FileExistsError as err:
-            raise ProjectError(f"{path.name} exists already. Open it, or choose another name.") from err
-        except OSError as err:
-            raise ProjectError(f"{path} cannot be created: {err.strerror}. Choose another name.") from err
-        database = Database(path)
-        try:
-            with database.transaction():
-                _migrate(database)
-                database.write(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-                database.write(
-                    "INSERT INTO project (id, name, created_at) VALUES (1, ?, ?)", (path.stem, now())
-                )
-                project = cls(database)
-                project.classes.add(classes, rare=rare)
-            database.expected_id = database.project_id()
-            database.rows("PRAGMA wal_checkpoint(TRUNCATE)")  # the header is in the file itself from now on
-        except BaseException:
-            database.close()
-            path.unlink()
-            raise
-        return project
+            part.touch()
+            database = Database(part)
+            database.path = path  # what errors name
+            try:
+                with database.transaction():
+                    _migrate(database)
+                    database.write(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                    database.write(
+                        "INSERT INTO project (id, name, created_at) VALUES (1, ?, ?)",
+                        (composed(path.stem), now()),
+                    )
+                    project = cls(database)
+                    project.classes.add(classes, rare=rare)
+                yield project
+            finally:
+                database.close()
 
     @classmethod
     def open(cls, path: Path, project_id: str | None = None) -> Self:
@@ -213,6 +225,26 @@ class Project:
         self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _free(path: Path) -> Path:
+    """Return where a project is to be created, if its name can be had."""
+    if path.suffix != SUFFIX:
+        raise ProjectError(f"A project file is called NAME{SUFFIX}, but got {path.name!r}.")
+    if (n_bytes := len(os.fsencode(path.stem))) > LONGEST_STEM:
+        raise ProjectError(
+            f"A project's name has at most {LONGEST_STEM} bytes, but this one has {n_bytes}: a letter with "
+            "an accent has two, other signs up to four. Choose a shorter one."
+        )
+    path = on_disk(path)
+    if path.exists():
+        raise ExistsError(f"{path.name} exists already. Open it, or choose another name.")
+    if not is_closed(path):
+        raise ProjectError(
+            f"{path.name} was moved away while it was open, and {path.name}-wal has its last work. "
+            "Put it back, or choose another name."
+        )
+    return path
 
 
 def _migrate(database: Database) -> None:

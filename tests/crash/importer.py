@@ -1,10 +1,12 @@
-"""A program that imports pictures with boxes: ``python -m tests.crash.importer FILE FOLDER``."""
+"""A program that imports pictures with boxes: ``python -m tests.crash.importer FILE FOLDER [OPTIONS]``."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rbcal.formats import coco, files
 from rbcal.formats.dataset import LabelledImage
@@ -27,13 +29,14 @@ class Track:
                 say({"name": image.file_name})
 
 
-def main(path: Path, folder: Path) -> None:
+def main(path: Path, folder: Path, options: dict[str, Any]) -> None:
     """Import, and say so picture by picture."""
     annotations = coco.read((folder / "annotations.json").read_bytes())
     with Project.open(path) as project:
         say_ready()
-        import_images(project, files.folder(folder / "images"), annotations=annotations, track=Track())
+        source = files.folder(folder / "images")
+        import_images(project, source, annotations=annotations, track=Track(), **options)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), json.loads("".join(sys.argv[3:]) or "{}"))

@@ -112,6 +112,13 @@ class Program:
         self.finish()
         return span
 
+    def kill_at(self, n: int) -> None:
+        """Kill it as soon as it has acknowledged so many acts."""
+        self.ready()
+        for _ in range(n):
+            assert self._lines.get(timeout=PATIENCE), self.words()
+        assert self.kill()
+
     def kill(self) -> bool:
         """Kill it as the out-of-memory killer would; return whether it was still at it."""
         midway = self.process.poll() is None

@@ -137,7 +137,7 @@ def test_no_restore_while_a_worker_is_at_the_project(path):
 
 def test_the_unfinished_copy_of_a_program_that_died_is_cleared_away_and_a_fresh_one_is_not(path):
     backups.folder(path).mkdir()
-    dead, alive = (backups.folder(path) / f"p--{name}.rbcal.part" for name in ("dead", "alive"))
+    dead, alive = (backups.folder(path) / f"p--{name}.rbcal.0.rbcal-part" for name in ("dead", "alive"))
     dead.write_bytes(b"x")
     alive.write_bytes(b"x")
     os.utime(dead, (time.time() - 4000,) * 2)

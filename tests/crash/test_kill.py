@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from unittest.mock import patch
 
 import pytest
 
 from rbcal.errors import RbcalError
+from rbcal.formats import coco, files
+from rbcal.interchange.import_images import import_images
 from rbcal.store import backups
 from rbcal.store.database import Database
 from rbcal.store.project import Project
-from tests.conftest import add_image
+from rbcal.store.verification import verify
+from tests.conftest import add_image, write_coco
 from tests.crash import app, older, scenes, workers
-from tests.crash.kill import LostError, Tally, repeat
+from tests.crash.kill import LostError, Program, Tally, repeat
 
 SHORT = {
     scenes.Editing: 3,
@@ -50,6 +54,41 @@ def test_a_killed_app_comes_back_with_its_boxes_undo_and_redo(tmp_path):
         pytest.skip("needs Chromium")
     tally = run(app.Server, 2, tmp_path)
     assert (tally.losses, tally.unsound) == ([], [])
+
+
+# killed, and begun again
+
+
+def test_a_demo_that_was_killed_was_never_there_and_is_made_by_the_next_try(tmp_path):
+    path = tmp_path / "demo.rbcal"
+    Program("demo_maker", path).kill_at(4)
+    assert not path.exists()
+    program = Program("demo_maker", path)
+    program.ready()
+    program.finish()
+    with Project.open(path) as project:
+        assert (project.images.counts().images, project.images.counts().annotated_images) == (8, 2)
+    assert verify(path).ok
+
+
+def test_an_import_that_was_killed_and_is_run_again_comes_to_the_very_same(tmp_path):
+    options = {"seed_images": 6, "test_fraction": 0.25, "seed": 3}
+    labels = write_coco(tmp_path / "source", 20)
+    drawn = []
+    for name in ("killed", "whole"):
+        path = tmp_path / f"{name}.rbcal"
+        Project.create(path).close()
+        if name == "killed":
+            Program("importer", path, labels.parent, json.dumps(options)).kill_at(7)
+            with Project.open(path) as project:
+                assert 7 <= project.images.counts().images < 20
+        source = files.folder(labels.parent / "images")
+        with Project.open(path) as project:
+            import_images(project, source, annotations=coco.read(labels.read_bytes()), **options)
+            images = {image.name: image for image in project.images.all()}
+            drawn.append({key: (each.split, each.n_cells, each.group) for key, each in images.items()})
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0]) == 20
 
 
 # the harness itself: it would see what it looks for

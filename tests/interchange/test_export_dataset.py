@@ -261,6 +261,7 @@ def test_a_folder_of_the_user_is_left_alone(shared, tmp_path):
 
 def test_an_export_overwrites_nothing_and_leaves_nothing_half_done(shared, tmp_path):
     (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").touch()
     with pytest.raises(ProjectError, match="exists already"):
         export_dataset.export(shared, tmp_path / "out", "coco")
     with pytest.raises(ProjectError, match="no predictions yet"):

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from rbcal import synth
 from rbcal.config import TrainConfig
 from rbcal.errors import FormatError, ProjectError
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.formats import coco
 from rbcal.formats.files import folder
+from rbcal.interchange import export_dataset
 from rbcal.interchange import import_images as importer
 from rbcal.interchange.import_images import import_images
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
+from rbcal.types import Annotations
 from tests.conftest import write_coco
 
 
@@ -289,3 +293,45 @@ def test_an_import_that_names_a_merged_class_lands_in_its_target(project, slides
     parted = project.reviews.cells_per_class()
     assert parted[1]
     assert parted[0] + parted[1] == merged[0]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("kind", ["coco", "voc", "yolo"])
+def test_names_meet_whether_a_mac_wrote_them_or_another_pc(tmp_path, form, kind):
+    """The labels are spelt one way, and the pictures and classes the other."""
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    with Project.create(tmp_path / "out.rbcal", classes=["Zelle \u00e9"]) as project:
+        pixels = synth.encode(synth.draw(1, width=90, height=80, n_cells=2)[0])
+        image_id = project.images.add(
+            pixels, name="caf\u00e9.png", width=90, height=80, group="Z\u00fcrich", split="work"
+        )
+        cell = Annotations([[1, 2, 30, 40]], [0])
+        project.reviews.save(image_id, cell, origin="expert", base_revision=0)
+        export_dataset.export(project, tmp_path / "out", kind)
+    written = {
+        path.relative_to(tmp_path / "out").as_posix(): path.read_bytes()
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    }
+    pictures = {
+        unicodedata.normalize(other, name): content
+        for name, content in written.items()
+        if name.endswith(".png")
+    }
+    texts = {
+        unicodedata.normalize(form, name): unicodedata.normalize(form, content.decode()).encode()
+        for name, content in written.items()
+        if not name.endswith(".png")
+    }
+    for name, content in (pictures | texts).items():
+        path = tmp_path / "mixed" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    with Project.create(
+        tmp_path / "in.rbcal", classes=[unicodedata.normalize(other, "Zelle \u00e9")]
+    ) as project:
+        source = folder(tmp_path / "mixed")
+        report = import_images(project, source, annotations=importer.read_labels(source, source))
+        assert (report.complaints, report.cells, report.new_classes) == ([], 1, ())
+        [image] = project.images.all()
+        assert project.images.named(unicodedata.normalize("NFD", image.name)) == [image]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rbcal import synth
-from rbcal.errors import FormatError, ProjectError
+from rbcal.errors import ExistsError, FormatError, ProjectError
 from rbcal.formats import coco, files
 from rbcal.interchange import export_dataset, import_images, synthetic_dataset
 from rbcal.store.classes import RBC7
@@ -49,9 +49,19 @@ def test_a_data_set_holds_the_exact_boxes_and_says_that_it_is_synthetic(tmp_path
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(FormatError, match="Choose a new folder"):
+    with pytest.raises(ExistsError, match="exists already"):
         synthetic_dataset.write_dataset(tmp_path, 1)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_data_set_whose_drawing_stops_leaves_nothing(tmp_path):
+    def stop(numbers):
+        yield numbers[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synthetic_dataset.write_dataset(tmp_path / "out", 2, track=stop)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_demo_has_a_few_annotated_images_a_test_set_and_a_pool(demo):

@@ -56,6 +56,18 @@ def test_the_first_image_of_the_queue_is_reviewed_as_the_page_would(ranked):
     assert len(ranked.images.pool()) == 1
 
 
+def test_a_loop_that_is_killed_at_any_moment_leaves_the_name_of_the_person(ranked):
+    ranked.sign("Ann")
+    names = []
+
+    def truth(name):
+        names.append(ranked.expert)
+        return synth.redraw(name).annotations
+
+    demo_loop.rehearse(ranked, lambda request: None, rounds=1, cells=10_000, truth=truth)
+    assert names == ["Ann", "Ann"]
+
+
 def test_an_image_that_somebody_began_with_is_left_to_them(ranked):
     first, second = ranked.queue.top()
     ranked.log.record(first.image_id, "begin", {}, version=0, ranking_id=1)

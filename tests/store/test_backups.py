@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rbcal.errors import JobError, ProjectError
+from rbcal.errors import ExistsError, JobError, ProjectError
 from rbcal.jobs.launcher import worker_lock
 from rbcal.jobs.restore import restore
 from rbcal.store import backups
@@ -28,8 +28,20 @@ def test_a_backup_is_a_whole_project_and_never_overwrites(filled, tmp_path):
     assert verify(target).ok
     with Project.open(target) as copied:
         assert copied.images.counts() == filled.images.counts()
-    with pytest.raises(ProjectError, match="exists already"):
+    with pytest.raises(ExistsError, match="exists already"):
         backups.copy(filled.path, target)
+
+
+def test_a_backup_that_is_wanted_in_the_place_of_another_waits_until_that_is_closed(filled, tmp_path):
+    target = tmp_path / "a.rbcal"
+    with Project.create(target) as other:
+        other.sign("Ann")
+        with pytest.raises(ProjectError, match="open in another program"):
+            backups.copy(filled.path, target, overwrite=True)
+        assert other.expert == "Ann"
+    backups.copy(filled.path, target, overwrite=True)
+    with Project.open(target) as copied:
+        assert copied.images.counts() == filled.images.counts()
 
 
 def test_a_damaged_project_is_not_copied(filled):

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from rbcal.errors import ProjectError
+from rbcal.jobs.restore import restore
 from rbcal.store import backups, schema
 from rbcal.store.database import Database
 from rbcal.store.project import Project, check, project_path
@@ -63,6 +64,24 @@ def test_a_creation_that_fails_leaves_no_file(tmp_path):
     with pytest.raises(ProjectError, match="1 to 300 characters"):
         Project.create(tmp_path / "p.rbcal", classes=["x" * 301])
     assert not (tmp_path / "p.rbcal").exists()
+
+
+def test_a_log_that_a_deleted_project_left_is_not_played_back_into_what_takes_its_place(tmp_path):
+    path, log = tmp_path / "p.rbcal", tmp_path / "p.rbcal-wal"
+    with Project.create(path) as project:
+        project.sign("Ann")
+        left = log.read_bytes()
+        project.sign("Bob")
+    kept = backups.create(path, backups.ASKED)
+    path.unlink()
+    log.write_bytes(left)
+    restore(path, kept)
+    with Project.open(path) as project:
+        assert project.expert == "Bob"
+    path.unlink()
+    log.write_bytes(left)
+    with pytest.raises(ProjectError, match="p.rbcal-wal has its last work"):
+        Project.create(path)  # it may be of a project that was moved, and is still wanted
 
 
 def test_a_transaction_happens_whole_or_not_at_all(project):
@@ -155,3 +174,24 @@ def test_an_upgrade_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         assert check(path).user_version == older.OLD
         assert path.read_bytes() == content
     planted.expect_in(path)
+
+
+def test_a_project_is_known_by_its_name_however_a_mac_spelt_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
+    Project.create(tmp_path / "blu\u0308te.rbcal").close()
+    (tmp_path / "bl\u00fcte.rbcal").rename(tmp_path / "blu\u0308te.rbcal")  # as a Mac would have called it
+    assert project_path("bl\u00fcte") == tmp_path / "blu\u0308te.rbcal"
+    with pytest.raises(ProjectError, match="exists already"):
+        Project.create(tmp_path / "bl\u00fcte.rbcal")
+    with Project.open(project_path("bl\u00fcte")) as project:
+        assert project.name == "bl\u00fcte"
+
+
+def test_a_name_is_limited_in_bytes_so_that_its_backups_can_be_written(tmp_path):
+    with pytest.raises(ProjectError, match="at most 150 bytes, but this one has 152"):
+        Project.create(tmp_path / ("\u00e9" * 76 + ".rbcal"))
+    path = tmp_path / ("\u00e9" * 75 + ".rbcal")
+    Project.create(path).close()
+    kept = backups.create(path, "before-training")
+    restore(path, kept)
+    assert len(backups.listing(path)) == 2

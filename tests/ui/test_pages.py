@@ -150,8 +150,14 @@ def test_annotations_are_exported_from_the_page(app, project, tmp_path, format_)
     button(at, "Export").click().run()
     assert "1 image written to" in words(at)
     assert list((tmp_path / "out").rglob("001.png"))
+    (tmp_path / "out" / "mine.txt").write_text("mine")
     button(at, "Export").click().run()
+    assert (tmp_path / "out" / "mine.txt").exists()
     assert "exists already" in words(at)
+    next(each for each in at.checkbox if each.label.startswith("Replace")).check().run()
+    button(at, "Export").click().run()
+    assert (tmp_path / "out.before-1" / "mine.txt").exists()
+    assert list((tmp_path / "out").rglob("001.png"))
 
 
 def test_predictions_that_are_not_there_yet_are_said_so(app, project):

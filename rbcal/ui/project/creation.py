@@ -39,6 +39,6 @@ def show_creation(expanded: bool) -> None:
             if path.parent != projects_folder():
                 st.error("A project name holds no slash or backslash.")
                 return
-            Project.create(path, classes=classes, rare=rare).close()
-            session.wanted_project = name.strip()
+            with Project.create(path, classes=classes, rare=rare) as project:
+                session.wanted_project = project.path.stem
             st.rerun()

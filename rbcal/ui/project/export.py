@@ -12,6 +12,7 @@ from typing import get_args
 import streamlit as st
 
 from rbcal.interchange import export_dataset
+from rbcal.outputs import is_occupied
 from rbcal.store.images import Image
 from rbcal.store.project import Project, ProjectFile
 from rbcal.wording import literal
@@ -35,6 +36,10 @@ def show_export(project: Project) -> None:
     with_images = annotations and st.toggle("With the pictures", value=True)
     default = project.path.parent / "exports" / f"{project.path.stem}-{format_}"
     folder = st.text_input("Into a new folder on this PC", value=str(default), key=f"export_{format_}")
+    target = Path(folder.strip().strip('"'))
+    overwrite = is_occupied(target) and st.checkbox(
+        "Replace what is in this folder", help="What is there is kept in a folder beside it, named before-1."
+    )
     with st.container(horizontal=True):
         is_wanted = st.button("Export", type="primary", disabled=not folder.strip())
         st.download_button(
@@ -54,8 +59,9 @@ def show_export(project: Project) -> None:
             bar.progress(done / len(images), f"Exporting {done} of {len(images)}")
             yield image
 
-    target = Path(folder.strip().strip('"'))
-    n = export_dataset.export(project, target, format_, with_images=with_images, track=track)
+    n = export_dataset.export(
+        project, target, format_, with_images=with_images, overwrite=overwrite, track=track
+    )
     bar.empty()
     st.success(f"{n} image{'s' * (n != 1)} written to {literal(str(target))}")
 
