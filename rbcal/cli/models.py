@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,7 +87,7 @@ def train(
                 "serving": serving and serving.id,
                 "images": model.n_images,
                 "cells": model.n_cells,
-                "config": model.config.to_json(),
+                "config": asdict(model.config),
                 "seconds": round(model.seconds, 1),
                 "evaluation": None if figures is None else _figures(figures, names),
             }

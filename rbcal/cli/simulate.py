@@ -138,7 +138,7 @@ def _print_curves(path: Path, config: SimulationConfig, *, as_json: bool) -> Non
                 "synthetic": is_synthetic,
                 "simulation": simulation.id,
                 "images": simulation.images,
-                "config": config.to_json(),
+                "config": asdict(config),
                 "points": [asdict(point) for point in points],
             }
         )

@@ -9,7 +9,8 @@ from typing import Literal
 
 from rbcal.errors import JobError
 from rbcal.store.database import Database, Row, now
-from rbcal.store.job_requests import JobRequest, Kind, dumps, loads
+from rbcal.store.job_requests import JobRequest, Kind, dumps
+from rbcal.store.rows import from_row
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ACTIVE = ("queued", "running")
@@ -146,11 +147,7 @@ class Jobs:
 
 
 def _job(row: Row) -> Job:
-    fields = {**row, "request": loads(row["config"]), "cancel_requested": bool(row["cancel_requested"])}
-    del fields["kind"], fields["config"]
-    for key in ("created_at", "started_at", "stage_started_at", "finished_at"):
-        fields[key] = None if row[key] is None else datetime.fromisoformat(row[key])
-    return Job(**fields)
+    return from_row(Job, {**row, "request": row["config"]})
 
 
 def _clock(moment: str) -> str:
