@@ -8,6 +8,7 @@ import rbcal.ui.review
 from rbcal.review import edits, navigation
 from rbcal.review.opening import open_editor
 from rbcal.store.project import Project
+from rbcal.ui.error_words import errors_as_words
 from rbcal.ui.review.acts import has_canvas
 from rbcal.ui.review.bar import show_bar
 from rbcal.ui.review.component import show_canvas, show_companion
@@ -54,6 +55,7 @@ def is_reopened() -> bool:
 
 
 @st.fragment
+@errors_as_words()
 def show_editor() -> None:
     """Show the canvas and the panel; an edit reruns only this."""
     editor = session.editor

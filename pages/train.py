@@ -5,6 +5,7 @@ import streamlit as st
 from rbcal.errors import JobError
 from rbcal.jobs import launcher
 from rbcal.store.project import Project
+from rbcal.ui.error_words import errors_as_words
 from rbcal.ui.session import open_project_path
 from rbcal.ui.train.models import show_models, show_question
 from rbcal.ui.train.running_job import show_job
@@ -26,5 +27,5 @@ with Project.open(PATH) as opened:
             st.warning(str(err))
     if last is not None:
         st.subheader("Now" if is_active else "Last job")
-        st.fragment(show_job, run_every=0.4 if is_active else None)(PATH)
+        st.fragment(errors_as_words()(show_job), run_every=0.4 if is_active else None)(PATH)
     show_models(opened, may_choose=not is_active)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
 from cattrs import Converter
-from cattrs.errors import ForbiddenExtraKeysError
+from cattrs.errors import CattrsError, ForbiddenExtraKeysError
 
-from rbcal.errors import ProjectError
+from rbcal.errors import RESTORE, DamagedError
 
 _T = TypeVar("_T")
 CONVERTER = Converter(forbid_extra_keys=True, detailed_validation=False)  # a typing slip must not train else
@@ -26,28 +28,34 @@ def from_json(kind: type[_T], text: str) -> _T:
 
     Raises
     ------
-    ProjectError
+    DamagedError
         When it is no JSON, or a field is missing, unknown, or of another type.
     """
-    try:
-        document = json.loads(text)
-    except (RecursionError, TypeError, ValueError) as err:
-        raise ProjectError(f"{_name(kind)} cannot be read: {err}.") from err
-    return from_plain(kind, document)
+    with reading(kind):
+        return CONVERTER.structure(json.loads(text), kind)
 
 
-def from_plain(kind: type[_T], document: Any) -> _T:
-    """Return a value made of dicts, lists and plain values as what it is; it raises as :func:`from_json`."""
+@contextmanager
+def reading(kind: Any) -> Iterator[None]:
+    """Say in words that what a project file holds is no value of a type."""
+    name = getattr(kind, "__name__", str(kind))
     try:
-        return CONVERTER.structure(document, kind)
+        yield
     except ForbiddenExtraKeysError as err:
-        raise ProjectError(f"{_name(kind)} has no setting {sorted(err.extra_fields)[0]!r}.") from err
-    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as err:
-        raise ProjectError(f"{_name(kind)} cannot be read: {type(err).__name__} {err}.") from err
-
-
-def _name(kind: Any) -> str:
-    return getattr(kind, "__name__", "A value")
+        words = f"has no setting {sorted(err.extra_fields)[0]!r}"
+    except (
+        AttributeError,
+        CattrsError,
+        LookupError,
+        OverflowError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as err:
+        words = f"cannot be read: {type(err).__name__} {err!s:.100}"
+    else:
+        return
+    raise DamagedError(f"The project file is damaged: {name} {words}. {RESTORE}")
 
 
 def _plain(value: Any, kind: Any) -> Any:

@@ -69,7 +69,7 @@ def queue(
     with Project.open(project) as opened:
         ranking, names = opened.rankings.current(), opened.classes.names()
         entries = opened.queue.top(limit)
-    reasons = [why(ranking.strategy, entry, names) if ranking else None for entry in entries]
+        reasons = [why(ranking.strategy, entry, names) if ranking else None for entry in entries]
     if as_json:
         images = enumerate(zip(entries, reasons, strict=True), start=1)
         print_json(

@@ -7,18 +7,40 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from rbcal.json_values import CONVERTER, from_plain
+from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
+from rbcal.evaluation.metrics import Comparison, Evaluation
+from rbcal.json_values import CONVERTER, reading
+from rbcal.store.job_requests import JobRequest
 
 _T = TypeVar("_T")
-_JSON = frozenset(
-    ("config", "request", "context", "terms", "result", "evaluation", "cells_by_class", "query")
-)  # columns
+JSON_COLUMNS: Mapping[str, Any] = {  # every one that holds JSON, and as what it is read
+    "comparison.result": Comparison,
+    "job.config": JobRequest,
+    "model.config": TrainConfig,
+    "ranking.config": ScoringConfig,
+    "ranking.context": Mapping[str, Any],
+    "score.terms": Mapping[str, float],
+    "simulation.config": SimulationConfig,
+    "simulation_point.cells_by_class": tuple[int, ...],
+    "simulation_point.evaluation": Evaluation,
+    "simulation_point.query": tuple[int, ...],
+    "snapshot.config": TrainConfig,
+}
+_JSON = {"request", *(column.partition(".")[2] for column in JSON_COLUMNS)}
 
 
 def from_row(kind: type[_T], row: Mapping[str, Any]) -> _T:
-    """Return a dataclass from the columns that have the names of its fields; the others are left out."""
+    """Return a dataclass from the columns that have the names of its fields; the others are left out.
+
+    Raises
+    ------
+    DamagedError
+        When one of them is of another type than its field.
+    """
     wanted = {field.name for field in fields(kind)} & row.keys()  # type: ignore[arg-type]
-    return from_plain(kind, {name: json.loads(row[name]) if name in _JSON else row[name] for name in wanted})
+    with reading(kind):
+        plain = {name: json.loads(row[name]) if name in _JSON else row[name] for name in wanted}
+        return CONVERTER.structure(plain, kind)
 
 
 def to_row(value: Any) -> dict[str, Any]:

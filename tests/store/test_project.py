@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 
@@ -85,7 +84,7 @@ def test_a_read_only_file_is_said_so(project):
 def test_an_unknown_sqlite_error_is_not_hidden(tmp_path):
     (tmp_path / "x.db").touch()
     database = Database(tmp_path / "x.db")
-    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+    with pytest.raises(ProjectError, match=r"no such table: nowhere.* rbcal verify"):
         database.rows("SELECT * FROM nowhere")
     database.close()
 

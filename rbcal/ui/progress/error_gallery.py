@@ -18,6 +18,7 @@ from rbcal.store.classes import CellClass
 from rbcal.store.images import Image, Split
 from rbcal.store.models import Model
 from rbcal.store.project import Project
+from rbcal.ui.error_words import errors_as_words
 from rbcal.ui.review.open_image import open_image
 from rbcal.wording import literal
 
@@ -30,6 +31,7 @@ _SIGNS = (
 
 
 @st.fragment
+@errors_as_words()
 def show_errors(path: Path, model_id: int) -> None:
     """Show where a model and the annotations disagree: on the test set, or in the images it learns from.
 

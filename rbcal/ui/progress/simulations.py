@@ -30,6 +30,7 @@ from rbcal.store.job_requests import SimulateJob
 from rbcal.store.project import Project
 from rbcal.store.simulations import Simulation
 from rbcal.ui.downloads import offer_files, show_chart
+from rbcal.ui.error_words import errors_as_words
 from rbcal.wording import literal
 
 FEWEST_IMAGES = 6  # annotated, beside the test set: a few to begin with and a few to choose from
@@ -75,7 +76,7 @@ def show_experiments(project: Project) -> None:
     st.subheader("Experiments")
     simulations, active_id = project.simulations.all(), _active_id(project)
     if active_id is not None:
-        st.fragment(_show_job, run_every=2)(project.path, _n_points(project))
+        st.fragment(errors_as_words()(_show_job), run_every=2)(project.path, _n_points(project))
     elif (job := launcher.watch(project)) is not None and (job.kind, job.state) == ("simulate", "failed"):
         st.error(f"The simulation failed. {job.reason}", icon=":material/error:")
     if not simulations:

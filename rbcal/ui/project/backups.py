@@ -10,6 +10,7 @@ from rbcal.errors import RbcalError
 from rbcal.jobs import restore
 from rbcal.store import backups
 from rbcal.store.verification import verify
+from rbcal.ui.error_words import errors_as_words
 from rbcal.ui.session import session
 from rbcal.wording import literal, signed
 
@@ -64,6 +65,7 @@ def _show_checks(path: Path) -> None:
 
 
 @st.dialog("Restore this backup?")
+@errors_as_words()
 def _confirm(path: Path, backup: backups.Backup, when: str) -> None:
     st.write(
         f"The project becomes what it was on {when}. What it is now is kept as a backup, too: there is a way "

@@ -13,6 +13,7 @@ from rbcal.errors import ProjectError
 from rbcal.review.shortcuts import check_keys, class_keys
 from rbcal.store.classes import CellClass
 from rbcal.store.project import Project
+from rbcal.ui.error_words import errors_as_words
 from rbcal.ui.session import session
 from rbcal.wording import literal
 
@@ -49,6 +50,7 @@ def show_classes(project: Project) -> None:
 
 
 @st.dialog("Classes", width="large")
+@errors_as_words()
 def edit_classes(path: Path) -> None:
     """Let the expert rename, colour and merge classes; what is annotated stays as it is."""
     with Project.open(path) as project:

@@ -13,6 +13,7 @@ from rbcal.store.classes import CellClass
 from rbcal.store.images import Group, Split
 from rbcal.store.project import Project
 from rbcal.ui.downloads import show_chart
+from rbcal.ui.error_words import errors_as_words
 from rbcal.wording import literal
 
 _TICK = 0.5  # seconds of hashing between two looks at the browser
@@ -101,6 +102,7 @@ def _show_details(
 
 
 @st.fragment(run_every=0.1)
+@errors_as_words()
 def _compare_images(path: Path) -> None:
     """Make the hashes that an older rbcal did not keep, a few at a time; the page stays usable."""
     with Project.open(path) as project:

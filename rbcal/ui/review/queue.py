@@ -19,6 +19,7 @@ from rbcal.review.messages import FilmstripMessages
 from rbcal.review.view import View
 from rbcal.store.project import Project
 from rbcal.store.queue import QueueEntry
+from rbcal.ui.error_words import errors_as_words
 from rbcal.ui.review.acts import act
 from rbcal.ui.session import session
 from rbcal.wording import duration, literal
@@ -141,6 +142,7 @@ def _thumbnail(project: Project, image_id: int) -> str:
 
 
 @st.dialog("All images", width="large", on_dismiss="rerun")
+@errors_as_words()
 def show_list(path: Path, view: View, names: Sequence[str]) -> None:
     """Show the whole queue, filtered, and the images that are done; a click on a row opens its image."""
     left, middle, right = st.columns([4, 4, 2], vertical_alignment="bottom")

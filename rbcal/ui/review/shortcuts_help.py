@@ -9,6 +9,7 @@ from rbcal.errors import ProjectError
 from rbcal.review.editor import Editor
 from rbcal.review.shortcuts import SHORTCUTS, Mode, check_keys
 from rbcal.store.project import Project
+from rbcal.ui.error_words import errors_as_words
 
 COLUMNS: tuple[tuple[tuple[str, Mode], ...], ...] = (
     (("Everywhere", "everywhere"),),
@@ -18,6 +19,7 @@ COLUMNS: tuple[tuple[tuple[str, Mode], ...], ...] = (
 
 
 @st.dialog("Keys", width="large")
+@errors_as_words()
 def show_keys(editor: Editor) -> None:
     """Show what every key does, and let the user choose those of the classes."""
     for column, tables in zip(st.columns(3), COLUMNS, strict=True):
