@@ -17,17 +17,22 @@ from rbcal.errors import RbcalError
 from rbcal.jobs import launcher, worker
 from rbcal.store.job_requests import JobRequest
 from rbcal.store.project import Project, project_path
+from rbcal.wording import print_traceback, printable
 
 
 class _Commands(TyperGroup):
     """Ends with exit code 1 and one sentence where the input cannot be used."""
 
     def invoke(self, ctx: Any) -> Any:
+        sys.excepthook = print_traceback
         try:
             return super().invoke(ctx)
         except RbcalError as err:
-            typer.echo(f"Error: {err}", err=True)
+            echo(f"Error: {err}", err=True)
             raise typer.Exit(1) from err
+        except typer.BadParameter as err:
+            words = printable(err.message)
+            raise typer.BadParameter(words, err.ctx, err.param, err.param_hint) from err
 
 
 app = typer.Typer(
@@ -57,7 +62,7 @@ def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        typer.echo(__version__)
+        echo(__version__)
         raise typer.Exit
 
 
@@ -68,6 +73,12 @@ def run(path: Path, request: JobRequest) -> None:
         job_id = project.jobs.add(request)
     with redirect_stdout(sys.stderr):  # libraries that talk while they fetch weights
         worker.run(path, job_id, show=True)
+
+
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines; a name of somebody else, in one of them, moves no cursor and begins no line."""
+    for line in lines:
+        typer.echo(printable(line), err=err)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json
+from rbcal.cli.base import JsonOption, ProjectArgument, app, echo, print_json
 from rbcal.errors import ProjectError
 from rbcal.report.collect import collect
 from rbcal.report.html import as_html
@@ -35,6 +35,4 @@ def report(
     if as_json:
         print_json({"report": str(out), "bytes": len(document)})
     else:
-        typer.echo(
-            f"The report is in {out}. Open it with a browser; to have it on paper or as PDF, print it."
-        )
+        echo(f"The report is in {out}. Open it with a browser; to have it on paper or as PDF, print it.")

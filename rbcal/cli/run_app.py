@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 import rbcal
-from rbcal.cli.base import app
+from rbcal.cli.base import app, echo
 from rbcal.errors import RbcalError
 from rbcal.store.project import projects_folder
 
@@ -43,7 +43,7 @@ def start_app(
     if port is not None:
         flags += ["--server.port", str(port)]
     folder = (projects or projects_folder()).resolve()
-    typer.echo(f"Projects are in {folder}. Ctrl-C ends the app.", err=True)
+    echo(f"Projects are in {folder}. Ctrl-C ends the app.", err=True)
     command = [sys.executable, "-m", "streamlit", "run", str(place / "app.py"), *flags]
     environment = {**os.environ, "RBCAL_PROJECTS": str(folder)}
     if sys.platform == "win32":  # where a process cannot become another one
