@@ -28,6 +28,7 @@ _WHOLE: Mapping[str, str] = {  # SQL that holds of every value `c` of a column
     "detection.embedding": f"length(c) = {2 * EMBEDDING_SIZE}",
     "detection.passes": "length(c) > 0 AND length(c) % 8 = 0",
     "detection.probs": "length(c) >= 8 AND length(c) % 4 = 0",
+    **dict.fromkeys(("detection.u_c", "detection.u_d", "detection.u_r"), "c BETWEEN 0 AND 1"),
     "model_detection.boxes": "length(c) % 16 = 0",
     "model_detection.probs": "length(boxes) = 0 OR length(c) % (length(boxes) / 4) = 0",
     "perceptual_hash.hash": "length(c) IN (0, 32)",
@@ -46,6 +47,11 @@ _NONE_OF: Mapping[str, str] = {  # a query that finds nothing, or what it finds 
         SELECT 1 FROM way WHERE start = here""",
     "the serving model has no weights": "SELECT 1 FROM serving"
     " WHERE id = (SELECT max(id) FROM serving) AND model_id NOT IN (SELECT model_id FROM checkpoint_chunk)",
+    "a predicted cell lies far outside its image": "SELECT 1 FROM detection JOIN image ON image.id = image_id"
+    " WHERE min(x1, y1) < -max(width, height) OR max(x2, y2) > 2 * max(width, height)",
+    "an annotated cell lies far outside its image": "SELECT 1 FROM annotation"
+    " JOIN review ON review.id = review_id JOIN image ON image.id = image_id"
+    " WHERE max(x2, y2) > 2 * max(width, height)",
     "the cells of a ranking are of different numbers of classes": "SELECT 1 FROM detection"
     " GROUP BY ranking_id HAVING count(DISTINCT length(probs)) > 1",
     "the cells of an image are of different numbers of passes": "SELECT 1 FROM detection"
@@ -73,7 +79,7 @@ def faults(connection: sqlite3.Connection) -> Iterator[str]:
 
 def _faults_of(connection: sqlite3.Connection, table: str, name: str, kind: str, key: str) -> Iterator[str]:
     column = f"{table}.{name}"
-    whole = " AND ".join(f"({_WHOLE[each]})" for each in (kind, column) if each in _WHOLE)
+    whole = " AND ".join(f"({_WHOLE[each]})" for each in (kind, column) if each in _WHOLE) or "TRUE"
     rows = f"SELECT {key}, c FROM (SELECT *, {name} AS c FROM {table}) WHERE c IS NOT NULL AND"  # noqa: S608
     for *row, _ in connection.execute(f"{rows} NOT ({whole})"):
         yield f"{column} of row {_words(row)} holds what it must not"

@@ -295,7 +295,7 @@ def _check_each(
     numbers: set[int] = set()
     for source in sources:
         with _noting(check):
-            numbers.update(row[0] for row in connection.execute(source) if row[0] is not None)
+            numbers.update(row[0] for row in connection.execute(source) if type(row[0]) is int)
     check.n = len(numbers)
     for number in sorted(numbers):
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,7 @@ WRONG = {
     "INSERT INTO serving VALUES (1, 1, 'gate', '2026-01-01T00:00:00Z'); DELETE FROM checkpoint_chunk": (
         "the serving model has no weights"
     ),
+    "UPDATE annotation SET x2 = 1e12 WHERE id = 1": "an annotated cell lies far outside its image",
     "UPDATE class SET id = 7 WHERE id = 2": "the classes are not numbered",
     "INSERT INTO class_merge VALUES (1, 0, 1, '', '2026-01-01T00:00:00Z'),"
     " (2, 1, 0, '', '2026-01-01T00:00:00Z')": "classes are merged in a circle",
@@ -86,6 +88,20 @@ WRONG = {
 @pytest.mark.parametrize("statements", WRONG)
 def test_what_a_column_must_not_hold_is_named(filled, statements):
     assert WRONG[statements] in " ".join(problems(tampered(filled, *statements.split(";")))["values"])
+
+
+def test_an_id_that_is_a_text_is_no_traceback(filled):
+    strict = "replace(replace(sql, ') STRICT', ')'), 'review_id  INTEGER', 'review_id ')"
+    path = tampered(
+        filled,
+        "PRAGMA writable_schema = ON",
+        f"UPDATE sqlite_master SET sql = {strict} WHERE name = 'act'",
+    )
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TRIGGER act_is_history")
+        connection.execute("UPDATE act SET review_id = 'x' WHERE id = 1")
+        connection.commit()
+    assert "table act is missing or altered" in problems(path)["database"]
 
 
 def test_a_reader_that_trips_over_such_a_column_says_so(filled):
