@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from rbcal.errors import RESTORE, DamagedError
 from rbcal.types import Floats, Ints, Prediction
 
 
@@ -31,13 +32,17 @@ class Merges:
 
         >>> Merges.following({2: 1, 1: 0}).targets
         {2: 0, 1: 0}
+
+        Raises
+        ------
+        DamagedError
+            When they go in a circle, which no merge of ours does.
         """
-        ends = {}
-        for label in steps:
-            end = label
-            while end in steps:
-                end = steps[end]
-            ends[label] = end
+        ends = dict(steps)
+        for _ in steps:  # the longest way has that many steps
+            ends = {label: steps.get(end, end) for label, end in ends.items()}
+        if ends.keys() & ends.values():
+            raise DamagedError(f"The project file is damaged: classes are merged in a circle. {RESTORE}")
         return cls(ends)
 
     def __bool__(self) -> bool:

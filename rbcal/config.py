@@ -9,7 +9,6 @@ from typing import Literal, get_args
 import numpy as np
 
 from rbcal.errors import ScoringError, TrainingError
-from rbcal.json_values import JsonValue
 
 Backbone = Literal["efficientnet_lite0", "vgg16"]
 Initialisation = Literal["auto", "serving", "imagenet", "random"]
@@ -17,7 +16,7 @@ BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 
 
 @dataclass(frozen=True)
-class TrainConfig(JsonValue):
+class TrainConfig:
     """How a detector is built and trained."""
 
     backbone: Backbone = "efficientnet_lite0"  # ImageNet weights come with the installation
@@ -68,7 +67,7 @@ def suggested_steps(n_images: int, init: Initialisation) -> int:
 
 
 @dataclass(frozen=True)
-class ScoringConfig(JsonValue):
+class ScoringConfig:
     """How the cells of an image are scored; the thresholds of equations (7) and (8)."""
 
     passes: int = 20  # N; (6) is noisy with fewer: sd 0.14 at N = 10 for a true top probability of 0.7
@@ -88,7 +87,7 @@ Unit = Literal["cells", "images"]
 
 
 @dataclass(frozen=True)
-class SimulationConfig(JsonValue):
+class SimulationConfig:
     """An experiment: strategies x repeats x rounds on images whose annotations play the expert.
 
     Names of strategies are checked where one begins: :func:`rbcal.acquisition.strategies.check_strategy`.

@@ -22,6 +22,11 @@ A message says what must hold, what was found, and what to do; it names things t
 Pages and the command line catch :class:`RbcalError` in one place each.
 """
 
+RESTORE = (  # what to do where a project file is damaged
+    "Nothing was written to it. Restore a backup: on the Project page, or with: rbcal restore. "
+    "What is lost is said by: rbcal verify."
+)
+
 
 class RbcalError(Exception):
     """Base of all errors whose message is meant for the user."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
+import traceback
 from collections.abc import Sequence
 from datetime import datetime
+from types import TracebackType
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
 _SIGNS = re.compile(r"([:<>~=-])")
@@ -62,13 +65,33 @@ def signed(at: str, who: str) -> str:
     return f"{moment} by {who}" if who else moment
 
 
+def printable(text: str) -> str:
+    r"""Return a line in which what a terminal would obey, or show in another order, is written as an escape.
+
+    That are control characters, ends of lines, marks of direction, half characters.
+
+    >>> print(printable("a\x1b[31mb\u202e\n"), printable("Zoë, 3 µm"))
+    a\x1b[31mb\u202e\n Zoë, 3 µm
+    """
+    return "".join(
+        each if each.isprintable() or each == " " else each.encode("unicode_escape").decode() for each in text
+    )
+
+
+def print_traceback(kind: type[BaseException], err: BaseException, trace: TracebackType | None) -> None:
+    """Print on stderr what Python would of an error, without what a terminal would obey."""
+    for lines in traceback.format_exception(kind, err, trace):
+        for line in lines.rstrip("\n").split("\n"):
+            print(printable(line), file=sys.stderr)
+
+
 def literal(name: str) -> str:
     r"""Return a name as Markdown that Streamlit shows letter by letter.
 
     Beyond Markdown, Streamlit turns ``:material/bolt:`` into an icon and ``->`` into an arrow even where they
     are escaped; an invisible word joiner inside them prevents it.
     """
-    return _MARKDOWN.sub(r"\\\1", _SIGNS.sub("\\1\u2060", name.replace("\n", " ")))
+    return _MARKDOWN.sub(r"\\\1", _SIGNS.sub("\\1\u2060", printable(name)))
 
 
 def short_names(names: Sequence[str], length: int = _CHIP) -> tuple[str, ...]:

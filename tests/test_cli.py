@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,10 +12,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from rbcal import synth
 from rbcal.cli import app
+from rbcal.config import TrainConfig
 from rbcal.errors import JobCancelledError
 from rbcal.jobs import worker
+from rbcal.store.job_requests import TrainJob
 from rbcal.store.project import Project
+from rbcal.wording import print_traceback
 from tests.conftest import write_coco
 from tests.interchange.test_synthetic_dataset import small  # noqa: F401  a fixture
 
@@ -284,3 +289,68 @@ def test_synthetic_slides_are_written_as_a_data_set_that_a_race_can_use(rbcal, t
         "synthetic_5_0002.jpg",
     ]
     assert "exists already" in rbcal("synth", "out", code=1).stderr
+
+
+HOSTILE = "a\x1b]0;mine\x07\x1b[2J\x9b31m\u202egpj\nError: b\r"
+
+
+def is_harmless(text):
+    return all(each.isprintable() or each == "\n" for each in text)
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """A project whose every name is a trap for a terminal."""
+    with Project.create(tmp_path / "p.rbcal", classes=[f"{HOSTILE}{k}" for k in range(3)]) as project:
+        project.sign(HOSTILE)
+        project._database.write("UPDATE project SET name = ?", (HOSTILE,))
+        pixels, cells = synth.draw(1, width=96, height=96, n_cells=3)
+        size = {"width": 96, "height": 96}
+        for k, group in enumerate((HOSTILE, "other")):
+            content = synth.encode(pixels) + bytes(k)
+            image_id = project.images.add(content, name=f"{HOSTILE}{k}", group=group, split="work", **size)
+        project.reviews.save(image_id, cells, origin="expert", base_revision=0)
+        project._database.write("UPDATE image_content SET content = x'00' WHERE image_id = 1")
+        job_id = project.jobs.add(TrainJob(TrainConfig()))
+        project.jobs.log(job_id, HOSTILE)
+        project.jobs.end(job_id, "failed", HOSTILE)
+    return tmp_path / "p.rbcal"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "shown"),
+    [
+        (("status",), 0, "a\\x1b]0;mine\\x07"),
+        (("queue",), 0, "\\u202egpj\\nError: b"),
+        (("log", 2), 0, "\\x9b31m"),
+        (("versions", 2), 0, "by a\\x1b"),
+        (("verify",), 1, "image 1 (a\\x1b"),
+        (("export", "--format", HOSTILE, "out"), 2, "\\x1b"),
+        (("log", HOSTILE), 1, "\\x1b"),
+    ],
+)
+def test_no_name_reaches_a_terminal_as_more_than_letters(rbcal, hostile, words, code, shown):
+    result = rbcal(words[0], hostile, *words[1:], code=code)
+    assert is_harmless(result.output)
+    assert shown in result.output
+
+
+def test_a_project_of_a_hostile_name_is_named_harmlessly(rbcal):
+    assert is_harmless(rbcal("status", f"{HOSTILE}.rbcal", code=1).output)
+
+
+def test_an_error_that_is_none_of_ours_is_printed_harmlessly(capsys):
+    err = ValueError(HOSTILE)
+    print_traceback(ValueError, err, None)
+    assert is_harmless(capsys.readouterr().err)
+
+
+def test_a_log_of_a_job_holds_no_more_than_letters(hostile):
+    with Project.open(hostile) as project:
+        assert all(is_harmless(line) for line in project.jobs.log_tail(1))
+
+
+def test_every_command_prints_through_the_one_place_that_makes_it_harmless():
+    for file in (Path(__file__).parents[1] / "rbcal/cli").glob("*.py"):
+        calls = re.findall(r"(?<!\w)(?:typer\.echo|print)\(\w+", file.read_text("utf-8"))
+        assert calls == ["typer.echo(printable", "typer.echo(json"] * (file.name == "base.py"), file

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 import rbcal
@@ -24,6 +25,7 @@ from rbcal import (
 )
 from rbcal.detector.checkpoint import save
 from rbcal.detector.faster_rcnn import Detector
+from rbcal.errors import DetectorError
 from tests.detector.conftest import detector  # noqa: F401  a fixture
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -98,6 +100,100 @@ def test_a_folder_without_a_model_is_refused_in_a_sentence(tmp_path, content):
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(RbcalError, match="must hold"):
         load_model(tmp_path)
+
+
+LYING_DESCRIPTIONS = {
+    "no object": "[]",
+    "no text": b"\xff",
+    "nested without end": "[" * 100_000,
+    "no classes": {},
+    "classes that are none": {"classes": 3},
+    "a class without a name": {"classes": [{"rare": True}]},
+    "a name that is a number": {"classes": [{"name": 1, "rare": True}, {"name": "b", "rare": True}]},
+    "a class that counts as none": {"classes": [{"name": "a", "rare": True, "counts_as": "x"}]},
+    "a class that counts as itself": {"classes": [{"name": "a", "rare": True, "counts_as": "a"}]},
+    "a class too few": {"classes": [{"name": "a", "rare": True}]},
+}
+
+
+@pytest.mark.parametrize("what", LYING_DESCRIPTIONS)
+def test_a_description_that_lies_is_refused_in_a_sentence(folder, what):
+    content = LYING_DESCRIPTIONS[what]
+    if isinstance(content, dict):
+        content = json.dumps({"format": "rbcal model 1", **content})
+    (folder / "model.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DetectorError, match="must"):
+        load_model(folder)
+
+
+def rewritten(content: bytes, change) -> bytes:
+    """Return a safetensors file whose header was changed, its length put right."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    change(header, next(name for name in header if name != "__metadata__"))
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
+
+
+def blueprint(**settings):
+    def change(header, _):
+        was = json.loads(header["__metadata__"]["rbcal"])
+        header["__metadata__"]["rbcal"] = json.dumps({**was, **settings})
+
+    return change
+
+
+def tensor(**settings):
+    return lambda header, name: header[name].update(settings)
+
+
+LYING_WEIGHTS = {
+    "offsets beyond the file": tensor(data_offsets=[0, 2**40]),
+    "offsets below 0": tensor(data_offsets=[-4, 0]),
+    "offsets backwards": tensor(data_offsets=[8, 0]),
+    "a huge shape": tensor(shape=[2**40, 2**40]),
+    "a shape that overflows": tensor(shape=[2**63, 2**63]),
+    "a dtype that is none": tensor(dtype="F99"),
+    "whole numbers as weights": tensor(dtype="I32"),
+    "no tensor": lambda header, name: header.pop(name),
+    "no metadata": lambda header, _: header.pop("__metadata__"),
+    "metadata that are no object": lambda header, _: header.update(__metadata__={"rbcal": "[]"}),
+    "a backbone that is none": blueprint(backbone="mine"),
+    "classes without end": blueprint(n_classes=2**62),
+    "more classes than a number holds": blueprint(n_classes=10**30),
+    "classes that are text": blueprint(n_classes="two"),
+    "half a class": blueprint(n_classes=2.5),
+    "a head without end": blueprint(head_width=2**60),
+    "a picture without end": blueprint(scale=1e9),
+    "a picture without extent": blueprint(scale=1e-9),
+    "anchors that are none": blueprint(anchor_sides=None),
+    "anchors without end": blueprint(anchor_sides=[16.0] * 10_000),
+}
+
+
+@pytest.mark.parametrize("what", LYING_WEIGHTS)
+def test_weights_whose_header_lies_are_refused_in_a_sentence_and_take_no_memory(folder, what):
+    file = folder / "model.safetensors"
+    file.write_bytes(rewritten(file.read_bytes(), LYING_WEIGHTS[what]))
+    before = psutil.Process().memory_info().rss
+    with pytest.raises(DetectorError, match="damaged, or is not a detector"):
+        load_model(folder)
+    assert psutil.Process().memory_info().rss - before < 200 * 2**20
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**31, 2**63 - 1, 2**64 - 1])
+def test_a_length_beyond_the_file_is_refused_in_a_sentence(folder, length):
+    file = folder / "model.safetensors"
+    file.write_bytes(length.to_bytes(8, "little") + file.read_bytes()[8:])
+    with pytest.raises(DetectorError, match="damaged, or is not a detector"):
+        load_model(folder)
+
+
+def test_a_file_that_is_larger_than_any_model_is_not_read(folder):
+    with (folder / "model.safetensors").open("wb") as file:
+        file.truncate(10**12)  # takes no disk
+    with pytest.raises(DetectorError, match="must hold"):
+        load_model(folder)
 
 
 def test_a_project_opens_from_the_public_face(tmp_path):

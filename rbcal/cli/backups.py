@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rbcal.cli.base import JsonOption, OverwriteOption, ProjectArgument, app, print_json
+from rbcal.cli.base import JsonOption, OverwriteOption, ProjectArgument, app, echo, print_json
 from rbcal.errors import ProjectError
 from rbcal.jobs.restore import restore as restore_file
 from rbcal.review.explanations import version_words
@@ -38,7 +38,7 @@ def backup(
     else:
         target = dest / project.name if dest.is_dir() else dest
         backups.copy(project, target, overwrite=overwrite)
-    typer.echo(f"Copied to {target}")
+    echo(f"Copied to {target}")
 
 
 @app.command(name="backups")
@@ -53,10 +53,10 @@ def backups_(project: ProjectArgument, as_json: JsonOption = False) -> None:
         print_json({"backups": rows})
         return
     for each in listed:
-        typer.echo(f"{signed(each.made_at.isoformat(), '')}  {each.n_bytes / 1e6:9,.1f} MB  {each.why}")
-        typer.echo(f"    {each.path}")
+        echo(f"{signed(each.made_at.isoformat(), '')}  {each.n_bytes / 1e6:9,.1f} MB  {each.why}")
+        echo(f"    {each.path}")
     if not listed:
-        typer.echo("No backup yet. Make one with: rbcal backup PROJECT")
+        echo("No backup yet. Make one with: rbcal backup PROJECT")
 
 
 @app.command()
@@ -73,7 +73,7 @@ def restore(
         raise ProjectError(f"{project.name} has no backup in {backups.folder(project)}.")
     chosen = backup_file or listed[0].path
     kept = restore_file(project, chosen)
-    typer.echo(f"{project.name} is what it was in {chosen.name}. What it was before is in {kept}")
+    echo(f"{project.name} is what it was in {chosen.name}. What it was before is in {kept}")
 
 
 @app.command()
@@ -105,17 +105,17 @@ def _verification_document(verification: Verification) -> dict[str, Any]:
 def _print_verification(verification: Verification) -> None:
     for each in verification.checks:
         n = f"{each.n:,} looked at" if each.n else ""
-        typer.echo(f"{'ok     ' if each.ok else 'DAMAGED'}  {each.name:12} {n}")
+        echo(f"{'ok     ' if each.ok else 'DAMAGED'}  {each.name:12} {n}")
         for problem in each.problems[:_SHOWN]:
-            typer.echo(f"           {problem.splitlines()[0]}")
+            echo(f"           {problem.splitlines()[0]}")
         if len(each.problems) > _SHOWN:
-            typer.echo(f"           ... and {len(each.problems) - _SHOWN:,} more; --json lists all")
-    typer.echo(f"Safe: {', '.join(verification.safe) or 'nothing that could be read'}")
+            echo(f"           ... and {len(each.problems) - _SHOWN:,} more; --json lists all")
+    echo(f"Safe: {', '.join(verification.safe) or 'nothing that could be read'}")
     if doubtful := len(verification.doubtful):
-        typer.echo(f"In doubt: {doubtful:,}; they can be read, but nothing vouches for them")
+        echo(f"In doubt: {doubtful:,}; they can be read, but nothing vouches for them")
     if not verification.ok:
         restore_it = f"Restore a backup with: rbcal restore {verification.path}"
-        typer.echo(f"Lost: {len(verification.lost):,}. {restore_it}")
+        echo(f"Lost: {len(verification.lost):,}. {restore_it}")
 
 
 @app.command()
@@ -129,9 +129,7 @@ def log(project: ProjectArgument, image: ImageArgument, as_json: JsonOption = Fa
     for act in acts:
         n = len(act.events)
         changed = f"{n} box{'es' * (n != 1)}"
-        typer.echo(
-            f"{act.version:5}  {act.kind:8} {changed:10} {act.seconds:6.1f} s  {signed(act.at, act.who)}"
-        )
+        echo(f"{act.version:5}  {act.kind:8} {changed:10} {act.seconds:6.1f} s  {signed(act.at, act.who)}")
 
 
 @app.command()
@@ -143,7 +141,7 @@ def versions(project: ProjectArgument, image: ImageArgument, as_json: JsonOption
         print_json({"versions": [asdict(each) for each in every]})
     else:
         for each in every:
-            typer.echo(version_words(each))
+            echo(version_words(each))
 
 
 @app.command()
@@ -159,7 +157,7 @@ def revert(
         if version not in every:
             raise ProjectError(f"{target.name} has no version {version}; it has {len(every)}.")
         revision = opened.reviews.revert(target.id, every[version].review_id)
-    typer.echo(f"{target.name}: version {revision} is version {version} again.")
+    echo(f"{target.name}: version {revision} is version {version} again.")
 
 
 def _act(act: Act) -> dict[str, Any]:

@@ -18,17 +18,22 @@ from rbcal.formats.names import composed
 from rbcal.jobs import launcher, worker
 from rbcal.store.job_requests import JobRequest
 from rbcal.store.project import Project, project_path
+from rbcal.wording import print_traceback, printable
 
 
 class _Commands(TyperGroup):
     """Ends with exit code 1 and one sentence where the input cannot be used."""
 
     def invoke(self, ctx: Any) -> Any:
+        sys.excepthook = print_traceback
         try:
             return super().invoke(ctx)
         except RbcalError as err:
-            typer.echo(f"Error: {err}", err=True)
+            echo(f"Error: {err}", err=True)
             raise typer.Exit(1) from err
+        except typer.BadParameter as err:
+            words = printable(err.message)
+            raise typer.BadParameter(words, err.ctx, err.param, err.param_hint) from err
 
 
 app = typer.Typer(
@@ -62,7 +67,7 @@ def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        typer.echo(__version__)
+        echo(__version__)
         raise typer.Exit
 
 
@@ -78,6 +83,12 @@ def run(path: Path, request: JobRequest) -> None:
 def listed(text: str | None) -> tuple[str, ...]:
     """Return the names of a comma-separated list."""
     return tuple(composed(name.strip()) for name in (text or "").split(",") if name.strip())
+
+
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines; a name of somebody else, in one of them, moves no cursor and begins no line."""
+    for line in lines:
+        typer.echo(printable(line), err=err)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

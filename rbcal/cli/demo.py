@@ -11,7 +11,7 @@ import typer
 
 from rbcal.charts.learning_curve import metrics_table
 from rbcal.charts.synthetic_mark import MARK
-from rbcal.cli.base import JsonOption, OverwriteOption, app, print_json, run
+from rbcal.cli.base import JsonOption, OverwriteOption, app, echo, print_json, run
 from rbcal.cli.progress_bar import progress_bar
 from rbcal.interchange import synthetic_dataset
 from rbcal.simulation import demo_loop
@@ -36,7 +36,7 @@ def synth(
     if as_json:
         print_json({"folder": str(out), "images": images, "cells": n_cells, "seed": seed, "synthetic": True})
     else:
-        typer.echo(f"{images} synthetic images with {n_cells} cells are in {out}.")
+        echo(f"{images} synthetic images with {n_cells} cells are in {out}.")
 
 
 @app.command()
@@ -67,7 +67,7 @@ def demo(
             rounds=rounds,
             cells=cells,
             training=training,
-            say=lambda line: typer.echo(line, err=True),
+            say=lambda line: echo(line, err=True),
         )
         curve = opened.evaluations.curve()
         minutes = [opened.reviews.expert_seconds(point.created_at) / 60 for point in curve]
@@ -76,11 +76,10 @@ def demo(
     if as_json:
         print_json({"project": str(project), "synthetic": True, "curve": table.to_dict("records")})
         return
-    typer.echo(f"{MARK}, simulated expert. Average precision on the test set:\n")
+    echo(f"{MARK}, simulated expert. Average precision on the test set:", "")
     columns = ["Annotated cells", "Precision_all", "mAP@0.5", "Rare-class AP@0.5", "Expert minutes"]
-    typer.echo(
-        table[columns].to_string(
-            index=False, float_format="{:.3f}".format, formatters={"Expert minutes": "{:.1f}".format}
-        )
+    words = table[columns].to_string(
+        index=False, float_format="{:.3f}".format, formatters={"Expert minutes": "{:.1f}".format}
     )
-    typer.echo(f"\nMinutes are expected ones: no expert was timed. Open {project} in the app to go on.")
+    echo(*words.splitlines())
+    echo("", f"Minutes are expected ones: no expert was timed. Open {project} in the app to go on.")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rbcal.cli.base import JsonOption, OverwriteOption, ProjectArgument, app, print_json
+from rbcal.cli.base import JsonOption, OverwriteOption, ProjectArgument, app, echo, print_json
 from rbcal.cli.progress_bar import progress_bar
 from rbcal.interchange import export_dataset, export_model
 from rbcal.store.project import Project
@@ -60,4 +60,4 @@ def export(
     if as_json:
         print_json(document)
     else:
-        typer.echo(said)
+        echo(said)

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from rbcal.benchmarks.store_speed import bench_store
 from rbcal.benchmarks.tables import bench_table, store_table
 from rbcal.charts.model_tables import PRUNING_RULE, origin
 from rbcal.charts.synthetic_mark import MARK
-from rbcal.cli.base import JsonOption, ProjectArgument, app, print_json, run
+from rbcal.cli.base import JsonOption, ProjectArgument, app, echo, print_json, run
 from rbcal.config import BACKBONES, Backbone, Initialisation, ScoringConfig, TrainConfig
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.jobs import distributed_train
@@ -86,23 +87,23 @@ def train(
                 "serving": serving and serving.id,
                 "images": model.n_images,
                 "cells": model.n_cells,
-                "config": model.config.to_json(),
+                "config": asdict(model.config),
                 "seconds": round(model.seconds, 1),
                 "evaluation": None if figures is None else _figures(figures, names),
             }
         )
         return
     if is_synthetic:
-        typer.echo(f"{MARK}:")
-    typer.echo(
+        echo(f"{MARK}:")
+    echo(
         f"Model {model.id}: {model.n_images} images, {model.n_cells} cells, trained in {model.seconds:.0f} s."
     )
     if figures is None:
-        typer.echo("There is no test set, so it was not measured.")
+        echo("There is no test set, so it was not measured.")
     else:
         _print_figures(figures, names)
     if question is not None:
-        typer.echo(
+        echo(
             f"It is worse than model {question.serving.id}, which goes on serving. To change that: "
             f"rbcal serve {project} {question.model.id}"
         )
@@ -136,15 +137,15 @@ def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
         print_json({"synthetic": is_synthetic, "models": rows})
         return
     if is_synthetic:
-        typer.echo(f"{MARK}:")
+        echo(f"{MARK}:")
     for row in rows:
         figure = "not measured" if row["precision_all"] is None else f"{row['precision_all']:.3f}"
         marks = ("  serves" if row["serving"] else "") + ("" if row["weights_kept"] else "  weights dropped")
-        typer.echo(
+        echo(
             f"{row['model']:4}  {row['backbone']}, from {row['started_from']}, {row['annotated_cells']} cells"
             f"  Precision_all {figure}{marks}"
         )
-    typer.echo(PRUNING_RULE)
+    echo(PRUNING_RULE)
 
 
 @app.command()
@@ -154,7 +155,7 @@ def serve(
     """Let a model serve: it draws the first boxes and ranks the pool from now on."""
     with Project.open(project) as opened:
         opened.models.promote(model, "expert")
-    typer.echo(f"Model {model} serves now. Rank the pool with it: rbcal score {project}")
+    echo(f"Model {model} serves now. Rank the pool with it: rbcal score {project}")
 
 
 @app.command()
@@ -173,8 +174,8 @@ def evaluate(project: ProjectArgument, as_json: JsonOption = False) -> None:
         )
     else:
         if is_synthetic:
-            typer.echo(f"{MARK}:")
-        typer.echo(f"Model {point.model_id}, trained on {point.n_cells} cells of {point.n_images} images")
+            echo(f"{MARK}:")
+        echo(f"Model {point.model_id}, trained on {point.n_cells} cells of {point.n_images} images")
         _print_figures(point.evaluation, names)
 
 
@@ -209,23 +210,23 @@ def bench(
             passes=passes,
             n_pictures=pictures,
             train_seconds=train_seconds,
-            say=lambda line: typer.echo(line, err=True),
+            say=lambda line: echo(line, err=True),
         )
     if as_json:
         print_json(document)
     else:
-        typer.echo(bench_table(document))
+        echo(*bench_table(document).splitlines())
 
 
 def _bench_store(images: int, boxes: int, *, as_json: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="rbcal-bench-") as folder:
         document = bench_store(
-            Path(folder), n_images=images, n_boxes=boxes, say=lambda line: typer.echo(line, err=True)
+            Path(folder), n_images=images, n_boxes=boxes, say=lambda line: echo(line, err=True)
         )
     if as_json:
         print_json(document)
     else:
-        typer.echo(store_table(document))
+        echo(*store_table(document).splitlines())
 
 
 def _figures(figures: Evaluation, names: Sequence[str]) -> dict[str, Any]:
@@ -245,11 +246,9 @@ def _figures(figures: Evaluation, names: Sequence[str]) -> dict[str, Any]:
 
 def _print_figures(figures: Evaluation, names: Sequence[str]) -> None:
     rare = "no rare cell" if figures.rare_ap_50 is None else f"{figures.rare_ap_50:.3f}"
-    typer.echo(
-        f"  Precision_all (9)  {figures.precision_all:.3f}   AP@0.5 weighted by the cells of each class"
-    )
-    typer.echo(f"  mAP@0.5            {figures.map_50:.3f}")
-    typer.echo(f"  mAP@[.5:.95]       {figures.map_50_95:.3f}")
-    typer.echo(f"  rare-class AP@0.5  {rare}")
+    echo(f"  Precision_all (9)  {figures.precision_all:.3f}   AP@0.5 weighted by the cells of each class")
+    echo(f"  mAP@0.5            {figures.map_50:.3f}")
+    echo(f"  mAP@[.5:.95]       {figures.map_50_95:.3f}")
+    echo(f"  rare-class AP@0.5  {rare}")
     for name, ap, n_cells in zip(names, figures.ap_50, figures.n_cells, strict=False):
-        typer.echo(f"    {name:24} {'    -' if ap is None else f'{ap:.3f}'}  of {n_cells} test cells")
+        echo(f"    {name:24} {'    -' if ap is None else f'{ap:.3f}'}  of {n_cells} test cells")

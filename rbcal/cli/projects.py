@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from rbcal.cli.base import JsonOption, ProjectArgument, app, listed, print_json
+from rbcal.cli.base import JsonOption, ProjectArgument, app, echo, listed, print_json
 from rbcal.cli.progress_bar import progress_bar
 from rbcal.formats import coco, files, labels
 from rbcal.interchange import import_images
@@ -34,7 +34,7 @@ def init(
     if names and (unknown := [name for name in marked if name not in names]):
         raise typer.BadParameter(f"--rare names {unknown[0]!r}, which is not one of the classes.")
     Project.create(project, classes=names, rare=marked).close()
-    typer.echo(f"Created {project}", err=True)
+    echo(f"Created {project}", err=True)
 
 
 @app.command(name="import")
@@ -86,17 +86,17 @@ def import_(
             track=progress_bar("Importing"),
         )
     for complaint in report.complaints:
-        typer.echo(f"Note: {complaint}", err=True)
+        echo(f"Note: {complaint}", err=True)
     if as_json:
         print_json({"known" if key == "existing" else key: value for key, value in asdict(report).items()})
         return
-    typer.echo(
+    echo(
         f"{report.added} images added ({report.pool_images} to the pool), {report.existing} were there "
         f"already; boxes for {report.seed_images} images to train on and {report.test_images} of the test "
         f"set, {report.cells} cells; {len(report.complaints)} notes."
     )
     if report.new_classes:
-        typer.echo(f"New classes: {', '.join(report.new_classes)}")
+        echo(f"New classes: {', '.join(report.new_classes)}")
 
 
 @app.command()
@@ -126,15 +126,13 @@ def status(project: ProjectArgument, as_json: JsonOption = False) -> None:
         print_json(document)
         return
     drawn = " synthetic" if document["synthetic"] else ""
-    typer.echo(f"{document['project']}: {counts.images}{drawn} images in {counts.groups} groups")
-    typer.echo(f"  annotated  {counts.annotated_images} images, {counts.annotated_cells} cells")
-    typer.echo(f"  pool       {counts.pool_images} images")
-    typer.echo(f"  test set   {counts.test_images} images, {counts.test_cells} cells, frozen")
-    typer.echo(f"  model      {'none yet' if model is None else f'{model.id} ({model.config.backbone})'}")
+    echo(f"{document['project']}: {counts.images}{drawn} images in {counts.groups} groups")
+    echo(f"  annotated  {counts.annotated_images} images, {counts.annotated_cells} cells")
+    echo(f"  pool       {counts.pool_images} images")
+    echo(f"  test set   {counts.test_images} images, {counts.test_cells} cells, frozen")
+    echo(f"  model      {'none yet' if model is None else f'{model.id} ({model.config.backbone})'}")
     if ranking is not None:
         stale = ", stale: score again" if ranking.stale else ""
-        typer.echo(
-            f"  ranking    by model {ranking.model_id}{stale}; {document['flagged_in_pool']} flagged cells"
-        )
+        echo(f"  ranking    by model {ranking.model_id}{stale}; {document['flagged_in_pool']} flagged cells")
     if job is not None:
-        typer.echo(f"  last job   {job.kind}: {job.state}{f' ({job.reason})' if job.reason else ''}")
+        echo(f"  last job   {job.kind}: {job.state}{f' ({job.reason})' if job.reason else ''}")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY, STRATEGIES, check_strategy
-from rbcal.cli.base import JsonOption, ProjectArgument, RayOption, app, print_json, run
+from rbcal.cli.base import JsonOption, ProjectArgument, RayOption, app, echo, print_json, run
 from rbcal.config import ScoringConfig
 from rbcal.review.explanations import BATCH, batch_words, why
 from rbcal.store.job_requests import RankJob, ScoreJob
@@ -38,7 +38,7 @@ def score(
         model = None if ranking is None else ranking.model_id
         print_json({"model": model, "images": len(entries), "cells": n_cells, "flagged": flagged})
     else:
-        typer.echo(f"{len(entries)} images ranked: {n_cells} cells, {flagged} of them flagged.")
+        echo(f"{len(entries)} images ranked: {n_cells} cells, {flagged} of them flagged.")
 
 
 @app.command()
@@ -49,14 +49,14 @@ def rank(project: ProjectArgument, strategy: StrategyOption = DEFAULT_STRATEGY) 
     with Project.open(project) as opened:
         coming = opened.queue.top(BATCH)
         names, rare = opened.classes.names(), opened.classes.rare_labels()
-    typer.echo(f"The pool is in the order of {strategy}. {batch_words(coming, names, rare)}.")
+    echo(f"The pool is in the order of {strategy}. {batch_words(coming, names, rare)}.")
 
 
 @app.command()
 def strategies() -> None:
     """List the strategies that can order the pool, and what each goes by."""
     for name, strategy in STRATEGIES.items():
-        typer.echo(f"{name:<20} {strategy.sentence}{'  (default)' if name == DEFAULT_STRATEGY else ''}")
+        echo(f"{name:<20} {strategy.sentence}{'  (default)' if name == DEFAULT_STRATEGY else ''}")
 
 
 @app.command()
@@ -69,7 +69,7 @@ def queue(
     with Project.open(project) as opened:
         ranking, names = opened.rankings.current(), opened.classes.names()
         entries = opened.queue.top(limit)
-    reasons = [why(ranking.strategy, entry, names) if ranking else None for entry in entries]
+        reasons = [why(ranking.strategy, entry, names) if ranking else None for entry in entries]
     if as_json:
         images = enumerate(zip(entries, reasons, strict=True), start=1)
         print_json(
@@ -82,12 +82,12 @@ def queue(
         )
         return
     if ranking is None:
-        typer.echo("The pool is not ranked yet: train, then score. In the order of import:")
+        echo("The pool is not ranked yet: train, then score. In the order of import:")
     elif ranking.stale:
-        typer.echo(f"This ranking is by model {ranking.model_id}; a newer model serves. Score again.")
-    typer.echo(f"{'rank':>4} {'R':>7} {'cells':>6} {'flagged':>8}  image: why")
+        echo(f"This ranking is by model {ranking.model_id}; a newer model serves. Score again.")
+    echo(f"{'rank':>4} {'R':>7} {'cells':>6} {'flagged':>8}  image: why")
     for rank, (entry, reason) in enumerate(zip(entries, reasons, strict=True), start=1):
-        typer.echo(_as_line(rank, entry, reason))
+        echo(_as_line(rank, entry, reason))
 
 
 def _as_json(rank: int, entry: QueueEntry, reason: str | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rbcal.cli.base import JsonOption, OverwriteOption, ProjectArgument, app, print_json
+from rbcal.cli.base import JsonOption, OverwriteOption, ProjectArgument, app, echo, print_json
 from rbcal.outputs import new_file
 from rbcal.report.collect import collect
 from rbcal.report.html import as_html
@@ -32,6 +32,4 @@ def report(
     if as_json:
         print_json({"report": str(out), "bytes": n_bytes})
     else:
-        typer.echo(
-            f"The report is in {out}. Open it with a browser; to have it on paper or as PDF, print it."
-        )
+        echo(f"The report is in {out}. Open it with a browser; to have it on paper or as PDF, print it.")

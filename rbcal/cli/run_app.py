@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import rbcal
-from rbcal.cli.base import app
+from rbcal.cli.base import app, echo
 from rbcal.errors import RbcalError
 from rbcal.store.project import projects_folder
 
@@ -51,7 +51,7 @@ def start_app(
         for host in ("*",) if address in ("0.0.0.0", "::") else (address, "127.0.0.1", "localhost"):  # noqa: S104
             flags += ["--server.allowedHosts", host]
     folder = (projects or projects_folder()).resolve()
-    typer.echo(f"Projects are in {folder}. Ctrl-C ends the app.", err=True)
+    echo(f"Projects are in {folder}. Ctrl-C ends the app.", err=True)
     command = [sys.executable, "-m", "streamlit", "run", str(app_folder() / "app.py"), *flags]
     token = os.environ.get("RBCAL_TOKEN") or secrets.token_urlsafe(16)
     environment = {**os.environ, "RBCAL_PROJECTS": str(folder), "RBCAL_TOKEN": token}

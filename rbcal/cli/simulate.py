@@ -15,7 +15,7 @@ import typer
 from rbcal.acquisition.strategies import check_strategy
 from rbcal.charts.simulation import summary_table
 from rbcal.charts.synthetic_mark import MARK
-from rbcal.cli.base import JsonOption, RayOption, app, listed, print_json, run
+from rbcal.cli.base import JsonOption, RayOption, app, echo, listed, print_json, run
 from rbcal.config import BACKBONES, Backbone, SimulationConfig, Unit
 from rbcal.errors import ProjectError
 from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
@@ -138,7 +138,7 @@ def _print_curves(path: Path, config: SimulationConfig, *, as_json: bool) -> Non
                 "synthetic": is_synthetic,
                 "simulation": simulation.id,
                 "images": simulation.images,
-                "config": config.to_json(),
+                "config": asdict(config),
                 "points": [asdict(point) for point in points],
             }
         )
@@ -148,8 +148,9 @@ def _print_curves(path: Path, config: SimulationConfig, *, as_json: bool) -> Non
         curves = on_common_grid(arm_curves(points, METRICS[metric]))
         if curves is not None:
             table = summary_table(summaries(curves), "cells", metric)
-            typer.echo(f"{mark}{metric}, against newly annotated cells\n{table.to_string(index=False)}\n")
-    typer.echo(f"The curves are on the Progress page of {path}.")
+            rows = table.to_string(index=False).splitlines()
+            echo(f"{mark}{metric}, against newly annotated cells", *rows, "")
+    echo(f"The curves are on the Progress page of {path}.")
 
 
 def _print_estimate(path: Path, config: SimulationConfig, processes: int, *, as_json: bool) -> None:
@@ -168,11 +169,11 @@ def _print_estimate(path: Path, config: SimulationConfig, processes: int, *, as_
     if as_json:
         print_json({**asdict(estimate), "arms_done": n_done, "rounds_per_hour": estimate.rounds_per_hour})
         return
-    typer.echo(
+    echo(
         f"{len(config.strategies)} strategies x {config.repeats} repeats = {estimate.n_arms} arms of "
         f"{config.rounds} rounds, about {estimate.cells_per_arm} new cells in each; {n_done} are done."
     )
-    typer.echo(
+    echo(
         f"About {duration(estimate.seconds * (1 - n_done / estimate.n_arms))} with {estimate.processes} "
         f"processes, by steps timed now: {estimate.rounds_per_hour:.0f} rounds an hour."
     )
@@ -197,5 +198,5 @@ def _project_of(coco_file: Path, images: Path, rare: Sequence[str]) -> Path:
                 f"None of the pictures that {coco_file.name} names is usable, so there is no test set. "
                 "Check --images."
             )
-    typer.echo(f"{path}: {report.added} images, {report.test_images} of them the frozen test set", err=True)
+    echo(f"{path}: {report.added} images, {report.test_images} of them the frozen test set", err=True)
     return path

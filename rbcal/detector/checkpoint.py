@@ -16,6 +16,8 @@ from rbcal.detector.devices import resolve_device
 from rbcal.detector.faster_rcnn import Blueprint, Detector, settle
 from rbcal.errors import DetectorError
 
+_MOST_SCALED = 256  # cells of one pixel, or of thousands
+
 
 def save(detector: Detector) -> bytes:
     """Return the detector as a safetensors file: its weights, and its blueprint as JSON metadata."""
@@ -37,8 +39,20 @@ def load(content: bytes, device: str = "cpu") -> Detector:
         blueprint = _read_blueprint(content)
         with torch.device("meta"):  # shapes alone: the weights are adopted, not copied
             detector = Detector(blueprint)
-        detector.load_state_dict(folded(state), assign=True)
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as err:
+        state = folded(state)
+        for name, blank in detector.state_dict().items():
+            if name in state and state[name].dtype != blank.dtype:
+                raise TypeError(f"{name} must be {blank.dtype}, but is {state[name].dtype}.")
+        detector.load_state_dict(state, assign=True)
+    except (
+        SafetensorError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as err:
         raise DetectorError(
             "The model file is damaged, or is not a detector of rbcal. Choose another model, or train again."
         ) from err
@@ -52,7 +66,9 @@ def _read_blueprint(content: bytes) -> Blueprint:
     settings["anchor_sides"] = tuple(float(side) for side in settings["anchor_sides"])
     settings["scale"] = float(settings["scale"])
     blueprint = Blueprint(**settings)
-    numbers = (blueprint.n_classes, blueprint.head_width, blueprint.scale, *blueprint.anchor_sides)
+    numbers = (blueprint.n_classes, blueprint.head_width, *blueprint.anchor_sides)
     if not blueprint.anchor_sides or not all(0 < number < math.inf for number in numbers):
         raise ValueError(f"Sizes must be positive and finite, but got {blueprint}.")
+    if not 1 / _MOST_SCALED < blueprint.scale < _MOST_SCALED:  # a picture would fill the memory
+        raise ValueError(f"A picture is not scaled by {blueprint.scale}.")
     return blueprint

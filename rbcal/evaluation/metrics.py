@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rbcal.json_values import JsonValue
-
 
 @dataclass(frozen=True)
-class Evaluation(JsonValue):
+class Evaluation:
     """Average precision of one model on one test set, each in [0, 1]; higher is better.
 
     Parameters
@@ -52,7 +50,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison(JsonValue):
+class Comparison:
     """A new model beside an old one on the same test images.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def _description(project: Project, model: Model, weights: bytes) -> dict[str, An
         "classes": [_class(each, names) for each in project.classes.all()],
         "annotated_images": model.n_images,
         "annotated_cells": model.n_cells,
-        "config": model.config.to_json(),
+        "config": asdict(model.config),
         "precision_all": figures and figures.precision_all,
         "map_50": figures and figures.map_50,
         "test_images": figures and figures.n_images,

@@ -7,17 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from rbcal.class_merges import Merges
 from rbcal.config import ScoringConfig
 from rbcal.detector import checkpoint, mc_dropout
 from rbcal.detector.faster_rcnn import Detector
 from rbcal.detector.mc_dropout import McDropout
-from rbcal.errors import DetectorError
+from rbcal.errors import DamagedError, DetectorError
 from rbcal.formats.pictures import Pixels, decode
 from rbcal.interchange.export_model import DESCRIPTION, FORMAT, WEIGHTS
+from rbcal.json_values import CONVERTER, reading
 from rbcal.types import Detections, Prediction
+
+_LARGEST_DESCRIPTION, _LARGEST_WEIGHTS = 10**7, 2 * 10**9  # bytes; VGG-16 takes 560 MB
+
+
+@dataclass(frozen=True)
+class _Class:
+    """A class in the description of a model; cells of one that is merged count as those of another."""
+
+    name: str
+    rare: bool
+    counts_as: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,29 +101,34 @@ def load_model(
         If the folder holds no such model, or its files are damaged.
     """
     try:
-        description = json.loads((Path(folder) / DESCRIPTION).read_text("utf-8"))
-        weights = (Path(folder) / WEIGHTS).read_bytes()
-    except (OSError, ValueError) as err:
+        with reading(ExportedModel):
+            description = json.loads(_read(Path(folder) / DESCRIPTION, _LARGEST_DESCRIPTION))
+            weights = _read(Path(folder) / WEIGHTS, _LARGEST_WEIGHTS)
+            written = description.get("format")
+            classes = CONVERTER.structure(description["classes"], list[_Class]) if written == FORMAT else []
+            names = [each.name for each in classes]
+            steps = {k: names.index(each.counts_as) for k, each in enumerate(classes) if each.counts_as}
+            merges = Merges.following(steps)
+    except (OSError, DamagedError) as err:
         raise DetectorError(
-            f"{folder} must hold {WEIGHTS} and {DESCRIPTION}. Write them with: rbcal export PROJECT {folder}"
+            f"{folder} must hold {WEIGHTS} and {DESCRIPTION}, as they were written. Write them with: "
+            f"rbcal export PROJECT {folder}"
         ) from err
-    if description.get("format") != FORMAT:
-        raise DetectorError(f"{folder} must hold an {FORMAT!r}, but got {description.get('format')!r}.")
-    classes: list[dict[str, Any]] = description["classes"]
-    names = [each["name"] for each in classes]
-    return ExportedModel(
-        detector=checkpoint.load(weights, device),
-        class_names=names,
-        rare=[label for label, each in enumerate(classes) if each["rare"]],
-        merges=Merges(
-            {
-                label: names.index(each["counts_as"])
-                for label, each in enumerate(classes)
-                if "counts_as" in each
-            }
-        ),
-        scoring=scoring or ScoringConfig(),
-    )
+    if written != FORMAT:
+        raise DetectorError(f"{folder} must hold an {FORMAT!r}, but got {written!r:.80}.")
+    detector = checkpoint.load(weights, device)
+    if len(names) < detector.blueprint.n_classes:
+        raise DetectorError(
+            f"{folder} must name {detector.blueprint.n_classes} classes, but got {len(names)}."
+        )
+    rare = [label for label, each in enumerate(classes) if each.rare]
+    return ExportedModel(detector, names, rare, merges, scoring or ScoringConfig())
+
+
+def _read(path: Path, most: int) -> bytes:
+    if path.stat().st_size > most:
+        raise ValueError(f"{path.name} has more than {most:,} bytes.")
+    return path.read_bytes()
 
 
 def read_image(path: Path | str) -> Pixels:

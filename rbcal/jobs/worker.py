@@ -27,6 +27,7 @@ from rbcal.store.job_requests import (
 )
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project, ProjectFile
+from rbcal.wording import print_traceback, printable
 
 _STARTING_SECONDS = 20  # how long the page that looks for a living worker may hold the lock
 _EXIT_CANCELLED = 3
@@ -74,7 +75,7 @@ class ProgressReporter:
         """Append a line to the job's log."""
         self._jobs.log(self._job_id, line)
         if self._show:
-            self._bar.write(line, file=sys.stderr)
+            self._bar.write(printable(line), file=sys.stderr)
 
     def __enter__(self) -> Self:
         return self
@@ -194,6 +195,7 @@ def _leave_when_cancelled(file: ProjectFile, job_id: int, over: threading.Event)
 def main() -> int:
     """Run the job that the command line names: ``python -m rbcal.jobs.worker PATH PROJECT JOB``."""
     logging.basicConfig(level=logging.WARNING)
+    sys.excepthook = print_traceback
     file, job_id = ProjectFile(Path(sys.argv[1]), sys.argv[2]), int(sys.argv[3])
     over = threading.Event()
     watcher = threading.Thread(target=_leave_when_cancelled, args=(file, job_id, over), daemon=True)
@@ -201,7 +203,7 @@ def main() -> int:
     try:
         run(file, job_id)
     except RbcalError as err:
-        print(err, file=sys.stderr)
+        print(printable(str(err)), file=sys.stderr)
         return 1
     finally:  # who leaves without closing leaves the log of the database beside the project file
         over.set()

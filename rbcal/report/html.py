@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -147,11 +148,11 @@ def _settings(data: ReportData) -> Iterator[tuple[str, list[tuple[str, str]]]]:
             "took": duration(model.seconds),
             "SHA-256 of the weights": model.sha256,
         }
-        yield f"Model {model.id} and its training", tables.settings_rows(about | model.config.to_json())
+        yield f"Model {model.id} and its training", tables.settings_rows(about | asdict(model.config))
     if ranking is not None:
         about = {"model": str(ranking.model_id), "strategy": ranking.strategy}
         about["ranked"] = _day(ranking.created_at)
-        yield "Ranking of the pool", tables.settings_rows(about | ranking.config.to_json())
+        yield "Ranking of the pool", tables.settings_rows(about | asdict(ranking.config))
     yield (
         "SHA-256 of images and annotations",
         [("for training", hashes["work"]), ("test set", hashes["test"])],

@@ -15,17 +15,13 @@ from typing import Any
 
 from sqlite_utils import Database as SqliteUtils
 
-from rbcal.errors import DamagedError, ProjectError, ReplacedError
+from rbcal.errors import RESTORE, DamagedError, ProjectError, ReplacedError
 
 Row = dict[str, Any]
 Parameters = Sequence[Any] | dict[str, Any]
 CHUNK_BYTES = 8 * 2**20  # far below SQLite's limit of 1 GB a value; VGG-16 takes 70 of them
 _LONGEST_VALUE = 10**9  # bytes, one picture; what SQLite itself allows
 _BUSY_SECONDS = 20  # how long a writer waits for another; a transaction of ours takes well under 1 s
-RESTORE = (
-    "Nothing was written to it. Restore a backup: on the Project page, or with: rbcal restore. "
-    "What is lost is said by: rbcal verify."
-)
 _DAMAGED = f"The project file is damaged. {RESTORE}"
 _BUSY = "Another program holds the project file. Nothing was saved; close it and try again."
 _ADVICE = {  # by SQLite's primary result code
@@ -302,9 +298,10 @@ def advice(path: Path, *, acts: bool = True) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as err:
-        words = _ADVICE.get(_result_code(err) or sqlite3.SQLITE_OK)
-        if words is None:
+        if isinstance(err, sqlite3.IntegrityError):  # who writes knows which rule it was
             raise
+        unknown = f"SQLite cannot go on: {err}. See whether the file is whole with: rbcal verify."
+        words = _ADVICE.get(_result_code(err) or sqlite3.SQLITE_ERROR, unknown)
         raise (DamagedError if words == _DAMAGED else ProjectError)(f"{path.name}: {words}") from err
     except UnicodeDecodeError as err:  # SQLite names a thing, and the name is not text any more
         if not acts:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, cast
+
+from cattrs.strategies import configure_tagged_union
 
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY
 from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
-from rbcal.errors import ProjectError
-from rbcal.json_values import JsonValue
+from rbcal.json_values import CONVERTER, from_json, to_json
 
 Kind = Literal["train", "score", "evaluate", "rank", "simulate"]
 
 
 @dataclass(frozen=True)
-class ScoreJob(JsonValue):
+class ScoreJob:
     """Score the pool with the serving model, and rank it.
 
     Parameters
@@ -34,7 +34,7 @@ class ScoreJob(JsonValue):
 
 
 @dataclass(frozen=True)
-class TrainJob(JsonValue):
+class TrainJob:
     """Train a model on all annotated images and, if asked for, score the pool with it afterwards."""
 
     kind: ClassVar[Kind] = "train"
@@ -43,7 +43,7 @@ class TrainJob(JsonValue):
 
 
 @dataclass(frozen=True)
-class ResumeJob(JsonValue):
+class ResumeJob:
     """Go on with the training that was stopped last, and then as :class:`TrainJob`."""
 
     kind: ClassVar[Kind] = "train"
@@ -51,14 +51,14 @@ class ResumeJob(JsonValue):
 
 
 @dataclass(frozen=True)
-class EvaluateJob(JsonValue):
+class EvaluateJob:
     """Measure the serving model on the test set."""
 
     kind: ClassVar[Kind] = "evaluate"
 
 
 @dataclass(frozen=True)
-class RankJob(JsonValue):
+class RankJob:
     """Rank the scored pool by another strategy."""
 
     kind: ClassVar[Kind] = "rank"
@@ -66,7 +66,7 @@ class RankJob(JsonValue):
 
 
 @dataclass(frozen=True)
-class SimulateJob(JsonValue):
+class SimulateJob:
     """Race strategies on annotated images.
 
     Parameters
@@ -85,18 +85,18 @@ class SimulateJob(JsonValue):
 
 
 JobRequest = TrainJob | ResumeJob | ScoreJob | EvaluateJob | RankJob | SimulateJob
-_TYPES: dict[str, Any] = {each.__name__: each for each in get_args(JobRequest)}
+configure_tagged_union(JobRequest, CONVERTER, tag_name="type")
 
 
 def dumps(request: JobRequest) -> str:
     """Return a request as JSON text, its type beside its fields.
 
     >>> dumps(RankJob("random"))
-    '{"type": "RankJob", "strategy": "random"}'
+    '{"strategy": "random", "type": "RankJob"}'
     >>> loads(dumps(RankJob("random")))
     RankJob(strategy='random')
     """
-    return json.dumps({"type": type(request).__name__, **request.to_json()})
+    return to_json(request, JobRequest)
 
 
 def loads(text: str) -> JobRequest:
@@ -107,8 +107,5 @@ def loads(text: str) -> JobRequest:
     ProjectError
         When it asks for what this rbcal cannot do.
     """
-    document = json.loads(text)
-    kind = _TYPES.get(document.pop("type", ""))
-    if kind is None:
-        raise ProjectError("This job is of a kind that this rbcal does not know. Update rbcal.")
-    return kind.from_json(document)
+    request: JobRequest = from_json(cast(Any, JobRequest), text)
+    return request

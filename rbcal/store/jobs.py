@@ -9,7 +9,9 @@ from typing import Literal
 
 from rbcal.errors import JobError
 from rbcal.store.database import Database, Row, now
-from rbcal.store.job_requests import JobRequest, Kind, dumps, loads
+from rbcal.store.job_requests import JobRequest, Kind, dumps
+from rbcal.store.rows import from_row
+from rbcal.wording import printable
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ACTIVE = ("queued", "running")
@@ -122,7 +124,7 @@ class Jobs:
 
     def log(self, job_id: int, line: str) -> None:
         """Append a line to a job's log."""
-        self._db.write("INSERT INTO job_log (job_id, at, line) VALUES (?, ?, ?)", (job_id, now(), line))
+        self._db.insert("job_log", job_id=job_id, at=now(), line=printable(line))
 
     def inherit_losses(self, job_id: int, ancestor_id: int, until: int) -> None:
         """Take over the losses of the job that this one resumes, up to the step that it resumes at."""
@@ -146,11 +148,7 @@ class Jobs:
 
 
 def _job(row: Row) -> Job:
-    fields = {**row, "request": loads(row["config"]), "cancel_requested": bool(row["cancel_requested"])}
-    del fields["kind"], fields["config"]
-    for key in ("created_at", "started_at", "stage_started_at", "finished_at"):
-        fields[key] = None if row[key] is None else datetime.fromisoformat(row[key])
-    return Job(**fields)
+    return from_row(Job, {**row, "request": row["config"]})
 
 
 def _clock(moment: str) -> str:

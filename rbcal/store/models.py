@@ -11,9 +11,10 @@ from rbcal import __version__
 from rbcal.config import TrainConfig
 from rbcal.errors import ProjectError
 from rbcal.evaluation.metrics import Comparison
+from rbcal.json_values import from_json, to_json
 from rbcal.store.database import Database, now
 from rbcal.store.images import Image
-from rbcal.store.rows import from_json, from_row, to_json
+from rbcal.store.rows import from_row
 
 Purpose = Literal["train", "validate"]
 Chooser = Literal["gate", "expert"]

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rbcal.errors import DamagedError, ExistsError, ProjectError
+from rbcal.errors import RESTORE, DamagedError, ExistsError, ProjectError, RbcalError
 from rbcal.formats.names import composed
 from rbcal.outputs import new_file
 from rbcal.store import backups, schema
 from rbcal.store.classes import Classes
-from rbcal.store.database import RESTORE, Database, Header, is_closed, now, read_header, replaced
+from rbcal.store.database import Database, Header, is_closed, now, read_header, replaced
 from rbcal.store.evaluations import Evaluations
 from rbcal.store.images import Images
 from rbcal.store.jobs import Jobs
@@ -224,7 +224,14 @@ class Project:
     def __exit__(
         self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close the file; if something failed that is no error of ours, see whether the file is to blame."""
         self.close()
+        if not isinstance(err, Exception) or isinstance(err, RbcalError):
+            return
+        from rbcal.store.verification import find_fault  # late: nobody else needs what it loads
+
+        if (fault := find_fault(self.path)) is not None:
+            raise DamagedError(f"{self.path.name} is damaged: {fault}. {RESTORE}") from err
 
 
 def _free(path: Path) -> Path:

@@ -14,9 +14,10 @@ from rbcal.acquisition.pool import Pool
 from rbcal.acquisition.relevance import Score
 from rbcal.config import ScoringConfig
 from rbcal.errors import ProjectError
+from rbcal.json_values import from_json, to_json
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, Row, now
-from rbcal.store.rows import from_json, from_row, to_json, to_row
+from rbcal.store.rows import from_row, to_row
 from rbcal.types import EMBEDDING_SIZE, Floats
 
 _AT_ONCE = 500  # images whose cells are read at once; bounds the memory

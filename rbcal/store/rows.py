@@ -4,38 +4,46 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, TypeVar
 
-import cattrs
-
 from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
+from rbcal.evaluation.metrics import Comparison, Evaluation
+from rbcal.json_values import CONVERTER, reading
+from rbcal.store.job_requests import JobRequest
 
 _T = TypeVar("_T")
-_JSON = frozenset(
-    ("config", "context", "terms", "result", "evaluation", "cells_by_class", "query")
-)  # columns
-_converter = cattrs.Converter()
-for _config in (TrainConfig, ScoringConfig, SimulationConfig):  # an unknown setting is an error
-    _converter.register_structure_hook(_config, lambda settings, kind: kind.from_json(settings))
+JSON_COLUMNS: Mapping[str, Any] = {  # every one that holds JSON, and as what it is read
+    "comparison.result": Comparison,
+    "job.config": JobRequest,
+    "model.config": TrainConfig,
+    "ranking.config": ScoringConfig,
+    "ranking.context": Mapping[str, Any],
+    "score.terms": Mapping[str, float],
+    "simulation.config": SimulationConfig,
+    "simulation_point.cells_by_class": tuple[int, ...],
+    "simulation_point.evaluation": Evaluation,
+    "simulation_point.query": tuple[int, ...],
+    "snapshot.config": TrainConfig,
+}
+_JSON = {"request", *(column.partition(".")[2] for column in JSON_COLUMNS)}
 
 
 def from_row(kind: type[_T], row: Mapping[str, Any]) -> _T:
-    """Return a dataclass from the columns that have the names of its fields; the others are left out."""
-    values = {name: json.loads(value) if name in _JSON else value for name, value in row.items()}
-    return _converter.structure(values, kind)
+    """Return a dataclass from the columns that have the names of its fields; the others are left out.
+
+    Raises
+    ------
+    DamagedError
+        When one of them is of another type than its field.
+    """
+    wanted = {field.name for field in fields(kind)} & row.keys()  # type: ignore[arg-type]
+    with reading(kind):
+        plain = {name: json.loads(row[name]) if name in _JSON else row[name] for name in wanted}
+        return CONVERTER.structure(plain, kind)
 
 
 def to_row(value: Any) -> dict[str, Any]:
     """Return the fields of a dataclass as columns."""
-    fields: dict[str, Any] = _converter.unstructure(value)
-    return {name: json.dumps(each) if name in _JSON else each for name, each in fields.items()}
-
-
-def from_json(kind: type[_T], text: str) -> _T:
-    """Return a dataclass from what :func:`to_json` made of it."""
-    return _converter.structure(json.loads(text), kind)
-
-
-def to_json(value: Any) -> str:
-    """Return a dataclass as JSON, for a column."""
-    return json.dumps(_converter.unstructure(value))
+    row: dict[str, Any] = CONVERTER.unstructure(value)
+    return {name: json.dumps(each) if name in _JSON else each for name, each in row.items()}

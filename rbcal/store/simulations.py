@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from rbcal import __version__
 from rbcal.config import SimulationConfig
 from rbcal.evaluation.learning_curves import SimulationPoint
+from rbcal.json_values import to_json
 from rbcal.store.database import Database, now
-from rbcal.store.rows import from_row, to_json, to_row
+from rbcal.store.rows import from_row, to_row
 
 
 @dataclass(frozen=True)

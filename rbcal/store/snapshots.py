@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from rbcal.config import TrainConfig
 from rbcal.errors import ProjectError
+from rbcal.json_values import to_json
 from rbcal.store.database import Database, now
 from rbcal.store.images import Image
 from rbcal.store.models import Purpose
-from rbcal.store.rows import from_row, to_json
+from rbcal.store.rows import from_row
 
 
 @dataclass(frozen=True)

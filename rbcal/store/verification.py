@@ -17,6 +17,7 @@ from safetensors import SafetensorError, deserialize
 
 from rbcal.errors import ProjectError
 from rbcal.store import schema
+from rbcal.store.column_values import faults
 from rbcal.store.database import advice, missing_bytes, reading, schema_of
 from rbcal.store.log import BoxState, apply_acts, read_acts
 
@@ -106,8 +107,16 @@ def verify(path: Path) -> Verification:
                 _reviews(connection),
                 _log(connection),
                 _checkpoints(connection),
+                _values(connection),  # the last: text comes as it may from then on
             ),
         )
+
+
+def find_fault(path: Path) -> str | None:
+    """Return in words what is wrong with the rows of a project file, or None; no picture or model is read."""
+    with advice(path), reading(path, salvage=True) as connection:
+        checks = [_references(connection), _database(connection, path), _values(connection)]
+        return next((problem for check in checks for problem in check.problems), None)
 
 
 def _check_format(connection: sqlite3.Connection, path: Path) -> None:
@@ -166,6 +175,14 @@ def _test_set(connection: sqlite3.Connection) -> Check:
             " WHERE image.split <> image_group.split ORDER BY 1"
         ):
             check.problems.append(f"image {image} is not on the side of its group {group!r}")
+    return check
+
+
+def _values(connection: sqlite3.Connection) -> Check:
+    """Every column holds what its readers take."""
+    check = Check("values")
+    with _noting(check):
+        check.problems += faults(connection)
     return check
 
 
@@ -278,7 +295,7 @@ def _check_each(
     numbers: set[int] = set()
     for source in sources:
         with _noting(check):
-            numbers.update(row[0] for row in connection.execute(source) if row[0] is not None)
+            numbers.update(row[0] for row in connection.execute(source) if type(row[0]) is int)
     check.n = len(numbers)
     for number in sorted(numbers):
         try:

@@ -28,9 +28,9 @@ _NOTICED = ("pictures", "reviews", "checkpoints")  # in which no change may go u
 _UNREADABLE = (sqlite3.Error, OverflowError, TypeError, UnicodeDecodeError)
 
 
-def plant_real(path: Path) -> None:
+def plant_real(path: Path, n_images: int = 3) -> None:
     """Create a project in which there is something of everything: the file that is damaged."""
-    images = plant(path, 3, width=160, height=120, n_cells=20, fewer=4)
+    images = plant(path, n_images, width=160, height=120, n_cells=20, fewer=4)
     rng = Random(0)
     with Project.open(path) as project:
         project.sign("Ann")

@@ -214,7 +214,7 @@ def test_an_absurd_length_in_a_row_is_harmless(annotated):
 def test_connections_trust_nothing_in_the_file(annotated):
     pragmas = {"trusted_schema": 0, "cell_size_check": 1, "mmap_size": 0}
     assert {name: annotated._database.value(f"PRAGMA {name}") for name in pragmas} == pragmas
-    with pytest.raises(sqlite3.OperationalError, match="too many attached"):
+    with pytest.raises(ProjectError, match="too many attached"):
         annotated._database.write("ATTACH ':memory:' AS mine")
 
 

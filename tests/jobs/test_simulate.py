@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -177,7 +177,7 @@ def test_no_process_outlives_a_simulation_that_is_killed(slides):
         "    def advance(self, step, loss=None): print('round', flush=True)\n"
         "if __name__ == '__main__':\n"
         "    with Project.open(Path(sys.argv[1])) as project:\n"
-        f"        simulate.simulate(project, SimulationConfig.from_json({TINY.to_json()!r}), Printing(), 2)\n"
+        f"        simulate.simulate(project, SimulationConfig(**{asdict(TINY)!r}), Printing(), 2)\n"
     )
     path = slides.path.with_name("race.py")
     path.write_text(script)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from rbcal.errors import DamagedError, ProjectError
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
+from rbcal.wording import signed
 
 
 def tampered(project: Project, *statements: str) -> Path:
@@ -59,6 +61,76 @@ def test_a_whole_project_is_said_to_be_whole(filled):
 )
 def test_what_was_altered_is_named(filled, statement, check, words):
     assert words in " ".join(problems(tampered(filled, statement))[check])
+
+
+WRONG = {
+    'UPDATE model SET config = \'{"steps": "many"}\'': "model.config of row 1 cannot be read",
+    "UPDATE model SET config = '['": "model.config of row 1 cannot be read",
+    "UPDATE model SET created_at = 'yesterday'": "model.created_at of row 1",
+    "UPDATE act SET at = '0001-01-01T00:00:00+00:00' WHERE id = 1": "act.at of row 1",
+    "UPDATE image SET layer = CAST(x'ff' AS TEXT) WHERE id = 2": "image.layer of row 2",
+    "UPDATE image SET layer = 'sheet=1' WHERE id = 2": "image.layer of row 2",
+    "UPDATE review SET seconds = 9e999 WHERE id = 1": "review.seconds of row 1",
+    "UPDATE image SET width = 4611686018427387904 WHERE id = 1": "image.width of row 1",
+    "INSERT INTO model_detection VALUES (1, 1, x'0011', x'')": "model_detection.boxes of row 1, 1",
+    "INSERT INTO model_detection VALUES (1, 1, zeroblob(16), zeroblob(7))": "model_detection.probs",
+    "INSERT INTO thumbnail VALUES (1, x'')": "thumbnail.content of row 1",
+    "INSERT INTO serving VALUES (1, 1, 'gate', '2026-01-01T00:00:00Z'); DELETE FROM checkpoint_chunk": (
+        "the serving model has no weights"
+    ),
+    "UPDATE annotation SET x2 = 1e12 WHERE id = 1": "an annotated cell lies far outside its image",
+    "UPDATE class SET id = 7 WHERE id = 2": "the classes are not numbered",
+    "INSERT INTO class_merge VALUES (1, 0, 1, '', '2026-01-01T00:00:00Z'),"
+    " (2, 1, 0, '', '2026-01-01T00:00:00Z')": "classes are merged in a circle",
+}
+
+
+@pytest.mark.parametrize("statements", WRONG)
+def test_what_a_column_must_not_hold_is_named(filled, statements):
+    assert WRONG[statements] in " ".join(problems(tampered(filled, *statements.split(";")))["values"])
+
+
+def test_an_id_that_is_a_text_is_no_traceback(filled):
+    strict = "replace(replace(sql, ') STRICT', ')'), 'review_id  INTEGER', 'review_id ')"
+    path = tampered(
+        filled,
+        "PRAGMA writable_schema = ON",
+        f"UPDATE sqlite_master SET sql = {strict} WHERE name = 'act'",
+    )
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TRIGGER act_is_history")
+        connection.execute("UPDATE act SET review_id = 'x' WHERE id = 1")
+        connection.commit()
+    assert "table act is missing or altered" in problems(path)["database"]
+
+
+def test_a_reader_that_trips_over_such_a_column_says_so(filled):
+    path = tampered(filled, "UPDATE model SET created_at = 'yesterday'")
+    words = r"damaged: model.created_at of row 1 .* rbcal restore"
+    with pytest.raises(DamagedError, match=words), Project.open(path) as project:
+        signed(project.models.all()[0].created_at, "")
+
+
+def test_an_error_that_the_file_is_not_to_blame_for_stays_what_it_is(filled):
+    with pytest.raises(ZeroDivisionError), Project.open(filled.path):
+        _ = 1 / 0
+
+
+def test_merges_in_a_circle_are_refused_in_a_sentence(filled):
+    merges = "INSERT INTO class_merge (class_id, target_id, who, at) VALUES (0, 1, '', ''), (1, 0, '', '')"
+    with Project.open(tampered(filled, merges)) as project, pytest.raises(DamagedError, match="circle"):
+        project.classes.all()
+
+
+def test_a_file_of_a_format_that_sqlite_does_not_know_is_refused_in_a_sentence(filled):
+    filled.close()
+    content = bytearray(filled.path.read_bytes())
+    content[47] = 9  # the format of the schema, in the header
+    filled.path.write_bytes(content)
+    for open_ in (Project.open, verify):
+        with pytest.raises(ProjectError, match="unsupported file format"):
+            open_(filled.path)
+    assert filled.path.read_bytes() == content
 
 
 def test_a_test_image_in_a_training_set_is_named(filled):

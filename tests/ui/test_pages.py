@@ -95,6 +95,12 @@ def test_a_damaged_project_is_named_and_the_app_lives_on(app, tmp_path):
     assert "bad.rbcal is not an rbcal project" in words(app())
 
 
+def test_a_part_that_reruns_by_itself_says_in_words_that_the_file_is_damaged(app, project):
+    image_id, _ = add_image(project, 1)
+    project._database.write("UPDATE image SET layer = CAST(x'ff' AS TEXT) WHERE id = ?", (image_id,))
+    assert "The project file is damaged" in words(app())
+
+
 def test_a_folder_is_imported_from_the_page(app, project, tmp_path):
     coco_file = write_coco(tmp_path / "data")
     at = app()
