@@ -86,7 +86,7 @@ def test_a_project_of_drawn_slides_is_marked_and_one_of_photographs_is_not(demo,
 
 @pytest.mark.parametrize("format_", ["coco", "voc", "yolo"])
 def test_the_mark_survives_an_export_and_an_import(demo, tmp_path, format_):
-    export_dataset.export(demo, tmp_path / "out", format_)
+    export_dataset.export(demo, tmp_path / "out", format_, unreviewed=True)
     source = files.located(tmp_path / "out")
     with Project.create(tmp_path / "other.rbcal") as other:
         import_images.import_images(other, source, annotations=import_images.enclosed_labels(source))
