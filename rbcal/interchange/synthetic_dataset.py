@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from rbcal.errors import FormatError
+from rbcal.errors import FormatError, ProjectError
 from rbcal.formats import coco
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.interchange import import_images
@@ -34,18 +34,26 @@ def write_dataset(folder: Path, n_images: int, seed: int = 0, track: Track = ite
     ------
     FormatError
         When there is something in the folder already.
+    ProjectError
+        When the folder cannot be written: the disk is full, or it belongs to somebody else.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FormatError(f"{folder} is there already. Choose a new folder, so that nothing is overwritten.")
-    (folder / "images").mkdir(parents=True, exist_ok=True)
     labelled: list[LabelledImage] = []
-    for number in track(range(1, n_images + 1)):
-        field = draw_one(seed, number)
-        (folder / "images" / field.name).write_bytes(field.encode())
-        labelled.append(_labelled(field))
-    with (folder / "annotations.json").open("w", encoding="utf-8") as file:
-        numbered = partial(enumerate, labelled, 1)
-        file.writelines(coco.write(numbered, RBC7, RBC7_RARE, "synthetic slides, drawn by rbcal"))
+    try:
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        for number in track(range(1, n_images + 1)):
+            field = draw_one(seed, number)
+            (folder / "images" / field.name).write_bytes(field.encode())
+            labelled.append(_labelled(field))
+        with (folder / "annotations.json").open("w", encoding="utf-8") as file:
+            numbered = partial(enumerate, labelled, 1)
+            file.writelines(coco.write(numbered, RBC7, RBC7_RARE, "synthetic slides, drawn by rbcal"))
+    except OSError as err:
+        raise ProjectError(
+            f"{folder} cannot be written: {err.strerror}. Delete what there is of it, "
+            "and choose a folder where there is room."
+        ) from err
     return sum(len(each.boxes) for each in labelled)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -52,6 +54,15 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     with pytest.raises(FormatError, match="Choose a new folder"):
         synthetic_dataset.write_dataset(tmp_path, 1)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
+    with pytest.raises(ProjectError, match="cannot be written: No space left on device"):
+        synthetic_dataset.write_dataset(tmp_path / "out", 2)
 
 
 def test_the_demo_has_a_few_annotated_images_a_test_set_and_a_pool(demo):
