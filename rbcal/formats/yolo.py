@@ -3,8 +3,8 @@
 Format: https://docs.ultralytics.com/datasets/detect. A line is ``class cx cy width height``, in parts of the
 picture's width and height, or ``class x y x y ...``: an outline, of which the box around it counts. An empty
 text is an image without cells; one that has no text is not annotated. A folder below ``images/train`` or
-``images/test`` is a group. Roboflow's folders, ``train/images`` and ``train/labels``, are read, too, and
-Darknet's ``obj.data``, ``obj.names``, and lists such as ``train.txt``.
+``images/test`` is a group, unless ``groups.json``, which rbcal writes, names one. Roboflow's folders,
+``train/images`` and ``train/labels``, are read, too, and Darknet's ``obj.data``, ``obj.names`` and lists.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from rbcal.errors import FormatError, ImageError
+from rbcal.formats.coco import parse_json
 from rbcal.formats.dataset import Box, Dataset, LabelledImage, Split, corners, number, unusable, word
 from rbcal.formats.files import Files, lines
 from rbcal.formats.layout import is_layout, split_of
@@ -26,6 +27,7 @@ from rbcal.formats.masks import around
 Size = tuple[int, int]  # width, height
 _NO_LABELS = ("classes.txt", "train.txt", "val.txt", "test.txt", "readme.txt", "readme.roboflow.txt")
 _SPLITS: dict[str, Split] = {"train": "work", "val": "work", "valid": "work", "test": "test"}
+GROUPS = "groups.json"  # slide or patient of each picture: in folders, others would not find the pictures
 _YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
 
 
@@ -48,20 +50,21 @@ def read(files: Files, pictures: Files, size_of: Callable[[bytes], Size]) -> Dat
     """
     about = _described(files)
     texts = [name for name in files if name.lower().endswith(".txt")]
-    pairs = _pairs(pictures, texts)
+    pairs, groups = _pairs(pictures, texts), _groups(files)
     splits, lists, complaints = _declared(about.sides, files.keys() - pairs.values(), files, pictures)
     images: list[LabelledImage] = []
     for name in pictures:
         text, split = pairs.get(name), splits.get(name) or _split(name)
+        group = groups.get(PurePosixPath(name).stem) or _group(name)
         if text is None:
-            images.append(LabelledImage(name, group=_group(name), split=split))
+            images.append(LabelledImage(name, group=group, split=split))
             continue
         try:
             width, height = size_of(pictures[name]())
         except ImageError as err:
             complaints.append(f"{name}: {err}")
             continue
-        image = LabelledImage(name, width, height, _group(name), split=split, annotated=True)
+        image = LabelledImage(name, width, height, group, split=split, annotated=True)
         for place, line in enumerate(lines(files[text]()), start=1):
             if line:
                 image.add(*_box(line, about, image), f"line {place} of {text}")
@@ -162,9 +165,9 @@ def _declared(
         for value in values if isinstance(values, list) else [values]:
             if not isinstance(value, str) or not value:
                 continue
-            text = _found(value, texts) if value.lower().endswith(".txt") else None
+            text = _file_at(value, texts) if value.lower().endswith(".txt") else None
             paths = [line for line in lines(files[text]()) if line] if text else []
-            listed = [name for path in paths if (name := _found(path, by_path))]
+            listed = [name for path in paths if (name := _file_at(path, by_path))]
             there = listed if text else _in_folder(value, pictures)
             splits |= dict.fromkeys(there, split)
             lists |= {text} if text else set()
@@ -188,7 +191,7 @@ def _plain(path: str) -> tuple[str, ...]:
     return tuple(part for part in PurePosixPath(path.replace("\\", "/")).parts if part not in ("..", "/"))
 
 
-def _found(path: str, by_path: Mapping[tuple[str, ...], list[str]]) -> str | None:
+def _file_at(path: str, by_path: Mapping[tuple[str, ...], list[str]]) -> str | None:
     """Return the file that a path means, which may begin with folders of another PC."""
     parts = _plain(path)
     ends = (by_path.get(parts[start:], []) for start in range(len(parts)))
@@ -202,8 +205,8 @@ def _in_folder(path: str, pictures: Iterable[str]) -> list[str]:
     telling = [place for place, part in enumerate(parts) if split_of([part]) or not is_layout(part)]
     for start in range(telling[-1] + 1 if telling else len(parts[:1])):
         folder = f"/{'/'.join(parts[start:])}/"
-        if found := [name for name in pictures if folder in f"/{name}"]:
-            return found
+        if inside := [name for name in pictures if folder in f"/{name}"]:
+            return inside
     return []
 
 
@@ -284,6 +287,13 @@ def _group(name: str) -> str | None:
     if below and split_of(below[:1]):
         return "/".join(below[1:]) or None
     return "/".join(folder for folder in below if not is_layout(folder)) or None
+
+
+def _groups(files: Files) -> dict[str, str]:
+    """Return the groups that rbcal wrote, by the stems of the pictures."""
+    written = [parse_json(files[name]()) for name in files if _tail(name) == GROUPS]
+    pairs = written[0].items() if written and isinstance(written[0], dict) else ()
+    return {stem: word(group) for stem, group in pairs if isinstance(group, str)}
 
 
 def _tail(name: str) -> str:

@@ -194,15 +194,16 @@ class _Export:
     def _write_yolo(self, parts: list[_Part]) -> None:
         has_test = any(side == "test" and not place for place, side, _ in parts)
         self._put("data.yaml", yolo.description(self._classes, has_test=has_test).encode())
-        groups = sorted({image.group for image in self._images})
-        folders = dict(zip(groups, file_names(groups), strict=True))
+        groups: dict[str, str] = {}
         for place, side, images in parts:
             for image in self._track(images):
-                labelled, below = self._labelled(image), f"{side}/{folders[image.group]}"
-                self._copy(image, f"{place}images/{below}/{labelled.file_name}")
+                labelled = self._labelled(image)
+                stem = PurePosixPath(labelled.file_name).stem
+                groups[stem] = image.group
+                self._copy(image, f"{place}images/{side}/{labelled.file_name}")
                 if labelled.annotated:
-                    stem = PurePosixPath(labelled.file_name).stem
-                    self._put(f"labels/{below}/{stem}.txt", yolo.write(labelled, self._classes).encode())
+                    self._put(f"labels/{side}/{stem}.txt", yolo.write(labelled, self._classes).encode())
+        self._put(yolo.GROUPS, json.dumps(groups, indent=0).encode())
 
     # ---- predictions -------------------------------------------------------------------------
 
