@@ -140,7 +140,7 @@ def test_annotations_leave_one_project_and_reach_another_by_command(rbcal, tmp_p
     slides = write_coco(tmp_path / "data", 4)
     rbcal("init", "p.rbcal")
     rbcal("import", "p.rbcal", "--labels", slides, "--images", slides.parent / "images", "--seed-images", 3)
-    done = document(rbcal("export", "p.rbcal", "out", "--format", format_, "--json"))
+    done = document(rbcal("export", "p.rbcal", "out", "--format", format_, "--unreviewed", "--json"))
     assert (done["images"], done["format"]) == (4, format_)
     assert "exists already" in rbcal("export", "p.rbcal", "out", "--format", format_, code=1).stderr
     rbcal("export", "p.rbcal", "out", "--format", format_, "--overwrite")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +28,13 @@ def export(
         ),
     ] = "model",
     images: Annotated[bool, typer.Option(help="Write the pictures, too, beside their annotations.")] = True,
+    unreviewed: Annotated[
+        bool,
+        typer.Option(
+            "--unreviewed",
+            help="Write the images that nobody has reviewed, too, into the folder not_annotated.",
+        ),
+    ] = False,
     model: Annotated[
         int | None, typer.Option(help="The number of a model; default: the serving one.")
     ] = None,
@@ -47,16 +55,17 @@ def export(
             document = export_model.export_model(opened, dest, model, onnx=onnx, overwrite=overwrite)
             said = f"Model {document['model']} is in {dest}."
         else:
-            n = export_dataset.export(
+            report = export_dataset.export(
                 opened,
                 dest,
                 format_,
                 with_images=images,
+                unreviewed=unreviewed,
                 overwrite=overwrite,
                 track=progress_bar("Exporting"),
             )
-            document = {"format": format_, "images": n, "folder": str(dest)}
-            said = f"{n} image{'s' * (n != 1)} written to {dest}."
+            document = {"format": format_, **asdict(report), "folder": str(dest)}
+            said = export_dataset.summary(report, str(dest))
     if as_json:
         print_json(document)
     else:

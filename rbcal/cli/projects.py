@@ -62,6 +62,12 @@ def import_(
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Of the random draws.")] = 0,
     group: Annotated[str | None, typer.Option(help="Slide or patient, where the file names none.")] = None,
+    ungrouped: Annotated[
+        bool, typer.Option("--ungrouped", help="Every image stands alone: no folder or file names a slide.")
+    ] = False,
+    declared_test: Annotated[
+        bool, typer.Option(help="Take the test set that the files name, if they name one.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Import pictures and boxes. What cannot be used is named, one by one, and skipped."""
@@ -83,6 +89,8 @@ def import_(
             test_fraction=test_fraction,
             seed=seed,
             group=group,
+            ungrouped=ungrouped,
+            declared_test=declared_test,
             track=progress_bar("Importing"),
         )
     for complaint in report.complaints:

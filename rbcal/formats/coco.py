@@ -1,8 +1,8 @@
 """COCO object detection files: JSON text in, boxes and complaints out, and back.
 
-Format: https://cocodataset.org/#format-data. A box is ``[x, y, width, height]`` in pixels. What the format
-has no word for is written as further fields of an image, which other programs ignore: `group`, `split`,
-`annotated`, `title`, `layer`.
+Format: https://cocodataset.org/#format-data. A box is ``[x, y, width, height]`` in pixels; where
+there is none, it is the box around the polygons or the mask. What the format has no word for is written as
+further fields of an image, which other programs ignore: `group`, `split`, `annotated`, `title`, `layer`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, TypeVar
 
 from rbcal.errors import FormatError
-from rbcal.formats.dataset import Box, Dataset, LabelledImage, corners, size, unusable, word
+from rbcal.formats.dataset import Box, Dataset, LabelledImage, corners, number, size, unusable, word
+from rbcal.formats.masks import around_coco
 
 _Item = TypeVar("_Item")
 _GROUP_KEYS = ("group", "slide", "patient")
@@ -40,7 +41,7 @@ def read(text: str | bytes) -> Dataset:
         else:
             image.add(*_annotation(row, names), where)
     used = {name for image in images.values() for name in image.classes}
-    parents = {row.get("supercategory") for row in document["categories"]}
+    parents = [row.get("supercategory") for row in document["categories"]]
     classes = [name for name in names.values() if name in used or name not in parents]
     complaints += unusable(images.values())
     return Dataset(tuple(images.values()), tuple(dict.fromkeys(classes)), tuple(complaints))
@@ -51,7 +52,12 @@ def _annotation(row: Mapping[str, Any], names: Mapping[str | int | None, str]) -
     category = names.get(_key(row, "category_id"))
     if category is None:
         return f"its category {row.get('category_id')!r} is not in the file", ""
-    return "it marks a crowd, not one cell" if row.get("iscrowd") else _box(row.get("bbox")), category
+    if row.get("iscrowd"):
+        return "it marks a crowd, not one cell", category
+    box = _box(row.get("bbox"))
+    if isinstance(box, str) and row.get("segmentation"):
+        box = around_coco(row["segmentation"])
+    return box, category
 
 
 def write(
@@ -187,5 +193,5 @@ def _box(bbox: Any) -> Box | str:
         return f"a box is [x, y, width, height], but got {str(bbox)[:60]}"
     if not all(isinstance(side, int | float) for side in bbox):
         return f"a box has four finite numbers, but got {str(bbox)[:60]}"
-    x, y, width, height = bbox
+    x, y, width, height = map(number, bbox)
     return corners([x, y, x + width, y + height])

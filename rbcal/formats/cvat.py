@@ -1,19 +1,18 @@
 """CVAT for images 1.1: one XML file for all images.
 
-Format: https://docs.cvat.ai/docs/manual/advanced/formats/format-cvat/. A polygon or ellipse counts as the box
-around it; what is turned, or has no area, cannot be used.
+Format: https://docs.cvat.ai/docs/manual/advanced/formats/format-cvat/. A polygon, ellipse or mask
+counts as the box around it; a box that is turned, or has no area, cannot be used.
 """
 
 from __future__ import annotations
 
-import math
 from xml.etree.ElementTree import Element
 
 from rbcal.errors import FormatError
 from rbcal.formats import xml
-from rbcal.formats.dataset import Box, Dataset, LabelledImage, Split, corners, number, size, unusable
-
-_TEST = ("test", "testing")
+from rbcal.formats.dataset import Box, Dataset, LabelledImage, corners, number, size, unusable, word
+from rbcal.formats.layout import split_of
+from rbcal.formats.masks import around, around_ellipse
 
 
 def read(content: bytes) -> Dataset:
@@ -37,32 +36,35 @@ def read(content: bytes) -> Dataset:
 
 def _image(element: Element) -> LabelledImage:
     subset = element.get("subset", "")
-    split: Split | None = "test" if subset.lower() in _TEST else "work" if subset else None
     image = LabelledImage(
-        file_name=element.get("name", "").replace("\\", "/"),
+        file_name=word(element.get("name", "")).replace("\\", "/"),
         width=size(element.get("width")),
         height=size(element.get("height")),
-        split=split,
+        split=split_of([subset]) or ("work" if subset else None),
     )
     for place, shape in enumerate(element, start=1):
-        label = shape.get("label")
-        if label is not None and shape.tag != "tag":  # which says something of the whole image
-            image.add(_box(shape), label, f"{shape.tag} {place}")
+        if shape.tag == "tag":  # which says something of the whole image
+            continue
+        label = word(shape.get("label", ""))
+        image.add(_box(shape) if label else "it has no label", label, f"{shape.tag} {place}")
     return image
 
 
 def _box(shape: Element) -> Box | str:
-    if number(shape.get("rotation", "0")) != 0:
+    def numbers(*names: str) -> list[float]:
+        return [number(shape.get(name)) for name in names]
+
+    turned = number(shape.get("rotation", "0"))
+    if shape.tag == "ellipse":
+        cx, cy, rx, ry = numbers("cx", "cy", "rx", "ry")
+        return around_ellipse(cx, cy, rx, ry, turned)
+    if turned != 0:
         return "it is turned; a box has upright sides"
     if shape.tag == "box":
-        return corners([number(shape.get(side)) for side in ("xtl", "ytl", "xbr", "ybr")])
-    if shape.tag == "ellipse":
-        cx, cy, rx, ry = (number(shape.get(part)) for part in ("cx", "cy", "rx", "ry"))
-        return corners([cx - rx, cy - ry, cx + rx, cy + ry])
+        return corners(numbers("xtl", "ytl", "xbr", "ybr"))
+    if shape.tag == "mask":
+        left, top, width, height = numbers("left", "top", "width", "height")
+        return corners([left, top, left + width, top + height])
     if shape.tag == "polygon":
-        points = [[number(part) for part in point.split(",")] for point in shape.get("points", "").split(";")]
-        if any(len(point) != 2 or not all(map(math.isfinite, point)) for point in points):
-            return "its points are not pairs of finite numbers"
-        xs, ys = zip(*points, strict=True)
-        return corners([min(xs), min(ys), max(xs), max(ys)])
-    return "it is no box, ellipse or polygon"
+        return around([point.split(",") for point in shape.get("points", "").split(";")])
+    return "it is no box, ellipse, polygon or mask"

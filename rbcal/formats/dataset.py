@@ -47,11 +47,11 @@ class LabelledImage:
     def is_annotated(self) -> bool:
         """Whether its boxes, perhaps none, are all of its cells.
 
-        An image that lost every box is not: it has cells, and a model must not learn that it has none.
+        An image that lost a box is not: a model must not learn that the cell there is background.
         """
-        if self.annotated is None or self.unusable:
-            return bool(self.boxes) and self.annotated is not False
-        return self.annotated
+        if self.annotated is None:
+            return bool(self.boxes) and not self.unusable
+        return self.annotated and not self.unusable
 
     def add(self, box: Box | str, name: str, where: str) -> None:
         """Add a box of the class `name`, or, if there is a sentence in its place, say where that holds."""

@@ -89,6 +89,15 @@ def located(path: Path) -> dict[str, Callable[[], bytes]]:
     return archive(path) if path.suffix.lower() == ".zip" else joined([(path.name, path.read_bytes)])
 
 
+def lines(content: bytes) -> list[str]:
+    r"""Return the lines of a text file, stripped, without the mark that Windows puts before the first.
+
+    >>> lines(b"\xef\xbb\xbf0 0.5\r\n\r\n1 0.5")
+    ['0 0.5', '', '1 0.5']
+    """
+    return [line.strip() for line in content.decode("utf-8-sig", "replace").splitlines()]
+
+
 def plain_name(name: str) -> str:
     r"""Return a name inside an archive without what leads out of it; empty for a file that is hidden.
 

@@ -1,22 +1,26 @@
 """Label Studio: the JSON export, a list of tasks.
 
-Format: https://labelstud.io/guide/export. The sides of a rectangle are percent of the picture's width and
-height. The last annotation of a task that was not cancelled counts.
+Format: https://labelstud.io/guide/export. Places are percent of the picture's width and height. Of a polygon,
+an ellipse or a brush mask the box around it counts. Of several annotations of a task that were not cancelled
+the one that is marked as ground truth counts, else the last.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from rbcal.errors import FormatError
 from rbcal.formats.coco import parse_json
 from rbcal.formats.dataset import Box, Dataset, LabelledImage, corners, number, size, unusable, word
+from rbcal.formats.masks import around, around_brush, around_ellipse
 from rbcal.formats.pictures import SUFFIXES
 
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
+# Entries that say something of the whole image, or of another entry.
+_OF_THE_IMAGE = ("choices", "textarea", "rating", "number", "taxonomy", "datetime", "pairwise", "relation")
 
 
 def read(content: bytes) -> Dataset:
@@ -59,38 +63,84 @@ def _image(task: Mapping[str, Any], complaints: list[str]) -> LabelledImage | No
     if address is None:
         complaints.append(f"task {task.get('id', '?')}: it shows no picture")
         return None
-    done = [
-        each
-        for each in task.get("annotations") or []
-        if isinstance(each, dict) and not each.get("was_cancelled") and isinstance(each.get("result"), list)
-    ]
-    regions = [region for region in (done[-1]["result"] if done else []) if isinstance(region, dict)]
+    done = _annotations(task)
+    regions = _regions(_counting(done))
     name, first = file_name(address), regions[0] if regions else {}
     image = LabelledImage(
         name, size(first.get("original_width")), size(first.get("original_height")), annotated=bool(done)
     )
+    if not regions and any(map(_regions, done)) and not any(each.get("ground_truth") for each in done):
+        image.add(
+            "it has no cells, but another one has: mark the right one as ground truth",
+            "",
+            "the last annotation",
+        )
     for place, region in enumerate(regions, start=1):
-        if region.get("type") in ("choices", "textarea", "rating", "number", "labels"):
-            continue  # it says something of the whole image
-        box, label = _region(region)
-        image.add(box, label, f"region {place}")
+        image.add(*_region(region), f"region {place}")
     return image
+
+
+def _annotations(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the annotations of a task that were not cancelled."""
+    all_of_them = task.get("annotations")
+    return [
+        each
+        for each in (all_of_them if isinstance(all_of_them, list) else [])
+        if isinstance(each, dict) and not each.get("was_cancelled") and isinstance(each.get("result"), list)
+    ]
+
+
+def _counting(done: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the annotation that counts; an empty one where there is none."""
+    truths = [each for each in done if each.get("ground_truth")]
+    return ([{"result": []}, *done, *truths])[-1]
+
+
+def _regions(annotation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what an annotation marks: a shape and its label, which may be two entries of one id."""
+    entries = [each if isinstance(each, dict) else {} for each in annotation["result"]]
+    entries = [each for each in entries if each.get("type") not in _OF_THE_IMAGE]
+    labelled = {str(each["id"]) for each in entries if "id" in each and _label(each)}
+    return [each for each in entries if _label(each) or str(each.get("id")) not in labelled]
+
+
+def _label(region: Mapping[str, Any]) -> str:
+    """Return the class of a region: ``rectanglelabels``, ``brushlabels``, ...; empty where there is none."""
+    value = region.get("value")
+    named = [each for key, each in value.items() if key.endswith("labels")] if isinstance(value, dict) else []
+    first = named[0][0] if named and isinstance(named[0], list) and named[0] else ""
+    return word(first) if isinstance(first, str) else ""
 
 
 def _region(region: Mapping[str, Any]) -> tuple[Box | str, str]:
     """Return the box of a region, or what is wrong with it, and its class."""
-    value = region.get("value")
-    labels = value.get("rectanglelabels") if isinstance(value, dict) else None
-    if region.get("type") != "rectanglelabels" or not isinstance(value, dict):
-        return "it is no rectangle with a label", ""
-    if not isinstance(labels, list) or not labels or not isinstance(labels[0], str):
+    value, label = region.get("value"), _label(region)
+    if not isinstance(value, dict) or not label:
         return "it has no label", ""
-    if number(value.get("rotation") or 0) != 0 or number(region.get("image_rotation") or 0) != 0:
-        return "it is turned; a box has upright sides", ""
     width, height = number(region.get("original_width")), number(region.get("original_height"))
-    x, y, w, h = (number(value.get(side)) for side in ("x", "y", "width", "height"))
-    box = corners([x / 100 * width, y / 100 * height, (x + w) / 100 * width, (y + h) / 100 * height])
-    return box, word(labels[0])
+    turned = number(value.get("rotation") or 0)
+    if number(region.get("image_rotation") or 0) != 0:
+        return "its picture is turned", ""
+    if "rle" in value:
+        return around_brush(value["rle"], size(height), size(width)), label
+    if isinstance(points := value.get("points"), list):
+        return around([_scaled(point, width, height) for point in points]), label
+    x, y, w, h, rx, ry = (
+        number(value.get(side)) for side in ("x", "y", "width", "height", "radiusX", "radiusY")
+    )
+    x, y = x / 100 * width, y / 100 * height
+    if "radiusX" in value:
+        return around_ellipse(x, y, rx / 100 * width, ry / 100 * height, turned), label
+    if turned != 0:
+        return "it is turned; a box has upright sides", ""
+    return corners([x, y, x + w / 100 * width, y + h / 100 * height]), label
+
+
+def _scaled(point: Any, width: float, height: float) -> list[float]:
+    """Return a point in pixels that is given in percent; empty where it is no point."""
+    if not isinstance(point, list) or len(point) != 2:
+        return []
+    return [number(point[0]) / 100 * width, number(point[1]) / 100 * height]
 
 
 def _picture_likelihood(entry: tuple[str, Any]) -> int:

@@ -5,23 +5,25 @@ read and written as they are, with fractions, as labelImg and CVAT do; the files
 pixels from 1, so their left and top sides come out one pixel late. An image whose file has no object is
 annotated: it has no cell. The group goes into `folder`, the test set into ``ImageSets/Main/test.txt``.
 
-What rbcal writes on images that are not annotated says so in the element `annotated`. It lies in a folder of
-its own, because other programs would take an image without objects for one without cells.
+What rbcal writes on images that are not annotated says so in the element `annotated`.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rbcal.errors import FormatError
 from rbcal.formats import xml
 from rbcal.formats.dataset import Dataset, LabelledImage, Split, corners, number, size, unusable
-from rbcal.formats.files import Files
+from rbcal.formats.files import Files, lines
+from rbcal.formats.layout import folders, is_layout, split_of
 from rbcal.formats.names import composed
 
+_COLUMNS = "# label:color_rgb:parts:actions"
 _OURS = "rbcal"  # the database that our files come from
-_USUAL_FOLDERS = ("", "JPEGImages", "images", "VOC", "VOC2007", "VOC2012")  # that name no slide
 
 
 def read(files: Files) -> Dataset:
@@ -44,8 +46,7 @@ def read(files: Files) -> Dataset:
         if root.tag != "annotation":
             complaints.append(f"{name}: it is no Pascal VOC file: it begins with <{root.tag[:40]}>")
             continue
-        stem = PurePosixPath(name).stem
-        split: Split | None = None if test is None else "test" if stem in test else "work"
+        split = split_of(folders(name)) if test is None else "test" if test & _ends(name) else "work"
         images.append(_image(root, name, split))
     if not images:
         raise FormatError("There is no Pascal VOC file: an XML file that begins with <annotation>.")
@@ -80,6 +81,12 @@ def write(image: LabelledImage) -> bytes:
     return tostring(root, "utf-8", xml_declaration=True)
 
 
+def label_map(classes: Sequence[str]) -> str:
+    """Return ``labelmap.txt``, by which CVAT and datumaro know the classes."""
+    named = [re.sub(r"[:\s]+", " ", name) for name in classes]  # a colon parts the columns
+    return "".join(f"{line}\n" for line in (_COLUMNS, *(f"{name}:::" for name in ("background", *named))))
+
+
 def _image(root: Element, name: str, split: Split | None) -> LabelledImage:
     folder, is_ours = xml.text(root, "folder"), xml.text(root, "source/database") == _OURS
     is_open = xml.text(root, "annotated") == "0"
@@ -89,7 +96,7 @@ def _image(root: Element, name: str, split: Split | None) -> LabelledImage:
         file_name=xml.text(root, "filename").replace("\\", "/") or PurePosixPath(name).stem,
         width=size(xml.text(root, "size/width")),
         height=size(xml.text(root, "size/height")),
-        group=folder or None if is_ours or folder not in _USUAL_FOLDERS else None,
+        group=folder or None if is_ours or not is_layout(folder) else None,
         split=split,
         annotated=not is_open,
         title=xml.text(root, "title") or None,
@@ -107,8 +114,13 @@ def _listed(files: Files, tail: str) -> set[str] | None:
     lists = [name for name in files if name.endswith(f"ImageSets/Main/{tail}")]
     if not lists:
         return None
-    text = composed(files[lists[0]]().decode("utf-8", "replace"))
-    return {line.strip() for line in text.split("\n") if line.strip()}
+    return {composed(line.strip('"')) for name in lists for line in lines(files[name]()) if line}
+
+
+def _ends(name: str) -> set[str]:
+    """Return what a list may call an annotation file: its name, with some of its folders or none."""
+    parts = PurePosixPath(name).with_suffix("").parts
+    return {"/".join(parts[start:]) for start in range(len(parts))}
 
 
 def _add(parent: Element, name: str, value: str) -> None:

@@ -6,6 +6,8 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -20,6 +22,7 @@ from rbcal.outputs import new_folder
 from rbcal.store.images import Image
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, StoredRanking
+from rbcal.wording import count
 
 Format = Literal["coco", "voc", "yolo", "predictions-csv", "predictions-coco"]
 _UNCERTAINTY = ("u_d", "u_c", "u_r")
@@ -35,6 +38,30 @@ _SCORES = {
     "maybe_rare": "n_rare",
 }
 Track = Callable[[list[Image]], Iterable[Image]]
+_APART = "not_annotated"  # a folder of its own: elsewhere an image without objects is one without cells
+_SIDES = {"train": "work", "test": "test"}
+_Part = tuple[str, str, list[Image]]  # the folder that it goes into, its side of the test set, its images
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export did: how many images it wrote, and how many it left out as nobody reviewed them."""
+
+    images: int
+    left_out: int = 0
+
+
+def summary(report: ExportReport, where: str) -> str:
+    """Return what an export did as people say it.
+
+    >>> summary(ExportReport(1, left_out=2), "out/")
+    '1 image written to out/. 2 images were left out: their boxes are not reviewed, or not saved.'
+    """
+    said = f"{count(report.images, 'image')} written to {where}."
+    if report.left_out:
+        were = "was left out: its boxes are" if report.left_out == 1 else "were left out: their boxes are"
+        said += f" {count(report.left_out, 'image')} {were} not reviewed, or not saved."
+    return said
 
 
 def export(
@@ -44,9 +71,10 @@ def export(
     *,
     with_images: bool = True,
     overwrite: bool = False,
+    unreviewed: bool = False,
     track: Track = iter,
-) -> int:
-    """Write annotations, or what the current ranking predicts, into a new folder; return how many images.
+) -> ExportReport:
+    """Write annotations, or what the current ranking predicts, into a new folder, and say how much.
 
     The folder is there once it is complete, and not before.
 
@@ -56,6 +84,9 @@ def export(
         Whether the pictures come, too, each the file that was imported.
     overwrite : bool
         Whether the folder may have things in it already; they are kept beside it, as FOLDER.before-1.
+    unreviewed : bool
+        Whether images come that nobody has reviewed, or whose review is not saved yet: into the folder
+        ``not_annotated``, without boxes, for another project. Other programs must not learn from them.
     track : callable, optional
         Wraps the images on their way, to show progress.
 
@@ -64,17 +95,21 @@ def export(
     ExistsError
         When the folder has things in it already.
     ProjectError
-        When it cannot be written, or there is no ranking whose predictions are asked for.
+        When it cannot be written, no image is reviewed, or there is no ranking whose predictions are asked
+        for.
     """
     with project.read_transaction(), new_folder(folder, overwrite=overwrite) as part:
-        return _Export(project, part, with_images=with_images, track=track).write(format_)
+        return _Export(project, part, with_images, unreviewed, track).write(format_)
 
 
 class _Export:
     """One export on its way: the images, under names that any file system takes."""
 
-    def __init__(self, project: Project, folder: Path, *, with_images: bool, track: Track) -> None:
-        self._project, self._folder, self._with_images, self._track = project, folder, with_images, track
+    def __init__(
+        self, project: Project, folder: Path, with_images: bool, unreviewed: bool, track: Track
+    ) -> None:
+        self._project, self._folder, self._track = project, folder, track
+        self._with_images, self._unreviewed = with_images, unreviewed
         self._classes = project.classes.names()
         self._images = project.images.all()
         ids, names = [each.id for each in self._images], [self._with_ending(each) for each in self._images]
@@ -86,15 +121,33 @@ class _Export:
             return image.name
         return image.name + pictures.suffix(self._project.images.content(image.id))
 
-    def write(self, format_: Format) -> int:
-        writers: Mapping[Format, Callable[[], int]] = {
-            "coco": self._write_coco,
-            "voc": self._write_voc,
-            "yolo": self._write_yolo,
-            "predictions-csv": self._write_csv,
-            "predictions-coco": self._write_results,
-        }
-        return writers[format_]()
+    def write(self, format_: Format) -> ExportReport:
+        if format_ == "predictions-csv":
+            return ExportReport(self._write_csv())
+        if format_ == "predictions-coco":
+            return ExportReport(self._write_results())
+        writers = {"coco": self._write_coco, "voc": self._write_voc, "yolo": self._write_yolo}
+        parts = list(self._parts())
+        if not parts:
+            raise ProjectError(
+                f"No image of {self._project.path.name} is reviewed, so there are no annotations to write. "
+                "Review some images first, or export those that are not reviewed, too."
+            )
+        writers[format_](parts)
+        n = sum(len(images) for _, _, images in parts)
+        return ExportReport(n, len(self._images) - n)
+
+    def _parts(self) -> Iterator[_Part]:
+        """Yield the images that are written together: those that nobody reviewed apart from all others."""
+        for place, is_reviewed in (("", True), (f"{_APART}/", False))[: 1 + self._unreviewed]:
+            for side, split in _SIDES.items():
+                images = [
+                    each
+                    for each in self._images
+                    if each.split == split and (each.review_id is not None) == is_reviewed
+                ]
+                if images:
+                    yield place, side, images
 
     def _labelled(self, image: Image) -> LabelledImage:
         """Return an image with its annotations."""
@@ -115,48 +168,46 @@ class _Export:
 
     # ---- annotations -------------------------------------------------------------------------
 
-    def _write_coco(self) -> int:
+    def _write_coco(self, parts: list[_Part]) -> None:
         rare = [each.name for each in self._project.classes.all() if each.rare]
-        tracks = iter((iter, self._track))  # it goes through the images twice; the second time shows progress
+        about = "synthetic, exported by rbcal" if self._project.is_synthetic else "exported by rbcal"
+        for place, side, images in parts:
+            for image in self._track(images):
+                self._copy(image, f"{place}images/{self._names[image.id]}")
+            path = self._folder / f"{place}annotations/instances_{side}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            numbered = partial(self._numbered, images)
+            with path.open("w", encoding="utf-8") as file:
+                file.writelines(coco.write(numbered, self._classes, rare, about))
 
-        def images() -> Iterator[tuple[int, LabelledImage]]:
-            track: Track = next(tracks)
-            return ((image.id, self._labelled(image)) for image in track(self._images))
+    def _numbered(self, images: list[Image]) -> Iterator[tuple[int, LabelledImage]]:
+        return ((image.id, self._labelled(image)) for image in images)
 
-        with (self._folder / "annotations.json").open("w", encoding="utf-8") as file:
-            about = "synthetic, exported by rbcal" if self._project.is_synthetic else "exported by rbcal"
-            file.writelines(coco.write(images, self._classes, rare, about))
-        for image in self._images:
-            self._copy(image, f"images/{self._names[image.id]}")
-        return len(self._images)
+    def _write_voc(self, parts: list[_Part]) -> None:
+        self._put("labelmap.txt", voc.label_map(self._classes).encode())
+        for place, side, images in parts:
+            stems = []
+            for image in self._track(images):
+                labelled = self._labelled(image)
+                stems.append(PurePosixPath(labelled.file_name).stem)
+                self._put(f"{place}Annotations/{stems[-1]}.xml", voc.write(labelled))
+                self._copy(image, f"{place}JPEGImages/{labelled.file_name}")
+            name = "test" if side == "test" else "trainval"
+            self._put(f"{place}ImageSets/Main/{name}.txt", "".join(f"{stem}\n" for stem in stems).encode())
 
-    def _write_voc(self) -> int:
-        lists: dict[str, list[str]] = {"trainval": [], "test": []}
-        for image in self._track(self._images):
-            labelled = self._labelled(image)
-            stem = PurePosixPath(labelled.file_name).stem
-            place = "Annotations" if labelled.annotated else "NotAnnotated"
-            self._put(f"{place}/{stem}.xml", voc.write(labelled))
-            if labelled.annotated:
-                lists["test" if image.split == "test" else "trainval"].append(f"{stem}\n")
-            self._copy(image, f"JPEGImages/{labelled.file_name}")
-        for name, stems in lists.items():
-            self._put(f"ImageSets/Main/{name}.txt", "".join(stems).encode())
-        return len(self._images)
-
-    def _write_yolo(self) -> int:
-        has_test = any(image.split == "test" for image in self._images)
+    def _write_yolo(self, parts: list[_Part]) -> None:
+        has_test = any(side == "test" and not place for place, side, _ in parts)
         self._put("data.yaml", yolo.description(self._classes, has_test=has_test).encode())
-        groups = sorted({image.group for image in self._images})
-        folders = dict(zip(groups, file_names(groups), strict=True))
-        for image in self._track(self._images):
-            labelled = self._labelled(image)
-            place = f"{'test' if image.split == 'test' else 'train'}/{folders[image.group]}"
-            self._copy(image, f"images/{place}/{labelled.file_name}")
-            if labelled.annotated:
+        groups: dict[str, str] = {}
+        for place, side, images in parts:
+            for image in self._track(images):
+                labelled = self._labelled(image)
                 stem = PurePosixPath(labelled.file_name).stem
-                self._put(f"labels/{place}/{stem}.txt", yolo.write(labelled, self._classes).encode())
-        return len(self._images)
+                groups[stem] = image.group
+                self._copy(image, f"{place}images/{side}/{labelled.file_name}")
+                if labelled.annotated:
+                    self._put(f"labels/{side}/{stem}.txt", yolo.write(labelled, self._classes).encode())
+        self._put(yolo.GROUPS, json.dumps(groups, indent=0).encode())
 
     # ---- predictions -------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from rbcal.interchange.splits import draw_annotated, draw_test_groups
 from rbcal.store.images import LARGEST_FILE, Image, Split
 from rbcal.store.project import Project
 from rbcal.types import Annotations
+from rbcal.wording import count, listed
 
 _MAY_STICK_OUT = 1.0  # pixels beyond the border that are rounding, not a mistake
 
@@ -52,6 +55,19 @@ def enclosed_labels(source: Files) -> Dataset | None:
         return Dataset((), (), (f"no boxes were taken from the files beside the pictures: {err}",))
 
 
+def _left_out(source: Files) -> list[str]:
+    """Return a line for each ending of files that are neither pictures nor annotations."""
+    endings = defaultdict[str, list[str]](list)
+    for name in source:
+        if not name.lower().endswith((*pictures.SUFFIXES, *labels.SUFFIXES)):
+            endings[PurePosixPath(name).suffix.lower()].append(name)
+    return [
+        f"{listed(names, most=3)}: {count(len(names), f'{ending} file'.strip())} left out; the pictures that "
+        f"rbcal reads are {', '.join(pictures.SUFFIXES)}"
+        for ending, names in sorted(endings.items())
+    ]
+
+
 @dataclass
 class ImportReport:
     """What an import did, and one line for each thing that it could not do."""
@@ -76,6 +92,8 @@ def import_images(
     seed: int = 0,
     group: str | None = None,
     layer: str = "",
+    ungrouped: bool = False,
+    declared_test: bool = True,
     track: Track = iter,
 ) -> ImportReport:
     """Import pictures and boxes, each image in a transaction of its own, and return what was done.
@@ -99,6 +117,10 @@ def import_images(
     layer : str
         Which page or channel of each file is meant, in the words of :class:`rbcal.formats.stacks.Layer`,
         where the annotation file does not say it.
+    ungrouped : bool
+        Whether every image is a group of its own: no folder and no field of the files names a slide.
+    declared_test : bool
+        Whether the test set that the files name is taken; else it is drawn, as `test_fraction` says.
     track : callable, optional
         Wraps the images on their way, to show progress.
 
@@ -107,12 +129,24 @@ def import_images(
     FormatError
         When there is no picture at all.
     ProjectError
-        When the draws that were asked for are not possible; nothing is imported then.
+        When the draws that were asked for are not possible, or leave nothing to train on; nothing is imported
+        then.
     """
     Layer.parse(layer)
+    if annotations and not declared_test:
+        annotations = replace(
+            annotations, images=tuple(replace(each, split=None) for each in annotations.images)
+        )
     report = ImportReport(complaints=list(annotations.complaints) if annotations else [])
+    report.complaints += _left_out(source)
     source = _with_suffix(source, pictures.SUFFIXES)
-    items = import_items(project, source, annotations, group, report.complaints, track)
+    items = import_items(project, source, annotations, group, report.complaints, track, ungrouped=ungrouped)
+    report.complaints += [
+        f"{each.image.file_name}: {count(len(each.image.unusable), 'cell')} could not be read, so none of "
+        "its boxes was taken and it waits for review. Mend the file and import it again, or draw the boxes"
+        for each in items
+        if each.image.unusable
+    ]
     splits = project.images.group_splits()
     test_groups = draw_test_groups(items, splits, test_fraction, seed, report.complaints)
     report.complaints += [

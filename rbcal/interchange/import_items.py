@@ -11,13 +11,12 @@ from rbcal.errors import FormatError
 from rbcal.formats import pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import Files
+from rbcal.formats.layout import folders, is_layout
 from rbcal.formats.names import composed
 from rbcal.store.images import Image, digest
 from rbcal.store.project import Project
 
 LONGEST_NAME, _LONGEST_GROUP = 300, 400  # characters
-# Folders that name no slide, but a part of a format's layout.
-_LAYOUT = ("images", "JPEGImages", "NotAnnotated", "train", "val", "valid", "test")
 Track = Callable[[Sequence[LabelledImage]], Iterable[LabelledImage]]
 
 
@@ -42,8 +41,13 @@ def import_items(
     group: str | None,
     complaints: list[str],
     track: Track,
+    *,
+    ungrouped: bool = False,
 ) -> list[ImportItem]:
-    """Pair what the annotation file names with the pictures that are there; each picture once."""
+    """Pair what the annotation file names with the pictures that are there; each picture once.
+
+    With `ungrouped` every image is a group of its own, whatever the files and folders say.
+    """
     located = _located(source, annotations, complaints)
     if not located:
         raise FormatError(f"There is no picture to import. rbcal reads {', '.join(pictures.SUFFIXES)} files.")
@@ -52,18 +56,21 @@ def import_items(
     items = []
     for image, sha256 in digests:
         name, existing = names[id(image)], project.images.find(sha256)
-        own_group = existing.group if existing else _group_of(name, image, group, sha256)
+        alone = composed(f"{_tail(name)[-LONGEST_NAME:]} ({sha256[:8]})")
+        drawn = alone if ungrouped else _group_of(name, image, group) or alone
+        own_group = existing.group if existing else drawn
         items.append(ImportItem(image, source[name], sha256, existing, own_group))
     return items
 
 
 def _located(source: Files, annotations: Dataset | None, complaints: list[str]) -> dict[str, LabelledImage]:
     """Return the image of each picture by its name: those of the annotation file first."""
-    tails = Counter(map(_tail, source))
-    by_tail = {_tail(name): name for name in source if tails[_tail(name)] == 1}
+    by_tail, by_stem = _only(source, _tail), _only(source, lambda name: PurePosixPath(name).stem)
     located: dict[str, LabelledImage] = {}
     for image in annotations.images if annotations else ():
-        name = image.file_name if image.file_name in source else by_tail.get(_tail(image.file_name))
+        tail = _tail(image.file_name)
+        name = image.file_name if image.file_name in source else by_tail.get(tail)
+        name = name or by_stem.get(tail) or by_stem.get(PurePosixPath(tail).stem)  # saved in another format
         if name is None:
             complaints.append(f"{image.file_name}: the picture was not found")
         elif name in located:
@@ -95,15 +102,20 @@ def _digests(
                 complaints.append(f"{image.file_name}: it is the same picture as {twin}; it was skipped")
 
 
+def _only(names: Iterable[str], key: Callable[[str], str]) -> dict[str, str]:
+    """Return names by a part of them that no other one has."""
+    often = Counter(map(key, names))
+    return {part: name for name in names if often[part := key(name)] == 1}
+
+
 def _tail(name: str) -> str:
     return PurePosixPath(name).name
 
 
-def _group_of(name: str, image: LabelledImage, fallback: str | None, sha256: str) -> str:
-    """Return slide or patient: the file's word, the user's, the subfolder, or the image alone."""
-    parent = "/".join(part for part in PurePosixPath(name).parts[:-1] if part not in _LAYOUT)
-    alone = f"{_tail(name)[-LONGEST_NAME:]} ({sha256[:8]})"
-    group = composed(image.group or fallback or parent or alone)
+def _group_of(name: str, image: LabelledImage, fallback: str | None) -> str:
+    """Return slide or patient: the file's word, the user's, or the subfolder; empty where nothing says it."""
+    parent = "/".join(folder for folder in folders(name) if not is_layout(folder))
+    group = composed(image.group or fallback or parent)
     if len(group) <= _LONGEST_GROUP:
         return group
     return f"{group[: _LONGEST_GROUP - 20]} ({digest(group.encode())[:8]})"  # two that begin alike stay two

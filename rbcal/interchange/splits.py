@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from rbcal.errors import ProjectError
 from rbcal.interchange.import_items import ImportItem
 from rbcal.store.images import Split
+from rbcal.wording import count
 
 
 def draw_test_groups(
@@ -23,6 +24,8 @@ def draw_test_groups(
     frozen = {name for name, split in splits.items() if split == "test"}
     named = {each.group for each in items if each.image.split == "test"} - splits.keys()
     if named and not frozen:
+        if "work" not in splits.values():
+            _check_rest(items, named)
         complaints += [
             f"{each.image.file_name}: it is in the test set, with the rest of its group {each.group}"
             for each in items
@@ -37,10 +40,25 @@ def draw_test_groups(
     if len(eligible) < 2:
         raise ProjectError(
             "A test set is drawn by group (slide or patient), so it needs at least 2 new groups with boxes; "
-            f"found {len(eligible)}. Give the images groups, or import without a test fraction."
+            f"found {len(eligible)}. Give the images groups, let every image stand alone (--ungrouped), or "
+            "import without a test fraction."
         )
     n_test = min(max(round(fraction * len(eligible)), 1), len(eligible) - 1)
     return set(random.Random(f"test {seed}").sample(eligible, n_test))
+
+
+def _check_rest(items: Sequence[ImportItem], named: set[str]) -> None:
+    """Refuse a test set of the files that leaves nothing to train on."""
+    rest = [each for each in items if each.group not in named]
+    annotated = [each for each in items if each.image.is_annotated]
+    drawn_in = [each for each in annotated if each.group in named and each.image.split != "test"]
+    if not rest or (drawn_in and {each.group for each in annotated} <= named):
+        raise ProjectError(
+            f"The files put images of {count(len(named), 'slide')} into the test set, and with the other "
+            "images of the same slide nothing is left to train on. Give each slide a folder of its own; or "
+            "let every image stand alone (--ungrouped); or leave the test set of the files out "
+            "(--no-declared-test); or import the images to train on first."
+        )
 
 
 def draw_annotated(

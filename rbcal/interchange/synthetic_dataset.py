@@ -38,6 +38,8 @@ def write_dataset(
     ------
     ExistsError
         When there is something in the folder already.
+    ProjectError
+        When the folder cannot be written: the disk is full, or it belongs to somebody else.
     """
     labelled: list[LabelledImage] = []
     with new_folder(folder, overwrite=overwrite) as part:

@@ -72,6 +72,37 @@ def test_what_is_not_coco_is_refused(text, message):
         coco.read(text)
 
 
+@pytest.mark.parametrize(
+    ("changes", "box"),
+    [
+        ({"bbox": [], "segmentation": [[1, 2, 5, 9, 3, 4], [2, 1, 3, 1]]}, (1, 1, 5, 9)),
+        ({"bbox": None, "segmentation": {"size": [3, 4], "counts": [4, 2, 6]}}, (1, 1, 2, 3)),
+        ({"segmentation": [[1, 2, 5, 9, 3, 4]]}, (10, 20, 40, 35)),
+    ],
+)
+def test_a_mask_or_outline_stands_in_for_a_box_that_is_missing(changes, box):
+    [image] = coco.read(with_box(**changes)).images
+    assert (image.boxes, image.is_annotated) == ([box], True)
+
+
+def test_an_image_with_one_box_too_few_is_not_annotated():
+    boxes = [{"id": 1, "image_id": 1, "category_id": 3, "bbox": [10, 20, 30, width]} for width in (15, 0)]
+    [image] = coco.read(document(annotations=boxes)).images
+    assert (len(image.boxes), image.is_annotated) == (1, False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"categories": [{"id": 3, "name": "disc", "supercategory": ["cell"]}]},
+        {"annotations": [{"image_id": 1, "category_id": 3, "bbox": [0.5, 20, 10**400, 15]}]},
+        {"images": [{"id": 1, "file_name": "a.png", "width": 10**400}]},
+    ],
+)
+def test_what_no_program_writes_is_no_traceback(changes):
+    assert len(coco.read(document(**changes)).images) == 1
+
+
 def test_a_category_that_only_heads_others_is_no_class():
     categories = [{"id": 0, "name": "cells"}, {"id": 3, "name": "disc", "supercategory": "cells"}]
     assert coco.read(document(categories=categories)).classes == ("disc",)

@@ -16,13 +16,13 @@ from rbcal import synth
 from rbcal.errors import ProjectError
 from rbcal.formats.files import located
 from rbcal.interchange import export_dataset, import_images
+from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.types import Annotations
 from tests.browser.driver import plant
 from tests.conftest import add_image
 
 FORMATS = ("coco", "voc", "yolo")
-LABELS = {"coco": "annotations.json", "voc": "", "yolo": ""}
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "=cmd()",
@@ -37,11 +37,11 @@ HOSTILE = [
 
 
 def there_and_back(project: Project, folder: Path, format_: str) -> Project:
-    """Export a project, and import it into a new one."""
-    export_dataset.export(project, folder / "out", format_)
-    source, labels = located(folder / "out"), located(folder / "out" / LABELS[format_])
+    """Export a project with all of its images, and import it into a new one."""
+    export_dataset.export(project, folder / "out", format_, unreviewed=True)
+    source = located(folder / "out")
     other = Project.create(folder / "other.rbcal")
-    dataset = import_images.read_labels(labels, source)
+    dataset = import_images.read_labels(source, source)
     assert dataset.complaints == ()
     report = import_images.import_images(other, source, annotations=dataset)
     assert report.complaints == []
@@ -100,6 +100,54 @@ def test_everything_that_a_format_carries_comes_back(shared, tmp_path, format_):
         assert groups(other) == groups(shared)
 
 
+def learnt(folder: Path, format_: str) -> set[str]:
+    """Return the stems of the pictures that another program finds in an export: those beside annotations."""
+    place = "JPEGImages" if format_ == "voc" else "images"
+    return {path.stem for path in (folder / place).rglob("*.png")}
+
+
+def begin(project: Project, image_id: int) -> None:
+    """Draw a box, and do not save it."""
+    version = project.log.record(image_id, "begin", {}, version=project.log.version(image_id))
+    project.log.record(image_id, "edit", {0: BoxState((1, 2, 30, 40), 0, "drawn")}, version=version)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_no_other_program_learns_from_an_image_that_nobody_reviewed(shared, tmp_path, format_):
+    begin(shared, 5)  # no review is saved: partly reviewed is not reviewed
+    report = export_dataset.export(shared, tmp_path / "out", format_)
+    assert (report.images, report.left_out) == (4, 2)
+    assert learnt(tmp_path / "out", format_) == {"001", "003", "004", "006"}
+    assert not (tmp_path / "out" / "not_annotated").exists()
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_images_that_nobody_reviewed_lie_apart(shared, tmp_path, format_):
+    report = export_dataset.export(shared, tmp_path / "out", format_, unreviewed=True)
+    assert (report.images, report.left_out) == (6, 0)
+    assert learnt(tmp_path / "out", format_) == {"001", "003", "004", "006"}
+    assert learnt(tmp_path / "out" / "not_annotated", format_) == {"002", "005"}
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_project_without_a_review_has_no_annotations_to_write(project, tmp_path, format_):
+    add_image(project, 1)
+    with pytest.raises(ProjectError, match=r"No image of slides\.rbcal is reviewed"):
+        export_dataset.export(project, tmp_path / "out", format_)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_datumaro_and_cvat_look_for_is_there(shared, tmp_path):
+    export_dataset.export(shared, tmp_path / "coco", "coco")
+    assert {path.name for path in (tmp_path / "coco" / "annotations").iterdir()} == {
+        "instances_train.json",
+        "instances_test.json",
+    }
+    export_dataset.export(shared, tmp_path / "voc", "voc")
+    named = (tmp_path / "voc" / "labelmap.txt").read_text().splitlines()
+    assert named == ["# label:color_rgb:parts:actions", "background:::", "disc:::", "slit:::", "spiky:::"]
+
+
 corner, side = st.floats(0, 100), st.floats(0.5, 50)
 cells = st.lists(st.tuples(corner, corner, side, side, st.integers(0, 2)), max_size=8)
 
@@ -133,14 +181,14 @@ pictured = st.lists(
 @pytest.mark.parametrize("format_", FORMATS)
 @given(
     pictured=pictured,
-    slides=st.lists(words, min_size=3, max_size=3, unique_by=str.strip),
+    slides=st.lists(words, min_size=4, max_size=4, unique_by=str.strip),
     tested=st.integers(0, 3),
 )
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_things_are_called_they_come_back(tmp_path_factory, format_, pictured, slides, tested):
     folder = tmp_path_factory.mktemp("share")
     with Project.create(folder / "a.rbcal", classes=["disc", "slit", "spiky"]) as project:
-        for place, (name, slide, n_cells) in enumerate(pictured):
+        for place, (name, slide, n_cells) in enumerate([*pictured, ("rest", 3, 3)]):
             pixels, annotations = synth.draw(place, width=80, height=60, n_cells=n_cells or 0)
             split = "test" if slide < tested else "work"
             image_id = project.images.add(
@@ -179,7 +227,7 @@ def test_hostile_names_stay_inside_the_folder_and_come_back_where_the_format_can
 def test_categories_keep_their_ids_whether_used_or_not(shared, tmp_path):
     shared.classes.add(["never seen"])
     export_dataset.export(shared, tmp_path / "out", "coco", with_images=False)
-    document = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    document = json.loads((tmp_path / "out" / "annotations" / "instances_train.json").read_text())
     assert [(row["id"], row["name"]) for row in document["categories"]] == [
         (label + 1, name) for label, name in enumerate(shared.classes.names())
     ]
@@ -191,10 +239,10 @@ def test_pycocotools_loads_the_annotations_and_the_results(tmp_path, capsys):
 
     ids = plant(tmp_path / "p.rbcal", 2, width=160, height=120, n_cells=12)
     with Project.open(tmp_path / "p.rbcal") as project:
-        export_dataset.export(project, tmp_path / "out", "coco")
-        n = export_dataset.export(project, tmp_path / "predicted", "predictions-coco")
+        export_dataset.export(project, tmp_path / "out", "coco", unreviewed=True)
+        n = export_dataset.export(project, tmp_path / "predicted", "predictions-coco").images
         cells = project.rankings.cells(project.rankings.current().id, ids[0])
-    truth = COCO(tmp_path / "out" / "annotations.json")
+    truth = COCO(tmp_path / "out" / "not_annotated" / "annotations" / "instances_train.json")
     results = truth.loadRes(str(tmp_path / "predicted" / "results.json"))
     capsys.readouterr()
     assert n == 2

@@ -14,7 +14,7 @@ from rbcal import synth
 from rbcal.config import TrainConfig
 from rbcal.errors import FormatError, ProjectError
 from rbcal.evaluation.metrics import Evaluation
-from rbcal.formats import coco
+from rbcal.formats import coco, voc
 from rbcal.formats.files import folder
 from rbcal.interchange import export_dataset
 from rbcal.interchange import import_images as importer
@@ -335,3 +335,83 @@ def test_names_meet_whether_a_mac_wrote_them_or_another_pc(tmp_path, form, kind)
         assert (report.complaints, report.cells, report.new_classes) == ([], 1, ())
         [image] = project.images.all()
         assert project.images.named(unicodedata.normalize("NFD", image.name)) == [image]
+
+
+def test_an_image_with_a_box_that_cannot_be_read_waits_even_in_a_test_set(project, slides):
+    def change(document):
+        for image in document["images"]:
+            image["split"] = "test" if image["group"] == "slide 1" else "work"
+        for annotation in document["annotations"]:
+            if annotation["image_id"] in (1, 2):  # of slides 1 and 2
+                annotation["bbox"][2] *= annotation["id"] % 2
+
+    edit(slides, change)
+    report = run(project, slides)
+    assert (report.seed_images, report.test_images) == (5, 1)
+    assert [image.name for image in project.images.pool()] == ["002.png"]
+    assert len([line for line in report.complaints if "waits for review" in line]) == 2
+
+
+def test_files_that_are_left_out_are_named_by_their_kind(project, slides):
+    for name in ("a.gif", "b.gif", "c.svg"):
+        (slides.parent / "images" / name).write_bytes(b"?")
+    complaints = [line for line in run(project, slides).complaints if "left out" in line]
+    assert [line.split(" left out")[0] for line in complaints] == [
+        "a.gif and b.gif: 2 .gif files",
+        "c.svg: 1 .svg file",
+    ]
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["images/default", "obj_train_data", "Annotations", "data/images", "train2017", "VOC2012/JPEGImages"],
+)
+def test_a_folder_of_a_layout_is_no_slide(project, slides, place):
+    shutil.copytree(slides.parent / "images", slides.parent / "tree" / place)
+    import_images(project, folder(slides.parent / "tree"))
+    assert project.images.counts().groups == 8
+
+
+def one_slide_with_a_test_image(document):
+    for image in document["images"]:
+        image |= {"group": "my_dataset", "split": "test" if image["id"] == 1 else "work"}
+
+
+def test_a_test_set_that_leaves_nothing_to_train_on_is_refused_with_the_choice(project, slides):
+    edit(slides, one_slide_with_a_test_image)
+    with pytest.raises(ProjectError, match="nothing is left to train on"):
+        run(project, slides)
+    assert project.images.counts().images == 0
+    report = run(project, slides, ungrouped=True)
+    assert (report.test_images, report.seed_images) == (1, 7)
+
+
+def test_the_test_set_of_the_files_can_be_left_out(project, slides):
+    edit(slides, one_slide_with_a_test_image)
+    report = run(project, slides, declared_test=False)
+    assert (report.test_images, report.seed_images) == (0, 8)
+
+
+def test_a_test_set_whose_pool_is_still_to_be_annotated_is_taken(project, slides):
+    def change(document):
+        for image in document["images"]:
+            image["split"] = "test" if image["group"] == "slide 1" else "work"
+        kept = [image["id"] for image in document["images"] if image["split"] == "test"]
+        document["annotations"] = [row for row in document["annotations"] if row["image_id"] in kept]
+
+    edit(slides, change)
+    report = run(project, slides)
+    assert (report.test_images, report.pool_images) == (2, 6)
+
+
+@pytest.mark.parametrize(
+    "named", ["", "<filename>001.jpg</filename>", "<filename>C:\\old\\001.bmp</filename>"]
+)
+def test_a_picture_is_found_by_its_stem(project, slides, named):
+    size = "<size><width>160</width><height>120</height></size>"
+    box = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox>"
+    content = f"<annotation>{named}{size}<object><name>disc</name>{box}</object></annotation>"
+    annotations = voc.read({"Annotations/001.xml": content.encode})
+    report = import_images(project, folder(slides.parent / "images"), annotations=annotations)
+    assert (report.seed_images, report.pool_images) == (1, 7)
+    assert [image.name for image in project.images.annotated()] != []

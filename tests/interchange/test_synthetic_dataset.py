@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -64,6 +66,15 @@ def test_a_data_set_whose_drawing_stops_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
+    with pytest.raises(ProjectError, match="cannot be written: No space left on device"):
+        synthetic_dataset.write_dataset(tmp_path / "out", 2)
+
+
 def test_the_demo_has_a_few_annotated_images_a_test_set_and_a_pool(demo):
     counts = demo.images.counts()
     assert (counts.images, counts.annotated_images, counts.test_images) == (6, 2, 2)
@@ -96,7 +107,7 @@ def test_a_project_of_drawn_slides_is_marked_and_one_of_photographs_is_not(demo,
 
 @pytest.mark.parametrize("format_", ["coco", "voc", "yolo"])
 def test_the_mark_survives_an_export_and_an_import(demo, tmp_path, format_):
-    export_dataset.export(demo, tmp_path / "out", format_)
+    export_dataset.export(demo, tmp_path / "out", format_, unreviewed=True)
     source = files.located(tmp_path / "out")
     with Project.create(tmp_path / "other.rbcal") as other:
         import_images.import_images(other, source, annotations=import_images.enclosed_labels(source))

@@ -34,6 +34,15 @@ def show_export(project: Project) -> None:
         return
     annotations = not format_.startswith("predictions")
     with_images = annotations and st.toggle("With the pictures", value=True)
+    unreviewed = annotations and st.toggle(
+        "With the images that are not reviewed",
+        help="For another project of rbcal. They come in a folder of their own, not_annotated: other "
+        "programs would learn from an image without boxes that its cells are background.",
+    )
+    counts = project.images.counts()
+    if annotations and not unreviewed and not counts.annotated_images + counts.test_images:
+        st.info("There are no annotations yet: review some images first.")
+        return
     default = project.path.parent / "exports" / f"{project.path.stem}-{format_}"
     folder = st.text_input("Into a new folder on this PC", value=str(default), key=f"export_{format_}")
     target = Path(folder.strip().strip('"'))
@@ -44,7 +53,7 @@ def show_export(project: Project) -> None:
         is_wanted = st.button("Export", type="primary", disabled=not folder.strip())
         st.download_button(
             "Download as zip",
-            data=partial(_zipped, project.file, format_, with_images),
+            data=partial(_zipped, project.file, format_, with_images, unreviewed),
             file_name=f"{project.path.stem}-{format_}.zip",
             mime="application/zip",
             on_click="ignore",
@@ -59,15 +68,21 @@ def show_export(project: Project) -> None:
             bar.progress(done / len(images), f"Exporting {done} of {len(images)}")
             yield image
 
-    n = export_dataset.export(
-        project, target, format_, with_images=with_images, overwrite=overwrite, track=track
+    report = export_dataset.export(
+        project,
+        target,
+        format_,
+        with_images=with_images,
+        unreviewed=unreviewed,
+        overwrite=overwrite,
+        track=track,
     )
     bar.empty()
-    st.success(f"{n} image{'s' * (n != 1)} written to {literal(str(target))}")
+    st.success(export_dataset.summary(report, literal(str(target))))
 
 
-def _zipped(file: ProjectFile, format_: export_dataset.Format, with_images: bool) -> bytes:
+def _zipped(file: ProjectFile, format_: export_dataset.Format, with_images: bool, unreviewed: bool) -> bytes:
     with tempfile.TemporaryDirectory() as folder, file.open() as project:
         written = Path(folder) / "export"
-        export_dataset.export(project, written, format_, with_images=with_images)
+        export_dataset.export(project, written, format_, with_images=with_images, unreviewed=unreviewed)
         return Path(shutil.make_archive(str(Path(folder) / "packed"), "zip", written)).read_bytes()

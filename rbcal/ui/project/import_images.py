@@ -114,6 +114,14 @@ def _ask_for_settings(project: Project) -> tuple[dict[str, Any], float]:
         help="Images of one slide stay together: all in the test set, or none. Without it, the group in the "
         "annotation file counts, then the subfolder; else every image stands alone.",
     )
+    ungrouped = st.toggle(
+        "Every image stands alone",
+        help="Whatever the folders and files say, no two images are of one slide. Only if that is true: with "
+        "images of one slide on both sides of the test set, every figure is too good.",
+    )
+    declared_test = st.toggle(
+        "Take the test set that the files name", value=True, help="Else it is drawn, as said above."
+    )
     seed = st.number_input("Random seed", value=0)
     layer = _ask_for_layer()
     return {
@@ -121,6 +129,8 @@ def _ask_for_settings(project: Project) -> tuple[dict[str, Any], float]:
         "seed": int(seed),
         "group": group.strip() or None,
         "layer": layer,
+        "ungrouped": ungrouped,
+        "declared_test": declared_test,
     }, fraction
 
 
