@@ -12,13 +12,17 @@ from tests.crash import app, scenes, workers
 from tests.crash.kill import Tally, repeat
 
 SHARES: dict[Any, float] = {
-    scenes.Editing: 0.36,
-    scenes.ReviewPage: 0.12,
-    scenes.Importing: 0.16,
-    scenes.Migrating: 0.22,
-    scenes.Restoring: 0.08,
+    scenes.Editing: 0.26,
+    scenes.ReviewPage: 0.10,
+    scenes.Importing: 0.14,
+    scenes.Migrating: 0.16,
+    scenes.Restoring: 0.07,
+    scenes.Thinning: 0.07,
+    scenes.Merging: 0.07,
+    scenes.Exporting: 0.06,
     workers.Training: 0.02,
-    workers.Scoring: 0.03,
+    workers.Scoring: 0.02,
+    workers.Simulating: 0.02,
     app.Server: 0.01,
 }
 _ROUNDS = 10  # so that a run that is stopped early has tried everything

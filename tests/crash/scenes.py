@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from rbcal.formats import coco
+import numpy as np
+
+from rbcal.formats import coco, files, labels, pictures
 from rbcal.review.history import replay
 from rbcal.store import backups
 from rbcal.store.log import BoxState
@@ -262,4 +265,118 @@ class Restoring:
         shutil.rmtree(path.parent)
 
 
-QUICK = (Editing, ReviewPage, Importing, Migrating, Restoring)  # without torch: a second or less each
+class _Acting:
+    """A program does one thing again and again; each kill is looked at, and the next goes on from there."""
+
+    name, span = "", 0.4
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "p.rbcal"
+        with Project.create(self.path, classes=CLASSES) as project:
+            self.planted = dict(add_image(project, seed, annotated=True) for seed in range(4))
+
+    def __call__(self, rng: Random, number: int, tally: Tally) -> None:
+        program = Program("actor", *self.arguments(rng))
+        program.ready()
+        acts = kill_after(program, rng.uniform(0, self.span))
+        tally.midway += 1
+        tally.acts += len(acts)
+        with Project.open(self.path) as project:
+            for image_id, annotations in self.planted.items():
+                stored = project.log.reviewed_as_stored(project.images.get(image_id).review_id).values()
+                classes = [state.label for state in stored]
+                expect(classes == annotations.labels.tolist(), f"image {image_id} has other classes")
+                expect(np.array_equal([state.box for state in stored], annotations.boxes), "other boxes")
+        expect_sound(self.path)
+        self.expect_kept(acts)
+
+
+class Thinning(_Acting):
+    """Copies are made and older ones thinned; some are months old, and some were asked for."""
+
+    name = "backup thinning"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.days = iter(range(1, 10_000))
+
+    def arguments(self, rng: Random) -> tuple[object, ...]:
+        first = backups.create(self.path, backups.ASKED)
+        self.asked = [each.path for each in backups.listing(self.path) if each.why == backups.ASKED]
+        for _ in range(4):
+            made_at = datetime.now(UTC) - timedelta(days=next(self.days) % 100)
+            name = f"p--{made_at:%Y%m%dT%H%M%S%fZ}--before-training.rbcal"
+            shutil.copy(first, first.with_name(name))
+        return "thin", self.path
+
+    def expect_kept(self, acts: list[Any]) -> None:
+        """Every copy that is listed is whole; the last ones, and those that were asked for, are there."""
+        copies = backups.listing(self.path)
+        there = {each.path.name for each in copies}
+        expect(
+            there.issuperset(each["kept"] for each in acts[-2:]), "a new backup is gone"
+        )  # the one under way counts, too
+        expect(there.issuperset(path.name for path in self.asked), "a backup that was asked for is gone")
+        for each in copies:
+            expect_sound(each.path)
+        for each in self.asked[:-2]:
+            each.unlink()  # else there are more and more to look at
+
+
+class Merging(_Acting):
+    """Classes are merged into others, and unmerged."""
+
+    name = "class merges"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.rows: list[Any] = []
+
+    def arguments(self, rng: Random) -> tuple[object, ...]:
+        return "merge", self.path, rng.random()
+
+    def expect_kept(self, acts: list[Any]) -> None:
+        """Each merge that was acknowledged is there, in order, and at most the one that was under way."""
+        with Project.open(self.path) as project:
+            rows = project._database.tuples("SELECT class_id, target_id FROM class_merge ORDER BY id")
+        wanted = [*self.rows, *map(tuple, acts)]
+        expect(rows[: len(wanted)] == wanted, "a merge is gone, or another one")
+        assert len(rows) <= len(wanted) + 1, "merges that nobody acknowledged"
+        self.rows = rows
+
+
+class Exporting(_Acting):
+    """An export is written again and again over the last one."""
+
+    name = "export"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.outputs = folder / "exports"
+        self.outputs.mkdir()
+
+    def arguments(self, rng: Random) -> tuple[object, ...]:
+        self.format = rng.choice(("coco", "voc", "yolo"))
+        return "export", self.path, self.outputs / "out", self.format
+
+    def expect_kept(self, acts: list[Any]) -> None:
+        """Whatever has the name of an export is whole, and nothing that was whole is gone."""
+        whole = [each for each in self.outputs.iterdir() if each.suffix != ".rbcal-part"]
+        expect(len(whole) >= len(acts), f"{len(acts)} exports were made, and {len(whole)} are there")
+        for each in whole:
+            source = files.folder(each)
+            dataset = labels.read(source, _pictures(source), pictures.size)
+            assert not dataset.complaints, dataset.complaints
+            n_cells = sum(len(image.boxes) for image in dataset.images)
+            assert n_cells == sum(map(len, self.planted.values())), f"{each.name} has {n_cells} cells"
+            assert len(_pictures(source)) == len(self.planted), each.name
+        shutil.rmtree(self.outputs)
+        self.outputs.mkdir()
+
+
+def _pictures(source: files.Files) -> files.Files:
+    return {name: read for name, read in source.items() if name.endswith(".png")}
+
+
+# without torch: a second or less each
+QUICK = (Editing, ReviewPage, Importing, Migrating, Restoring, Thinning, Merging, Exporting)

@@ -25,6 +25,9 @@ SHORT = {
     scenes.Importing: 2,
     scenes.Migrating: 3,
     scenes.Restoring: 2,
+    scenes.Thinning: 1,
+    scenes.Merging: 1,
+    scenes.Exporting: 1,
 }
 LONG = [*scenes.QUICK, *workers.WORKERS]
 

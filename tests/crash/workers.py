@@ -13,13 +13,14 @@ from typing import Any
 
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.jobs import launcher
-from rbcal.store.job_requests import ResumeJob, ScoreJob, TrainJob
+from rbcal.store.job_requests import ResumeJob, ScoreJob, SimulateJob, TrainJob
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project, ProjectFile
 from tests.conftest import CLASSES, add_image
 from tests.crash.editor import changed, plain
 from tests.crash.kill import LostError, Program, Tally, expect_sound
 from tests.crash.scenes import expect, expect_acts
+from tests.jobs.test_simulate import TINY
 
 TRAIN = TrainJob(TrainConfig(steps=10, init="random", device="cpu"))
 SCORE = ScoreJob(ScoringConfig(passes=3))
@@ -189,4 +190,46 @@ class Scoring(_Working):
                 raise LostError("the same model ranks otherwise")
 
 
-WORKERS = (Training, Scoring)
+class Simulating(_Working):
+    """Strategies race, in processes of their own; arms that are done are kept, and the next run goes on."""
+
+    name = "simulation"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        with Project.open(self.template) as project:
+            for seed in range(20, 26):
+                add_image(project, seed, annotated=True)
+        began = time.monotonic()
+        whole = folder / "whole.rbcal"
+        shutil.copy(self.template, whole)
+        assert self.start(whole).wait() == 0
+        self.span = time.monotonic() - began
+        self.points = self._points(whole)
+
+    def start(self, path: Path) -> Any:
+        launcher.start(path, SimulateJob(TINY, 2))
+        return launcher._workers[path.resolve()]
+
+    def _points(self, path: Path) -> dict[tuple[int, str, int], str]:
+        with Project.open(path) as project:
+            return {
+                (point.repeat, point.strategy, point.round): point.weights_sha256
+                for each in project.simulations.all()
+                for point in project.simulations.points(each.id)
+            }
+
+    def expect_kept(self, path: Path, job: Job) -> None:
+        """An arm is there whole, as it would have been, or not at all."""
+        points = self._points(path)
+        expect(points.items() <= self.points.items(), "a point differs")
+        arms = {(repeat, strategy) for repeat, strategy, _ in points}
+        expect(len(points) == len(arms) * (TINY.rounds + 1), "an arm is there in part")
+        assert job.state == "failed" or points == self.points
+
+    def go_on(self, path: Path) -> None:
+        assert self.start(path).wait() == 0
+        expect(self._points(path) == self.points, "the same simulation came to other points")
+
+
+WORKERS = (Training, Scoring, Simulating)
