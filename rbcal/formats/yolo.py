@@ -292,7 +292,8 @@ def _group(name: str) -> str | None:
 def _groups(files: Files) -> dict[str, str]:
     """Return the groups that rbcal wrote, by the stems of the pictures."""
     written = [parse_json(files[name]()) for name in files if _tail(name) == GROUPS]
-    pairs = written[0].items() if written and isinstance(written[0], dict) else ()
+    groups = written[0].get("groups") if written and isinstance(written[0], dict) else None
+    pairs = groups.items() if isinstance(groups, dict) else ()
     return {stem: word(group) for stem, group in pairs if isinstance(group, str)}
 
 

@@ -207,7 +207,7 @@ class _Export:
                 self._copy(image, f"{place}images/{side}/{labelled.file_name}")
                 if labelled.annotated:
                     self._put(f"labels/{side}/{stem}.txt", yolo.write(labelled, self._classes).encode())
-        self._put(yolo.GROUPS, json.dumps(groups, indent=0).encode())
+        self._put(yolo.GROUPS, json.dumps({"groups": groups}, indent=0).encode())
 
     # ---- predictions -------------------------------------------------------------------------
 

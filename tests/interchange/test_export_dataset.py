@@ -129,6 +129,16 @@ def test_images_that_nobody_reviewed_lie_apart(shared, tmp_path, format_):
     assert learnt(tmp_path / "out" / "not_annotated", format_) == {"002", "005"}
 
 
+def test_a_picture_that_is_called_like_a_part_of_coco_is_still_yolo(project, tmp_path):
+    pixels, annotations = synth.draw(1, width=80, height=60, n_cells=3)
+    image_id = project.images.add(
+        synth.encode(pixels), name="images", width=80, height=60, group="slide", split="work"
+    )
+    project.reviews.save(image_id, annotations, origin="expert", base_revision=0)
+    with there_and_back(project, tmp_path, "yolo") as other:
+        assert [image.group for image in other.images.all()] == ["slide"]
+
+
 @pytest.mark.parametrize("format_", FORMATS)
 def test_a_project_without_a_review_has_no_annotations_to_write(project, tmp_path, format_):
     add_image(project, 1)
