@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, partialmethod
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -50,6 +50,10 @@ from tests.crash.kill import ROOT
 from tests.evaluation.test_learning_curves import two_by_two
 from tests.store.conftest import FIGURES
 
+_SERVED = partialmethod(  # as the server does; AppTest does not ask the app what to say
+    script_runner.ScriptRunner.__init__,
+    on_script_error=runpy.run_path(str(ROOT / "app.py"), run_name="app")["say"],
+)
 SECONDS = 60  # for one file; the slowest takes 3
 _TYPED = re.compile(r"\b(TEXT|REAL|BLOB|INTEGER(?! PRIMARY KEY))\b( NOT NULL)?")
 _TEXTS = ("", "text", "9" * 400, "\x1b[31m\n\u202e", "0001-01-01T00:00:00+00:00", "2026-11-25", "NaN")
@@ -328,6 +332,7 @@ def _page(path: Path, name: str) -> None:
     with (
         mock.patch.dict(os.environ, RBCAL_PROJECTS=str(path.parent)),
         mock.patch.object(script_runner, "_mpa_v1", lambda main: runpy.run_path(main, run_name="__main__")),
+        mock.patch.object(script_runner.ScriptRunner, "__init__", _SERVED),
     ):
         at = AppTest.from_file(ROOT / "app.py", default_timeout=SECONDS).run()
         if name != "project":

@@ -7,6 +7,7 @@ import io
 import runpy
 import shutil
 import zipfile
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,11 @@ def app(tmp_path, monkeypatch):
     # AppTest takes the folder pages/ for Streamlit's first way of paging at every run; a server does so
     # only until app.py has run once.
     monkeypatch.setattr(script_runner, "_mpa_v1", lambda main: runpy.run_path(main, run_name="__main__"))
+
+    # Nor does it ask the app what to say when a part of a page runs into something.
+    say = runpy.run_path(str(APP), run_name="app")["say"]
+    served = partialmethod(script_runner.ScriptRunner.__init__, on_script_error=say)
+    monkeypatch.setattr(script_runner.ScriptRunner, "__init__", served)
 
     def run(page=None):
         at = AppTest.from_file(APP, default_timeout=60).run()
