@@ -87,7 +87,7 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     assert (tmp_path / "out" / "model.onnx").stat().st_size > 10**6
     assert exported["onnx"]["width"] == round(160 * exported["onnx"]["scale"])
     assert exported["sha256"] == listed[0]["sha256"]
-    assert "has a model already" in rbcal("export", "p.rbcal", "out", code=1).stderr
+    assert "exists already" in rbcal("export", "p.rbcal", "out", code=1).stderr
     picture = next((slides.parent / "images").iterdir())
     script = [sys.executable, DOCS / "use_model.py", tmp_path / "out", picture]
     done = subprocess.run(script, capture_output=True, text=True, check=True)
@@ -143,7 +143,7 @@ def test_annotations_leave_one_project_and_reach_another_by_command(rbcal, tmp_p
     done = document(rbcal("export", "p.rbcal", "out", "--format", format_, "--unreviewed", "--json"))
     assert (done["images"], done["format"]) == (4, format_)
     assert "exists already" in rbcal("export", "p.rbcal", "out", "--format", format_, code=1).stderr
-    rbcal("export", "p.rbcal", "out", "--format", format_, "--overwrite")
+    rbcal("export", "p.rbcal", "out", "--format", format_, "--unreviewed", "--overwrite")
     packed = shutil.make_archive("packed", "zip", "out")
     rbcal("init", "other.rbcal")
     document(rbcal("import", "other.rbcal", "--images", packed, "--labels", packed, "--json"))
@@ -303,7 +303,6 @@ def hostile(tmp_path):
     """A project whose every name is a trap for a terminal."""
     with Project.create(tmp_path / "p.rbcal", classes=[f"{HOSTILE}{k}" for k in range(3)]) as project:
         project.sign(HOSTILE)
-        project._database.write("UPDATE project SET name = ?", (HOSTILE,))
         pixels, cells = synth.draw(1, width=96, height=96, n_cells=3)
         size = {"width": 96, "height": 96}
         for k, group in enumerate((HOSTILE, "other")):
@@ -314,6 +313,7 @@ def hostile(tmp_path):
         job_id = project.jobs.add(TrainJob(TrainConfig()))
         project.jobs.log(job_id, HOSTILE)
         project.jobs.end(job_id, "failed", HOSTILE)
+        project._database.write("UPDATE project SET name = ?", (HOSTILE,))  # last: no program does it
     return tmp_path / "p.rbcal"
 
 
