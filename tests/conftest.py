@@ -19,6 +19,16 @@ from tests.offline import sitecustomize
 OFFLINE = Path(__file__).parent / "offline"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the long runs unless they are named; a second -m would replace one in addopts."""
+    if "crash" in config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("crash")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("crash")]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nobody_asks_for_the_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fail where a test, or a process that it starts, tried to reach another machine."""

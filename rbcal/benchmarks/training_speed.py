@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ from rbcal.types import Detections
 
 _TIMED_STEPS = 8
 _STOCK: dict[str, Callable[..., nn.Module]] = {
-    "fasterrcnn_mobilenet_v3_large_fpn": fasterrcnn_mobilenet_v3_large_fpn,
-    "fasterrcnn_resnet50_fpn": fasterrcnn_resnet50_fpn,
+    model.__name__: partial(model, weights=None, weights_backbone=None, min_size=480, max_size=640)
+    for model in (fasterrcnn_mobilenet_v3_large_fpn, fasterrcnn_resnet50_fpn)
 }
 
 
@@ -46,10 +47,7 @@ def race_training(
     }
     for name, model in _STOCK.items():
         say(f"Training with {name}")
-        stock = model(
-            weights=None, weights_backbone=None, num_classes=N_CLASSES + 1, min_size=480, max_size=640,
-            box_detections_per_img=300,
-        ).to(device)  # fmt: skip
+        stock = model(num_classes=N_CLASSES + 1, box_detections_per_img=300).to(device)
         results[name] = _race(_StockStep(stock, pictures, config, device), train_seconds, device)
         stock.eval()
         results[name] |= {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.crash import damage
 
 
@@ -13,8 +15,13 @@ def expect_truth(census, n):
     assert min(counts["refused"], counts["verify: damaged"], counts["verify: whole"]) > n / 20
 
 
-def test_1000_damaged_files(tmp_path):
-    expect_truth(damage.run(tmp_path, 1000, seed=0), 1000)
+def test_200_damaged_files(tmp_path):
+    expect_truth(damage.run(tmp_path, 200, seed=0), 200)
+
+
+@pytest.mark.crash
+def test_2000_damaged_files(tmp_path):
+    expect_truth(damage.run(tmp_path, 2000, seed=1), 2000)
 
 
 def test_a_census_sees_a_verify_that_lies(tmp_path, monkeypatch):

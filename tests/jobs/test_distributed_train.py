@@ -25,6 +25,7 @@ def torchrun(*command: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.crash
 def test_two_processes_that_are_cancelled_and_resumed_teach_bit_for_bit_the_same_model(project):
     for seed in (1, 2, 3):
         add_image(project, seed, annotated=True)

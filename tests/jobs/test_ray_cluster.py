@@ -137,6 +137,7 @@ def test_an_address_where_nobody_is_is_said_at_once():
             ray_cluster.connected(address).__enter__()
 
 
+@pytest.mark.crash
 def test_a_simulation_on_a_cluster_draws_the_curves_of_one_here(project, workers):
     for seed in range(6):
         add_image(project, seed, annotated=True)

@@ -167,6 +167,7 @@ def test_the_time_of_the_expert_follows_the_cost_model(slides):
     assert CostModel(*slow.cost_model).image == 100
 
 
+@pytest.mark.crash
 @pytest.mark.skipif(os.name != "posix", reason="process groups are of POSIX")
 def test_no_process_outlives_a_simulation_that_is_killed(slides):
     script = (
