@@ -101,6 +101,7 @@ def test_the_shares_of_a_batch_are_different_pictures():
     assert sorted(samples.seen) == [0, 1, 2, 3]  # each once before any comes again
 
 
+@pytest.mark.crash
 def test_a_process_that_dies_ends_the_other_with_an_error(tmp_path):
     leading, following = two(tmp_path, "dies")
     assert following.returncode == 7

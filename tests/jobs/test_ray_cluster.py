@@ -73,6 +73,7 @@ def once_killed(mark: Path, setup: score.WorkerSetup, shard: score._Shard) -> ob
     os._exit(1)
 
 
+@pytest.mark.crash
 def test_the_command_ranks_on_a_cluster_what_it_ranks_here(slides, workers):
     score.score(slides, PASSES, Silent())
     here = ranked(slides)

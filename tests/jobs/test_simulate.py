@@ -16,8 +16,9 @@ from rbcal.errors import JobCancelledError, ScoringError
 from rbcal.jobs import simulate
 from rbcal.simulation import seed_model
 from rbcal.simulation.runtime_estimate import estimate_runtime
+from rbcal.store.project import Project
 from rbcal.types import Annotations
-from tests.conftest import add_image
+from tests.conftest import CLASSES, add_image
 from tests.jobs.test_pipeline import Silent
 
 TINY = SimulationConfig(
@@ -36,14 +37,28 @@ TINY = SimulationConfig(
 )
 
 
-@pytest.fixture
-def slides(project):
-    """Nine annotated images to work with, two to test on."""
+def fill(project):
+    """Add nine annotated images to work with, two to test on."""
     for seed in range(9):
         add_image(project, seed, annotated=True)
     for seed in (20, 21):
         add_image(project, seed, group="test", split="test", annotated=True)
     return project
+
+
+@pytest.fixture
+def slides(project):
+    """A project to simulate with."""
+    return fill(project)
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """The same, after a simulation in two processes."""
+    path = tmp_path_factory.mktemp("simulated") / "slides.rbcal"
+    with Project.create(path, classes=CLASSES, rare=["spiky"]) as project:
+        simulate.simulate(fill(project), TINY, Silent(), processes=2)
+        yield project
 
 
 def curves(project, simulation_id):
@@ -53,15 +68,14 @@ def curves(project, simulation_id):
     }
 
 
-def test_each_arm_starts_from_the_same_model_and_reviews_what_it_asked_for(slides):
-    simulation_id = simulate.simulate(slides, TINY, Silent(), processes=2)
-    [simulation] = slides.simulations.all()
-    assert (simulation.id, simulation.finished, simulation.config) == (simulation_id, True, TINY)
-    points = curves(slides, simulation_id)
+def test_each_arm_starts_from_the_same_model_and_reviews_what_it_asked_for(simulated):
+    [simulation] = simulated.simulations.all()
+    assert (simulation.finished, simulation.config) == (True, TINY)
+    points = curves(simulated, simulation.id)
     assert points.keys() == {(0, name, k) for name in TINY.strategies for k in range(3)}
     first, other = points[0, "random", 0], points[0, "relevance", 0]
     assert first == replace(other, strategy="random")
-    cells = {image.id: image.n_cells for image in slides.images.annotated()}
+    cells = {image.id: image.n_cells for image in simulated.images.annotated()}
     for name in TINY.strategies:
         before = first
         for k in (1, 2):
@@ -76,9 +90,7 @@ def test_each_arm_starts_from_the_same_model_and_reviews_what_it_asked_for(slide
         assert len(set(asked)) == len(asked)
 
 
-def test_one_process_gives_what_two_give_and_a_cancelled_simulation_goes_on(slides):
-    whole = curves(slides, simulate.simulate(slides, TINY, Silent(), processes=2))
-    slides.simulations.remove(1)
+def test_one_process_gives_what_two_give_and_a_cancelled_simulation_goes_on(slides, simulated):
     with pytest.raises(JobCancelledError):
         simulate.simulate(slides, TINY, Silent(stop_after=3), processes=1)  # the first arm is stored
     [stopped] = slides.simulations.all()
@@ -88,7 +100,7 @@ def test_one_process_gives_what_two_give_and_a_cancelled_simulation_goes_on(slid
     simulation_id = simulate.simulate(slides, TINY, Silent(), processes=1)
     assert simulation_id == stopped.id
     assert slides.simulations.points(simulation_id)[: len(kept)] == kept  # not done again
-    assert curves(slides, simulation_id) == whole
+    assert curves(slides, simulation_id) == curves(simulated, 1)
 
 
 def test_more_strategies_join_the_stored_simulation(slides):
