@@ -10,6 +10,7 @@ from rbcal.store.verification import verify
 from tests.conftest import CLASSES, add_image
 from tests.crash.kill import Program
 from tests.crash.scenes import expect_acts
+from tests.crash.writer import START
 
 
 def write_side_by_side(path, n_acts, n_images, meanwhile=lambda: None):
@@ -20,6 +21,7 @@ def write_side_by_side(path, n_acts, n_images, meanwhile=lambda: None):
     writers = [Program("writer", path, seed, n_acts) for seed in ("one", "two")]
     for writer in writers:
         writer.ready()
+    path.with_suffix(START).touch()
     meanwhile()
     said = [writer.finish(3000) for writer in writers]
     return [act for each in said for act in each[:-1]], [each[-1] for each in said]

@@ -12,6 +12,8 @@ from rbcal.store.project import Project
 from tests.crash.editor import changed, plain
 from tests.crash.kill import say, say_ready
 
+START = ".start"  # a file beside the project: both writers are ready
+
 
 def main(path: Path, seed: str, n_acts: int) -> None:
     """Edit the same images as the other writer; where it was faster, look again and go on from its boxes."""
@@ -20,6 +22,8 @@ def main(path: Path, seed: str, n_acts: int) -> None:
     with Project.open(path) as project:
         images = [image.id for image in project.images.all()]
         say_ready()
+        while not path.with_suffix(START).exists():  # else the first would be done before the other is there
+            time.sleep(0.001)
         began = time.monotonic()
         for _ in range(n_acts):
             image_id = rng.choice(images)
