@@ -53,9 +53,7 @@ class Session:
     project_name: Key[str | None] = Key(_none)  # as chosen in the sidebar
     wanted_project: Key[str | None] = Key(_none)  # to open next
     notice: Key[str | None] = Key(_none)  # what happened on the Project page, in words
-    import_report: Key[tuple[ProjectFile, ImportReport] | None] = Key(
-        _none
-    )  # of which project, and what came of it
+    import_report: Key[tuple[ProjectFile, ImportReport] | None] = Key(_none)  # what came of the last import
     n_imports: Key[int] = Key(int)  # a new name for the box of files empties it, and the memory
     watched_job: Key[int | None] = Key(_none)  # that the Train page shows at work
     editor: Key[Editor | None] = Key(_none)  # the image that is open on the Review page
