@@ -24,7 +24,7 @@ from rbcal.store.log import BoxState, apply_acts, read_acts
 _UNREADABLE = (
     sqlite3.DatabaseError,
     OverflowError,  # a length that damage made absurd
-    UnicodeDecodeError,  # a name, in what SQLite says of it
+    UnicodeError,  # a name, in what SQLite says or is asked
 )
 
 

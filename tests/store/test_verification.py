@@ -205,3 +205,9 @@ def test_a_connection_trusts_a_file_with_as_little_as_it_can(project):
     assert connection.execute("PRAGMA cell_size_check").fetchone()[0] == 1
     with pytest.raises(sqlite3.OperationalError, match="too many attached"):
         connection.execute("ATTACH ':memory:' AS other")
+
+
+def test_a_table_whose_name_is_no_text_any_more_is_damage(project):
+    project.close()
+    project.path.write_bytes(project.path.read_bytes().replace(b"perceptual_hash", b"perceptual_h\xdfsh"))
+    assert not verify(project.path).ok
