@@ -68,11 +68,17 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     assert figures == trained["evaluation"] | {"model": 1, "synthetic": False} | {
         key: figures[key] for key in ("annotated_images", "annotated_cells")
     }
+    f1 = [each["f1"] for each in figures["classes"] if each["test_cells"]]
+    assert figures["macro_f1"] == sum(f1) / len(f1)
+    assert [each["recall"] is None for each in figures["classes"]] == [
+        each["test_cells"] == 0 for each in figures["classes"]
+    ]
     status = document(rbcal("status", "p.rbcal", "--json"))
     assert (status["pool_images"], status["test_images"], status["job"]["state"]) == (3, 2, "done")
     assert [each["rare"] for each in status["classes"]] == [True, False, False]
     for command in ("queue", "status", "evaluate", "models"):
         assert rbcal(command, "p.rbcal").stdout
+    assert "AP@0.5  recall  precision     F1" in rbcal("evaluate", "p.rbcal").stdout
 
     again = document(rbcal("train", "p.rbcal", "--steps", 1, "--json"))
     assert (again["model"], again["config"]["init"]) == (2, "serving")

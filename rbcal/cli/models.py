@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
@@ -160,7 +160,7 @@ def serve(
 
 @app.command()
 def evaluate(project: ProjectArgument, as_json: JsonOption = False) -> None:
-    """Measure the serving model on the frozen test set."""
+    """Measure the serving model on the frozen test set: AP, and recall, precision and F1 of each class."""
     run(project, EvaluateJob())
     with Project.open(project) as opened:
         serving = opened.models.serving()
@@ -235,20 +235,42 @@ def _figures(figures: Evaluation, names: Sequence[str]) -> dict[str, Any]:
         "map_50": figures.map_50,
         "map_50_95": figures.map_50_95,
         "rare_ap_50": figures.rare_ap_50,
+        "macro_f1": figures.macro_f1,
         "test_images": figures.n_images,
         "test_cells": sum(figures.n_cells),
         "classes": [
-            {"name": name, "ap_50": ap, "test_cells": n_cells}
-            for name, ap, n_cells in zip(names, figures.ap_50, figures.n_cells, strict=False)
+            {
+                "name": name,
+                "ap_50": ap,
+                "recall": recall,
+                "precision": precision,
+                "f1": f1,
+                "test_cells": n_cells,
+            }
+            for name, ap, recall, precision, f1, n_cells in _by_class(figures, names)
         ],
     }
 
 
 def _print_figures(figures: Evaluation, names: Sequence[str]) -> None:
     rare = "no rare cell" if figures.rare_ap_50 is None else f"{figures.rare_ap_50:.3f}"
+    macro_f1 = "not counted" if figures.macro_f1 is None else f"{figures.macro_f1:.3f}"
     echo(f"  Precision_all (9)  {figures.precision_all:.3f}   AP@0.5 weighted by the cells of each class")
     echo(f"  mAP@0.5            {figures.map_50:.3f}")
     echo(f"  mAP@[.5:.95]       {figures.map_50_95:.3f}")
     echo(f"  rare-class AP@0.5  {rare}")
-    for name, ap, n_cells in zip(names, figures.ap_50, figures.n_cells, strict=False):
-        echo(f"    {name:24} {'    -' if ap is None else f'{ap:.3f}'}  of {n_cells} test cells")
+    echo(f"  macro F1           {macro_f1}   mean of F1 over the classes, each box with its one name")
+    echo(f"    {'':24} AP@0.5  recall  precision     F1")
+    for name, *shares, n_cells in _by_class(figures, names):
+        ap, recall, precision, f1 = ("-" if each is None else f"{each:.3f}" for each in shares)
+        echo(f"    {name:24} {ap:>6}  {recall:>6}  {precision:>9}  {f1:>5}  of {n_cells} test cells")
+    echo("  recall: of the test cells of a class, the part that was found and named so")
+    echo("  precision: of the boxes with the name of a class, the part that is right")
+
+
+def _by_class(
+    figures: Evaluation, names: Sequence[str]
+) -> Iterator[tuple[str, float | None, float | None, float | None, float | None, int]]:
+    """Yield name, AP, recall, precision, F1 and test cells of each class that the model was measured on."""
+    columns = (figures.ap_50, figures.recall, figures.precision, figures.f1, figures.n_cells)
+    return zip(names, *columns, strict=False)

@@ -1,4 +1,4 @@
-"""How good a detector is on a test set: AP from faster-coco-eval, Precision_all of equation (9)."""
+"""How good a detector is on a test set: AP from faster-coco-eval, Precision_all of equation (9), F1."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
 from rbcal.errors import ShapeError
+from rbcal.evaluation.confusion import Confusion
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.types import Annotations, Detections, Floats
 
@@ -41,7 +42,8 @@ def evaluate(
     Notes
     -----
     As COCO and torchvision have it, a detection takes part in the ranking of every class, with its
-    probability for that class. There is no limit of 100 detections per image.
+    probability for that class. There is no limit of 100 detections per image. Recall, precision and F1 of a
+    class are those of the confusion matrix: of the boxes that the expert is shown, with their one name.
 
     References
     ----------
@@ -61,6 +63,7 @@ def evaluate(
         raise ShapeError(f"Labels of the test set must be below {n_classes}, but one is {len(n_k) - 1}.")
     ap = _precision(pairs, n_classes).mean(axis=1)  # (10, C): at IoU 0.5, 0.55 ... 0.95
     present = n_k > 0
+    confusion = Confusion.of(pairs, n_classes)
     rare_present = [label for label in rare if present[label]]
     return Evaluation(
         precision_all=float((n_k[present] * ap[0, present]).sum() / n_k.sum()),
@@ -70,6 +73,8 @@ def evaluate(
         ap_50=tuple(float(ap_k) if n else None for ap_k, n in zip(ap[0], n_k, strict=True)),
         n_cells=tuple(int(n) for n in n_k),
         n_images=len(pairs),
+        n_named=confusion.named,
+        n_correct=confusion.correct,
     )
 
 

@@ -55,6 +55,21 @@ class Confusion:
         return self.counts / np.maximum(self.counts.sum(axis=1, keepdims=True), 1)
 
     @property
+    def cells(self) -> tuple[int, ...]:
+        """Annotated cells of each class."""
+        return tuple(self.counts[:-1].sum(axis=1).tolist())
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """Detections that are named as each class, also doubles and those where nothing is annotated."""
+        return tuple(self.counts[:, :-1].sum(axis=0).tolist())
+
+    @property
+    def correct(self) -> tuple[int, ...]:
+        """Annotated cells of each class that are named so."""
+        return tuple(self.counts[:-1, :-1].diagonal().tolist())
+
+    @property
     def n_annotated(self) -> int:
         """Annotated cells."""
         return int(self.counts[:-1].sum())

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from rbcal.errors import ShapeError
+
+Shares = tuple[float | None, ...]  # of each class, in [0, 1]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Average precision of one model on one test set, each in [0, 1]; higher is better.
+    """Average precision of one model on one test set, and its classes as named; higher is better.
+
+    AP ranks by the probability of a class, which may be high in the right places and never the highest. As
+    named counts what the expert sees: each box has one name, its most probable class. So a class can have an
+    AP of 0.70 where no box has its name.
 
     Parameters
     ----------
@@ -23,15 +32,68 @@ class Evaluation:
         N_k, counted on the ground truth of the test set.
     n_images : int
         Images of the test set.
+    n_named : C values or None
+        Boxes that are named as each class, also doubles and those where no cell is; None where nobody
+        counted: the model was measured by an older rbcal.
+    n_correct : C values or None
+        Those of them that are of a cell of that class.
     """
 
     precision_all: float
     map_50: float
     map_50_95: float
     rare_ap_50: float | None
-    ap_50: tuple[float | None, ...]
+    ap_50: Shares
     n_cells: tuple[int, ...]
     n_images: int
+    n_named: tuple[int, ...] | None = None
+    n_correct: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("n_named", "n_correct"):
+            counts = getattr(self, name)
+            if counts is not None and (len(counts) != len(self.n_cells) or min(counts, default=0) < 0):
+                raise ShapeError(
+                    f"{name} must be a count for each of {len(self.n_cells)} classes, but got {counts}."
+                )
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether recall, precision and F1 are there."""
+        return self.n_named is not None and self.n_correct is not None
+
+    @property
+    def recall(self) -> Shares:
+        """Part of the true cells of each class that are found and named so; None without a test cell."""
+        return tuple(correct / cells if cells else None for cells, _, correct in self._counts())
+
+    @property
+    def precision(self) -> Shares:
+        """Part of the boxes named as each class that are right; None where no box is named so."""
+        return tuple(correct / named if named else None for _, named, correct in self._counts())
+
+    @property
+    def f1(self) -> Shares:
+        """Harmonic mean of recall and precision; 0 of a class that is never named, None without a test cell.
+
+        >>> Evaluation(0, 0, 0, None, (1, 0.7), (4, 2), 1, n_named=(6, 0), n_correct=(3, 0)).f1
+        (0.6, 0.0)
+        """
+        return tuple(
+            2 * correct / (cells + named) if cells > 0 else None for cells, named, correct in self._counts()
+        )
+
+    @property
+    def macro_f1(self) -> float | None:
+        """Plain mean of F1 over the classes that the test set has; None where nobody counted."""
+        tested = [each for each in self.f1 if each is not None]
+        return sum(tested) / len(tested) if tested else None
+
+    def _counts(self) -> Iterator[tuple[int, int, int]]:
+        """Yield of each class: cells, named boxes, right ones; zeros where nobody counted."""
+        if self.n_named is None or self.n_correct is None:
+            return iter([(0, 0, 0)] * len(self.n_cells))
+        return zip(self.n_cells, self.n_named, self.n_correct, strict=True)
 
 
 @dataclass(frozen=True)

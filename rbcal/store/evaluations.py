@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -33,7 +34,14 @@ class Evaluations:
     def save(self, model_id: int, evaluation: Evaluation) -> None:
         """Store the evaluation of a model in place of an earlier one."""
         figures = asdict(evaluation)
-        del figures["ap_50"], figures["n_cells"]
+        nobody_counted = (None,) * len(evaluation.n_cells)
+        by_class = zip(
+            figures.pop("n_cells"),
+            figures.pop("ap_50"),
+            figures.pop("n_named") or nobody_counted,
+            figures.pop("n_correct") or nobody_counted,
+            strict=True,
+        )
         with self._db.transaction():
             self._db.write("DELETE FROM evaluation WHERE model_id = ?", (model_id,))
             evaluation_id = self._db.write(
@@ -42,13 +50,9 @@ class Evaluations:
                 (model_id, now(), *figures.values()),
             )
             self._db.write_many(
-                "INSERT INTO class_evaluation VALUES (?, ?, ?, ?)",
-                [
-                    (evaluation_id, label, n_cells, ap)
-                    for label, (n_cells, ap) in enumerate(
-                        zip(evaluation.n_cells, evaluation.ap_50, strict=True)
-                    )
-                ],
+                "INSERT INTO class_evaluation (evaluation_id, class_id, n_cells, ap_50, n_named, n_correct)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                [(evaluation_id, label, *of_class) for label, of_class in enumerate(by_class)],
             )
 
     def save_detections(self, model_id: int, image_id: int, detections: Detections) -> None:
@@ -106,7 +110,8 @@ class Evaluations:
 
     def _point(self, row: Row) -> CurvePoint:
         classes = self._db.rows(
-            "SELECT n_cells, ap_50 FROM class_evaluation WHERE evaluation_id = ? ORDER BY class_id",
+            "SELECT n_cells, ap_50, n_named, n_correct FROM class_evaluation"
+            " WHERE evaluation_id = ? ORDER BY class_id",
             (row["id"],),
         )
         return CurvePoint(
@@ -122,5 +127,13 @@ class Evaluations:
                 ap_50=tuple(each["ap_50"] for each in classes),
                 n_cells=tuple(each["n_cells"] for each in classes),
                 n_images=row["n_images"],
+                n_named=_counted(classes, "n_named"),
+                n_correct=_counted(classes, "n_correct"),
             ),
         )
+
+
+def _counted(classes: Sequence[Row], column: str) -> tuple[int, ...] | None:
+    """Return a count of each class; None where the model was measured by an rbcal that did not count."""
+    counts = [each[column] for each in classes]
+    return None if None in counts else tuple(counts)

@@ -15,7 +15,7 @@ from sqlite_utils.migrations import Migrations
 from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
-USER_VERSION = 1  # the number of migrations; in the header of every project file
+USER_VERSION = 2  # the number of migrations; in the header of every project file
 migrations = Migrations("rbcal")
 
 
@@ -28,6 +28,13 @@ def m001_first(db: Database) -> None:
         if sqlite3.complete_statement(statement):
             db.execute(statement)
             statement = ""
+
+
+@migrations()
+def m002_as_named(db: Database) -> None:
+    """Count for each class how often it was named, and how often rightly; NULL: measured before that."""
+    for column in ("n_named", "n_correct"):  # boxes shown with that name; those of a cell of the class
+        db.execute(f"ALTER TABLE class_evaluation ADD COLUMN {column} INTEGER CHECK ({column} >= 0)")
 
 
 @cache

@@ -53,6 +53,7 @@ def test_confusions_are_counted_by_hand():
     assert matrix.counts.tolist() == [[0, 1, 0], [0, 1, 1], [1, 0, 0]]
     sums = matrix.n_annotated, matrix.n_correct, matrix.n_confused, matrix.n_missed, matrix.n_false
     assert sums == (3, 1, 1, 1, 1)
+    assert (matrix.cells, matrix.named, matrix.correct) == ((1, 2), (1, 2), (0, 1))
     assert matrix.among([1]).counts.tolist() == [[1, 1], [0, 0]]
     assert matrix.shares.tolist() == [[0, 1, 0], [0, 0.5, 0.5], [1, 0, 0]]
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from safetensors.numpy import save as safetensors
+from sqlite_utils.migrations import Migrations
 
+from rbcal.store import backups, schema
+from rbcal.store.project import Project
+from rbcal.store.verification import verify
 from rbcal.types import Detections
 from tests.conftest import add_image
 from tests.store.conftest import FIGURES, train_on
@@ -36,3 +41,38 @@ def test_figures_come_back_and_a_second_measurement_replaces_the_first(project):
     [point] = project.evaluations.curve()
     assert point.evaluation == FIGURES == project.evaluations.of(model_id)
     assert point.n_cells == len(cells)
+
+
+def test_the_counts_of_names_come_back_and_those_that_nobody_made_do_not(project):
+    image_id, _ = add_image(project, 1, annotated=True)
+    older, newer = train_on(project, image_id), train_on(project, image_id)
+    project.evaluations.save(older, FIGURES)
+    counted = replace(FIGURES, n_named=(3, 0, 2), n_correct=(1, 0, 0))
+    project.evaluations.save(newer, counted)
+    assert project.evaluations.of(older).n_named is None
+    assert project.evaluations.of(newer) == counted
+    assert project.evaluations.of(newer).precision == (1 / 3, None, 0)
+
+
+def test_a_measurement_of_format_1_opens_without_recall_and_can_be_made_again(tmp_path, monkeypatch):
+    first = Migrations("rbcal")
+    first(name="m001_first")(schema.m001_first)
+    path = tmp_path / "old.rbcal"
+    with monkeypatch.context() as older:
+        older.setattr(schema, "migrations", first)
+        older.setattr(schema, "USER_VERSION", 1)
+        with Project.create(path, classes=["disc", "slit", "spiky"]) as project:
+            image_id, _ = add_image(project, 1, annotated=True)
+            project._database.write(
+                "INSERT INTO evaluation VALUES (1, ?, 0.5, 0.4, 0.3, NULL, 1, '2026-11-03T14:02:33+00:00')",
+                (train_on(project, image_id, checkpoint=safetensors({})),),
+            )
+            rows = [(1, 0, 1, 0.4), (1, 1, 1, 0.6), (1, 2, 0, None)]
+            project._database.write_many("INSERT INTO class_evaluation VALUES (?, ?, ?, ?)", rows)
+    with Project.open(path) as project:
+        assert project.evaluations.of(1) == FIGURES
+        assert project.evaluations.of(1).recall == (None, None, None)
+        project.evaluations.save(1, replace(FIGURES, n_named=(1, 0, 0), n_correct=(1, 0, 0)))
+        assert project.evaluations.of(1).recall == (1, 0, None)
+    assert verify(path).ok
+    assert [each.why for each in backups.listing(path)] == ["before-format-2"]
