@@ -8,7 +8,13 @@ from rbcal.store.project import Project
 from rbcal.ui.downloads import show_chart
 from rbcal.ui.progress.calibration import show_calibration
 from rbcal.ui.progress.error_gallery import show_errors
-from rbcal.ui.progress.headline import show_figures, show_headline, show_no_curve, show_what_was_measured
+from rbcal.ui.progress.headline import (
+    show_classes,
+    show_figures,
+    show_headline,
+    show_no_curve,
+    show_what_was_measured,
+)
 from rbcal.ui.progress.report import offer_report
 from rbcal.ui.progress.simulations import show_curve, show_experiments
 from rbcal.ui.progress.stop_advice import show_stopping
@@ -32,6 +38,7 @@ def show_progress(project: Project, curve: list[CurvePoint]) -> None:
 
     st.subheader("Each class")
     show_chart(project, class_curve(curve, project.classes.all()))
+    show_classes(project, shown)
     show_errors(FILE, shown.model_id)
 
     st.subheader("Flagged cells in the pool")
@@ -42,7 +49,7 @@ def show_progress(project: Project, curve: list[CurvePoint]) -> None:
         st.info("Rank the pool on the Train page to see how many cells are flagged.")
 
     show_calibration(project)
-    show_figures(project, curve, shown)
+    show_figures(curve)
 
 
 heading, action = st.columns([4, 1], vertical_alignment="bottom")

@@ -23,7 +23,7 @@ def class_colours(classes: Sequence[CellClass]) -> list[str]:
 
 
 def metrics_table(curve: Sequence[CurvePoint]) -> pd.DataFrame:
-    """Return one row for each model: what it was trained on and how good it is, AP in [0, 1]."""
+    """Return one row for each model: what it was trained on and how good it is, AP and F1 in [0, 1]."""
     return pd.DataFrame(
         {
             "Model": [point.model_id for point in curve],
@@ -33,31 +33,44 @@ def metrics_table(curve: Sequence[CurvePoint]) -> pd.DataFrame:
             "mAP@0.5": [point.evaluation.map_50 for point in curve],
             "mAP@[.5:.95]": [point.evaluation.map_50_95 for point in curve],
             "Rare-class AP@0.5": pd.array([point.evaluation.rare_ap_50 for point in curve], "Float64"),
+            "Macro F1": pd.array([point.evaluation.macro_f1 for point in curve], "Float64"),
         }
     )
 
 
 def class_table(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> pd.DataFrame:
-    """Return one row for each model and class: AP@0.5 in [0, 1]; classes without a test cell are left out."""
+    """Return one row for each model and class: AP@0.5, and recall, precision and F1 as named, in [0, 1].
+
+    Classes without a test cell are left out. A figure is NA where nobody counted names, and precision also
+    where no box has the name.
+    """
     rows = [
-        (point.model_id, point.n_cells, cell_class.name, cell_class.rare, ap, n_cells)
+        (point.model_id, point.n_cells, each.name, each.rare, ap, recall, precision, f1, n_cells)
         for point in curve
-        for cell_class, ap, n_cells in zip(
-            classes, point.evaluation.ap_50, point.evaluation.n_cells, strict=False
+        for measured in (point.evaluation,)
+        for each, ap, recall, precision, f1, n_cells in zip(
+            classes,
+            measured.ap_50,
+            measured.recall,
+            measured.precision,
+            measured.f1,
+            measured.n_cells,
+            strict=False,
         )
         if ap is not None
     ]
-    columns = ["Model", "Annotated cells", "Class", "Rare", "AP@0.5", "Test cells"]
-    return pd.DataFrame(rows, columns=columns)
+    as_named = ["Recall", "Precision", "F1"]
+    columns = ["Model", "Annotated cells", "Class", "Rare", "AP@0.5", *as_named, "Test cells"]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(as_named, "Float64"))
 
 
 def learning_curve(curve: Sequence[CurvePoint]) -> alt.LayerChart:
     """Return the chart of the summary metrics against annotated cells, one point for each model."""
-    metrics = ["Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5"]
+    metrics = ["Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5", "Macro F1"]
     long = metrics_table(curve).melt(
-        ["Model", "Annotated cells", "Annotated images"], metrics, "Metric", "AP"
+        ["Model", "Annotated cells", "Annotated images"], metrics, "Metric", "Value"
     )
-    return _lines(long.dropna(subset="AP"), "Metric", metrics, "AP", "Average precision on the test set")
+    return _lines(long.dropna(subset="Value"), "Metric", metrics, "Value", "AP and F1 on the test set")
 
 
 def class_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> alt.LayerChart:

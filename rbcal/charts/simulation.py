@@ -11,6 +11,7 @@ import pandas as pd
 
 from rbcal.charts.learning_curve import COLOURS
 from rbcal.evaluation.learning_curves import BASELINE, ArmCurve, Axis, Curves, Metric, SimulationPoint
+from rbcal.evaluation.metrics import Shares
 from rbcal.evaluation.strategy_comparison import Summary, paired_difference
 from rbcal.store.evaluations import CurvePoint
 
@@ -76,12 +77,20 @@ def points_table(points: Sequence[SimulationPoint], classes: Sequence[str]) -> p
             "mAP@0.5": point.evaluation.map_50,
             "mAP@[.5:.95]": point.evaluation.map_50_95,
             "Rare-class AP@0.5": point.evaluation.rare_ap_50,
+            "Macro F1": point.evaluation.macro_f1,
             "Computing seconds": point.seconds,
-            **{f"AP@0.5 of {name}": ap for name, ap in zip(classes, point.evaluation.ap_50, strict=False)},
+            **_by_class("AP@0.5", classes, point.evaluation.ap_50),
+            **_by_class("Recall", classes, point.evaluation.recall),
+            **_by_class("Precision", classes, point.evaluation.precision),
+            **_by_class("F1", classes, point.evaluation.f1),
             "Model SHA-256": point.weights_sha256,
         }
         for point in points
     )
+
+
+def _by_class(figure: str, classes: Sequence[str], values: Shares) -> dict[str, float | None]:
+    return {f"{figure} of {name}": value for name, value in zip(classes, values, strict=False)}
 
 
 def curves_chart(

@@ -74,10 +74,18 @@ def demo(
     table = metrics_table(curve)
     table["Expert minutes"] = minutes
     if as_json:
-        print_json({"project": str(project), "synthetic": True, "curve": table.to_dict("records")})
+        curve_rows = table.astype(object).where(table.notna(), None).to_dict("records")
+        print_json({"project": str(project), "synthetic": True, "curve": curve_rows})
         return
-    echo(f"{MARK}, simulated expert. Average precision on the test set:", "")
-    columns = ["Annotated cells", "Precision_all", "mAP@0.5", "Rare-class AP@0.5", "Expert minutes"]
+    echo(f"{MARK}, simulated expert. Figures on the test set:", "")
+    columns = [
+        "Annotated cells",
+        "Precision_all",
+        "mAP@0.5",
+        "Rare-class AP@0.5",
+        "Macro F1",
+        "Expert minutes",
+    ]
     words = table[columns].to_string(
         index=False, float_format="{:.3f}".format, formatters={"Expert minutes": "{:.1f}".format}
     )

@@ -24,6 +24,7 @@ METRICS: Mapping[str, Metric] = {
     "Precision_all": lambda evaluation: evaluation.precision_all,
     "mAP@0.5": lambda evaluation: evaluation.map_50,
     "Rare-class AP@0.5": lambda evaluation: evaluation.rare_ap_50,
+    "Macro F1": lambda evaluation: evaluation.macro_f1,
 }
 
 
@@ -87,7 +88,7 @@ def arm_curves(points: Sequence[SimulationPoint], metric: Metric, axis: Axis = "
     Raises
     ------
     ScoringError
-        If a value is NaN or infinite, which no AP is.
+        If a value is NaN or infinite, which no AP or F1 is.
     """
     if axis not in get_args(Axis):
         raise ScoringError(f"Curves go by 'cells' or 'minutes', but got {axis!r}.")

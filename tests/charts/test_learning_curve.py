@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 from rbcal.charts import learning_curve
 from rbcal.evaluation.metrics import Evaluation
@@ -30,7 +31,7 @@ def rows(chart) -> list[dict]:
 
 def test_each_metric_has_a_point_for_each_model():
     points = {
-        (row["Metric"], row["Annotated cells"]): row["AP"]
+        (row["Metric"], row["Annotated cells"]): row["Value"]
         for row in rows(learning_curve.learning_curve(CURVE))
     }
     assert points == {
@@ -50,6 +51,25 @@ def test_a_class_without_a_test_cell_has_no_point():
         ("a[b]: c", 0.1),
         ("disc", 0.6),
         ("a[b]: c", 0.1),
+    ]
+
+
+def test_macro_f1_has_a_point_where_names_were_counted():
+    counted = replace(CURVE[1].evaluation, n_named=(5, 0, 3), n_correct=(5, 0, 0))
+    chart = learning_curve.learning_curve([CURVE[0], replace(CURVE[1], evaluation=counted)])
+    points = [(row["Model"], row["Value"]) for row in rows(chart) if row["Metric"] == "Macro F1"]
+    assert points == [(2, (2 / 3 + 0) / 2)]
+
+
+def test_each_class_has_its_figures_as_named_beside_its_ap():
+    counted = replace(CURVE[1].evaluation, n_named=(5, 2, 0), n_correct=(5, 0, 0))
+    table = learning_curve.class_table([CURVE[0], replace(CURVE[1], evaluation=counted)], CLASSES)
+    words = table[["AP@0.5", "Recall", "Precision", "F1"]].astype(object).fillna("–").to_numpy().tolist()
+    assert words == [
+        [0.4, "–", "–", "–"],
+        [0.1, "–", "–", "–"],
+        [0.6, 0.5, 1, 2 / 3],
+        [0.1, 0, "–", 0],  # never named: no precision, and F1 is 0
     ]
 
 

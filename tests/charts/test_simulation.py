@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import struct
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -86,6 +87,16 @@ def test_the_projects_own_curve_lies_on_the_simulated_ones_by_all_of_its_cells()
     chart = simulation.live_chart(own, curves, PRECISION, "Precision_all")
     assert rows(chart, "Model") == [{"x": 400, "Value": 0.5, "Model": 1}]
     assert min(row["x"] for row in rows(chart, "Mean")) == 275  # seed images of the simulation
+
+
+def test_every_point_has_recall_precision_and_f1_of_each_class_in_its_table():
+    figures = Evaluation(0.5, 0.4, 0.2, None, (0.5, 0.7), (3, 2), 3, n_named=(5, 0), n_correct=(3, 0))
+    [row] = simulation.points_table([replace(two_by_two()[0], evaluation=figures)], ["disc", "S.D"]).to_dict(
+        "records"
+    )
+    assert (row["Macro F1"], row["F1 of disc"], row["F1 of S.D"]) == (0.375, 0.75, 0)
+    assert (row["Recall of disc"], row["Precision of disc"]) == (1, 0.6)
+    assert (row["AP@0.5 of S.D"], row["Recall of S.D"], row["Precision of S.D"]) == (0.7, 0, None)
 
 
 def test_the_table_gives_each_figure_its_interval():

@@ -7,6 +7,7 @@ import io
 import runpy
 import shutil
 import zipfile
+from dataclasses import replace
 from functools import partialmethod
 from pathlib import Path
 
@@ -247,6 +248,27 @@ def test_progress_shows_the_model_that_serves_and_what_it_gained(app, measured):
     assert shown["Rare-class AP@0.5"] == ("none in test", "")
     assert shown["Flagged in the pool"][0] == "3"
     assert "1 test images with 9 cells" in words(at)
+
+
+def test_progress_shows_how_well_each_class_is_found_and_named(app, measured):
+    counted = replace(measured.evaluations.of(2), n_named=(6, 1, 0), n_correct=(6, 0, 0))
+    measured.evaluations.save(2, counted)
+    at = app("progress")
+    [classes] = [each.value for each in at.dataframe if "Recall" in each.value]
+    [disc] = classes.to_dict("records")
+    assert (disc["Class"], disc["AP@0.5"], disc["Recall"], disc["Precision"]) == ("disc", 0.5, 6 / 9, 1)
+    assert disc["F1"] == pytest.approx(0.8)
+    assert at.dataframe[-1].value["Macro F1"].isna().tolist() == [True, False]
+    assert "of 100 true cells of this class, how many were found and named so" in words(at)
+    assert "were not counted" not in words(at)
+
+
+def test_progress_says_how_to_count_names_where_an_older_rbcal_measured(app, measured):
+    at = app("progress")
+    [classes] = [each.value for each in at.dataframe if "Recall" in each.value]
+    assert classes[["Recall", "Precision", "F1"]].isna().all(axis=None)
+    assert "not counted when model 2 was measured" in words(at)
+    assert "rbcal evaluate PROJECT" in words(at)
 
 
 def test_progress_offers_a_report_also_before_the_first_model(app, project):

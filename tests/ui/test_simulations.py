@@ -106,6 +106,25 @@ def test_a_metric_without_a_test_cell_says_so(app, project):
     assert "The test set has no such cell" in words(at)
 
 
+def test_a_curve_can_be_of_macro_f1(app, project):
+    counted = [
+        replace(each, evaluation=replace(each.evaluation, n_named=(9, 0), n_correct=(each.round, 0)))
+        for each in two_by_two()
+    ]
+    plant(ready(project), counted)
+    at = app("progress")
+    at.selectbox(key="metric").select("Macro F1").run()
+    table = at.dataframe[0].value.set_index("Strategy")
+    assert table.loc["balanced", "Macro F1 at the end"].startswith("0.222")  # 2 of 9 cells, 2 of 9 boxes
+
+
+def test_a_simulation_that_is_older_than_a_figure_says_so(app, project):
+    plant(ready(project), two_by_two())
+    at = app("progress")
+    at.selectbox(key="metric").select("Macro F1").run()
+    assert "the simulation is older than this figure" in words(at)
+
+
 def test_a_stopped_simulation_goes_on_with_what_it_has(app, project, started):
     plant(ready(project), many([0.1]), SimulationConfig(("random", "balanced"), repeats=3), finished=False)
     at = app("progress")

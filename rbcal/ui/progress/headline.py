@@ -1,4 +1,4 @@
-"""The figures at the top of the Progress page, and the tables at its end."""
+"""The figures at the top of the Progress page, and its tables of classes and of models."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from rbcal.store.images import Counts
 from rbcal.store.project import Project
 from rbcal.wording import duration
 
+_AS_NAMED = """
+- **Recall**: of 100 true cells of this class, how many were found and named so (0.80: 80 of them).
+- **Precision**: of 100 boxes with this name, how many are right. A second box on a cell, and a box where no
+  cell is, count as wrong. –: no box has this name.
+- **F1**: the harmonic mean of the two, high only if both are.
+- **AP** goes by the order of the cells alone, the most probable first. So it can be high for a class that no
+  cell is ever named: another class was more probable each time.
+"""
 _FORMAT = st.column_config.NumberColumn(format="%.3f")
 
 
@@ -60,16 +68,29 @@ def show_what_was_measured(project: Project, shown: CurvePoint) -> None:
         f"Average precision on {shown.evaluation.n_images} test images with "
         f"{sum(shown.evaluation.n_cells):,} cells, never trained on. "
         "Precision_all weights AP@0.5 of each class by its number of cells in the test set; mAP is the plain "
-        "mean over the classes. "
+        "mean over the classes. Macro F1 is the plain mean of F1 over the classes: it goes by the one name "
+        "that each box has on the Review page. "
         f"Expert time so far: {duration(project.reviews.expert_seconds())}."
     )
 
 
-def show_figures(project: Project, curve: Sequence[CurvePoint], shown: CurvePoint) -> None:
-    """Show the figures of all models, and those of each class of one, as tables."""
+def show_classes(project: Project, shown: CurvePoint) -> None:
+    """Show how well a model finds and names each class, as a table."""
+    table = class_table([shown], project.classes.all()).drop(columns=["Model", "Annotated cells"])
+    numbers = dict.fromkeys(table.columns[2:-1], _FORMAT)
+    st.dataframe(table, hide_index=True, column_config=numbers, placeholder="–")
+    st.caption(f"Model {shown.model_id} on the test set:\n{_AS_NAMED}")
+    if not shown.evaluation.is_counted:
+        st.info(
+            f"Recall, precision and F1 were not counted when model {shown.model_id} was measured. This "
+            "measures the model that serves again: `rbcal evaluate PROJECT`",
+            icon=":material/straighten:",
+        )
+
+
+def show_figures(curve: Sequence[CurvePoint]) -> None:
+    """Show the figures of all models as a table."""
     st.subheader("Figures")
     metrics = metrics_table(curve)
-    st.dataframe(metrics, hide_index=True, column_config=dict.fromkeys(metrics.columns[3:], _FORMAT))
-    per_class = class_table([shown], project.classes.all())
-    st.caption(f"AP@0.5 of each class, model {shown.model_id}")
-    st.dataframe(per_class, hide_index=True, column_config={"AP@0.5": _FORMAT})
+    numbers = dict.fromkeys(metrics.columns[3:], _FORMAT)
+    st.dataframe(metrics, hide_index=True, column_config=numbers, placeholder="–")

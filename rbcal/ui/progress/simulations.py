@@ -126,7 +126,7 @@ def show_simulation(project: Project, simulation: Simulation, *, active: bool) -
     grid = on_common_grid(arms)
     if grid is None:
         st.info(
-            "The test set has no such cell, so there is no curve."
+            "The test set has no such cell, or the simulation is older than this figure: there is no curve."
             if points and not arms
             else "A curve appears when the first strategy has come through all of its rounds.",
             icon=":material/hourglass_empty:",
