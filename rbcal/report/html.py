@@ -88,9 +88,9 @@ def _notices(data: ReportData) -> Iterator[str]:
         yield f"Model {model.id}, which serves, was not measured on the test set."
     elif data.errors is not None and data.errors.changed:
         yield (
-            "Annotations of the test set, or classes, were changed since the model was measured: average "
-            "precision in figures is of that time, while curves, confusions and examples go by the "
-            "annotations of now. Measure again with: rbcal evaluate."
+            "Annotations of the test set, or classes, were changed since the model was measured: the figures "
+            "of the model and of its classes are of that time, while curves, confusions and examples go by "
+            "the annotations of now. Measure again with: rbcal evaluate."
         )
     if ranking is not None and ranking.stale:
         yield (
@@ -111,8 +111,8 @@ def _figures(data: ReportData) -> list[tuple[str, str, str]]:
         ("Annotated cells", f"{counts.annotated_cells:,}", on_work),
         ("Test cells", f"{counts.test_cells:,}", never),
         ("Expert time", *time),
-        ("Precision_all", tables.ap_words(measured.precision_all if measured else None), on_test),
-        ("Rare-class AP", tables.ap_words(measured.rare_ap_50 if measured else None), on_test),
+        ("Precision_all", tables.figure_words(measured.precision_all if measured else None), on_test),
+        ("Rare-class AP", tables.figure_words(measured.rare_ap_50 if measured else None), on_test),
         ("Flagged cells", flagged, f"in a pool of {count(counts.pool_images, 'image')}"),
     ]
 

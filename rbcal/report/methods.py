@@ -137,12 +137,18 @@ def _uncertainty(ranking: StoredRanking) -> str:
 
 def _evaluation(model: Model, evaluation: Evaluation, errors: Errors | None) -> Iterator[str]:
     rare = "" if evaluation.rare_ap_50 is None else f", AP@0.5 of rare classes {evaluation.rare_ap_50:.3f}"
+    macro_f1 = (
+        ""
+        if evaluation.macro_f1 is None
+        else f" With each box under its most probable class, macro F1 was {evaluation.macro_f1:.3f}."
+    )
     yield (
         f"On the test set ({count(evaluation.n_images, 'image')}, {count(sum(evaluation.n_cells), 'cell')}), "
         f"without dropout, model {model.id} reached Precision_all {evaluation.precision_all:.3f} (average "
         "precision at IoU 0.5, averaged over the classes by their number of test cells; equation (9) of "
         f"Sadafi et al.), mAP@0.5 {evaluation.map_50:.3f}, mAP@[.5:.95] {evaluation.map_50_95:.3f}{rare}; "
         "average precision as defined by COCO (Lin et al. 2014), without a limit of detections per image."
+        f"{macro_f1}"
     )
     if errors is not None:
         matrix = errors.confusion

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rbcal.charts.confusion import NOTHING
@@ -72,10 +72,10 @@ def model_table(curve: Sequence[CurvePoint], serving_id: int | None) -> Table:
         name = f"{point.model_id}{' (serves)' if point.model_id == serving_id else ''}"
         measured = point.evaluation
         aps = (measured.precision_all, measured.map_50, measured.map_50_95, measured.rare_ap_50)
-        rows.append([name, f"{point.n_images:,}", f"{point.n_cells:,}", *map(ap_words, aps)])
-    return Table(
-        ["Model", "Images", "Cells", "Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5"], rows
-    )
+        figures = (*aps, measured.macro_f1)
+        rows.append([name, f"{point.n_images:,}", f"{point.n_cells:,}", *map(figure_words, figures)])
+    head = ["Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5", "Macro F1"]
+    return Table(["Model", "Images", "Cells", *head], rows)
 
 
 @dataclass(frozen=True)
@@ -92,20 +92,33 @@ class ClassRow:
 def class_rows(
     classes: Sequence[CellClass], trained: Mapping[int, int], evaluation: Evaluation, errors: Errors | None
 ) -> list[ClassRow]:
-    """Return one row for each class: AP@0.5, test cells, training cells, and, if known, recall and precision.
+    """Return one row for each class: AP@0.5, test cells, training cells, recall, precision and F1.
 
-    Recall and precision are those of the boxes that the expert is shown, by the confusion matrix.
+    The last three are those that were stored, which are of the boxes that the expert is shown; where nobody
+    counted, those of the confusion matrix, and dashes where there is none.
     """
+    named = evaluation if evaluation.is_counted or errors is None else _counted(evaluation, errors.confusion)
     rows = []
     for each in own_classes(classes):
-        is_older = each.label < len(evaluation.ap_50)  # else the class is younger than the model
-        ap, n_test = (evaluation.ap_50[each.label], evaluation.n_cells[each.label]) if is_older else (None, 0)
-        words = [f"{n_test:,}", f"{trained.get(each.label, 0):,}"]
-        if errors is not None:
-            counts, k = errors.confusion.counts, each.label
-            words += [percent(counts[k, k], total) for total in (counts[k].sum(), counts[:, k].sum())]
+        k = each.label
+        is_older = k < len(evaluation.ap_50)  # else the class is younger than the model
+        ap, n_test = (evaluation.ap_50[k], evaluation.n_cells[k]) if is_older else (None, 0)
+        recall, precision, f1 = (
+            (named.recall[k], named.precision[k], named.f1[k]) if k < len(named.n_cells) else (None,) * 3
+        )
+        words = [f"{n_test:,}", f"{trained.get(k, 0):,}"]
+        words += [_share(recall), _share(precision), figure_words(f1)]
         rows.append(ClassRow(each.name, each.rare, 0 < n_test < FEW_CELLS, ap, words))
     return rows
+
+
+def _counted(evaluation: Evaluation, confusion: Confusion) -> Evaluation:
+    """Return an evaluation with recall, precision and F1 by the confusion matrix of now."""
+    return replace(evaluation, n_cells=confusion.cells, n_named=confusion.named, n_correct=confusion.correct)
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
 
 
 @dataclass(frozen=True)
@@ -142,9 +155,9 @@ def _setting(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def ap_words(ap: float | None) -> str:
-    """Return an AP with three digits; a dash where it is not defined."""
-    return "–" if ap is None else f"{ap:.3f}"
+def figure_words(figure: float | None) -> str:
+    """Return an AP or F1 with three digits; a dash where it is not defined, or nobody counted."""
+    return "–" if figure is None else f"{figure:.3f}"
 
 
 def _number(n: int) -> str:

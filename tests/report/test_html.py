@@ -203,15 +203,30 @@ def test_the_rounds_have_their_columns_and_many_of_them_share_one(project):
     assert table.foot[3][1:4] == ["9 min 0 s", "", "4 min 0 s"]
 
 
-def test_recall_and_precision_are_those_of_the_confusion_matrix(project):
+def test_each_class_has_recall_precision_and_f1_of_the_time_of_its_ap(project):
     data = collect(measured(project))
+    counted = replace(data.evaluation, n_cells=(9, 5, 0), n_named=(6, 0, 1), n_correct=(6, 0, 0))
+    rows = tables.class_rows(data.classes, {}, counted, data.errors)
+    assert [row.words[2:] for row in rows] == [
+        ["67%", "100%", "0.800"],
+        ["0%", "–", "0.000"],
+        ["–", "0%", "–"],
+    ]
+    assert [row.words[2:] for row in tables.class_rows(data.classes, {}, counted, None)] == [
+        row.words[2:] for row in rows
+    ]
+
+
+def test_recall_and_precision_that_nobody_counted_are_those_of_the_confusion_matrix(project):
+    data = collect(measured(project))
+    older = replace(data.evaluation, n_named=None, n_correct=None)
     table = np.array([[3, 0, 0, 1], [1, 0, 0, 0], [0, 0, 1, 0], [2, 1, 0, 0]])
     errors = replace(data.errors, confusion=Confusion(table))
-    rows = tables.class_rows(data.classes, {0: 4}, data.evaluation, errors)
+    rows = tables.class_rows(data.classes, {0: 4}, older, errors)
     assert [row.words for row in rows] == [
-        ["1", "4", "75%", "50%"],
-        ["1", "0", "0%", "0%"],
-        ["1", "0", "100%", "100%"],
+        ["1", "4", "75%", "50%", "0.600"],
+        ["1", "0", "0%", "0%", "0.000"],
+        ["1", "0", "100%", "100%", "1.000"],
     ]
     assert [row.rare for row in rows] == [False, False, True]
     assert all(row.few for row in rows)

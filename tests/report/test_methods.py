@@ -29,6 +29,7 @@ def test_every_step_has_its_paragraph_and_its_numbers(project):
     assert "20 stochastic forward passes" in uncertainty
     assert "at most 0.8" in uncertainty
     assert f"Precision_all {data.evaluation.precision_all:.3f}" in evaluation
+    assert f"macro F1 was {data.evaluation.macro_f1:.3f}" in evaluation
     assert "Of 3 annotated cells, 2 (67%) were found" in evaluation
     assert "1 of them (50%) with the annotated class; 1 detection had no annotated counterpart" in evaluation
     assert "balanced +0.100 (+0.100 to +0.100; too few repeats to say (2; at least 5))" in simulation
