@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rbcal.errors import ImageError
-from rbcal.formats import stacks
+from rbcal.formats import foreign, stacks
 from rbcal.formats.stacks import Extent, Layer
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")  # an allow-list: each decoder is a door
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+OWN_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")  # read with no extra
+SUFFIXES = (*OWN_SUFFIXES, *foreign.SUFFIXES)
 MAX_PIXELS = 200_000_000  # 0.6 GB as RGB; a bomb claims more
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own is lower, and would speak first
 _HEAVY = 2_000_000  # bytes; it goes to the browser whenever its boxes are drawn anew
@@ -61,14 +62,17 @@ def decode(content: bytes, layer: str = "") -> Pixels:
     Grey becomes three equal channels, transparency lies on white, and what is deeper than 8 bits is windowed
     between two percentiles of the picture. A TIFF with several pictures gives the one that `layer` names, in
     the words of :class:`~rbcal.formats.stacks.Layer`; by default its first page, in colour if it is one and
-    else its first channel. Of an animation or a burst (PNG, WebP, MPO) it is always the first picture.
+    else its first channel. The frames of a DICOM file are pages, too. Of an animation or a burst (PNG, WebP,
+    MPO, HEIC) it is always the first or main picture.
 
     Raises
     ------
     ImageError
-        When the file is damaged, too large, in a format that rbcal does not read, or has no such layer.
+        When the file is damaged, too large, in a format that rbcal does not read, or only with an extra, or
+        has no such layer.
     """
     wanted = Layer.parse(layer)
+    content = plain(content)
     if content[:4] in _TIFF:
         return _decode_tiff(content, wanted)
     with _opened(content) as picture:
@@ -82,6 +86,26 @@ def decode(content: bytes, layer: str = "") -> Pixels:
     return pixels if wanted.channel is None else np.repeat(pixels[:, :, wanted.channel - 1, None], 3, axis=2)
 
 
+def plain(content: bytes) -> bytes:
+    """Return a picture as a project keeps it: the file as it is, or a TIFF in place of a DICOM or HEIC file.
+
+    That TIFF has the same pixels, and nothing else of the file: no name of a patient, no place. It is read
+    without the extra that the file needs.
+
+    Raises
+    ------
+    ImageError
+        As :func:`decode`, for a DICOM or HEIC file.
+    """
+    with _words_for_damage():
+        format_ = foreign.format_of(content)
+        if format_ is None:
+            return content
+        there = format_.extent(content)
+        _check_size(there.width, there.height)
+        return foreign.to_tiff(format_.pages(content))
+
+
 def layers(content: bytes) -> Extent:
     """Return how many pages and channels a picture file has, of which :func:`decode` shows one.
 
@@ -90,8 +114,10 @@ def layers(content: bytes) -> Extent:
     ImageError
         As :func:`decode`.
     """
-    if content[:4] in _TIFF:
-        with _words_for_damage():
+    with _words_for_damage():
+        if (format_ := foreign.format_of(content)) is not None:
+            return format_.extent(content)
+        if content[:4] in _TIFF:
             return stacks.extent(content)
     with _opened(content) as picture:
         return _extent(picture)
@@ -128,6 +154,7 @@ def display(content: bytes, layer: str = "") -> bytes:
     colour, or a PNG where a side is longer than a JPEG's can be. It is only looked at: nothing is trained on
     it or stored from it.
     """
+    content = plain(content)
     if not layer and content[:4] not in _TIFF and len(content) <= _HEAVY:
         with _opened(content) as picture:
             upright = picture.getexif().get(_ORIENTATION, 1) == 1
@@ -182,7 +209,8 @@ def _words_for_damage(content: bytes = b"") -> Iterator[None]:
                 "it is damaged, or a JPEG of more than 8 bits or without loss, which rbcal does not read; "
                 "save it as PNG or TIFF"
             ) from err
-        raise ImageError(f"it is not a picture that rbcal reads ({', '.join(FORMATS)})") from err
+        names = (*FORMATS, *(each.NAME for each in foreign.FORMATS))
+        raise ImageError(f"it is not a picture that rbcal reads ({', '.join(names)})") from err
     except MemoryError as err:
         raise ImageError("it needs more memory than there is; save it smaller or in parts") from err
     except _DAMAGE as err:

@@ -81,7 +81,7 @@ def export(
     Parameters
     ----------
     with_images : bool
-        Whether the pictures come, too, each the file that was imported.
+        Whether the pictures come, too, each the file that was imported; of DICOM and HEIC, a TIFF.
     overwrite : bool
         Whether the folder may have things in it already; they are kept beside it, as FOLDER.before-1.
     unreviewed : bool
@@ -116,8 +116,11 @@ class _Export:
         self._names = dict(zip(ids, file_names(names), strict=True))
 
     def _with_ending(self, image: Image) -> str:
-        """Return the name of an image, with the ending by which programs know what its file is."""
-        if image.name.lower().endswith(pictures.SUFFIXES):
+        """Return the name of an image, with the ending by which programs know what its file is.
+
+        What came as DICOM or HEIC is a TIFF in the project.
+        """
+        if image.name.lower().endswith(pictures.OWN_SUFFIXES):
             return image.name
         return image.name + pictures.suffix(self._project.images.content(image.id))
 

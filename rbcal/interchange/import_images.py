@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from rbcal.errors import FormatError, ImageError
-from rbcal.formats import labels, pictures
+from rbcal.formats import foreign, labels, pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
@@ -56,16 +56,27 @@ def enclosed_labels(source: Files) -> Dataset | None:
 
 
 def _left_out(source: Files) -> list[str]:
-    """Return a line for each ending of files that are neither pictures nor annotations."""
+    """Return a line for each ending of files that are no annotations, nor pictures that can be read here."""
     endings = defaultdict[str, list[str]](list)
     for name in source:
-        if not name.lower().endswith((*pictures.SUFFIXES, *labels.SUFFIXES)):
+        if foreign.missing(name) or not name.lower().endswith((*pictures.SUFFIXES, *labels.SUFFIXES)):
             endings[PurePosixPath(name).suffix.lower()].append(name)
+    read = f"; the pictures that rbcal reads are {', '.join(pictures.SUFFIXES)}"
     return [
-        f"{listed(names, most=3)}: {count(len(names), f'{ending} file'.strip())} left out; the pictures that "
-        f"rbcal reads are {', '.join(pictures.SUFFIXES)}"
+        f"{listed(names, most=3)}: {count(len(names), f'{ending} file'.strip())} left out"
+        + (f". {missing}" if (missing := foreign.missing(names[0])) else read)
         for ending, names in sorted(endings.items())
     ]
+
+
+def _readable(source: Files) -> Files:
+    """Return the pictures among some files, without those that need an extra which is not installed."""
+    named = _with_suffix(source, pictures.SUFFIXES)
+    readable = {name: read for name, read in named.items() if not foreign.missing(name)}
+    if named and not readable:
+        missing = dict.fromkeys(map(foreign.missing, named))
+        raise FormatError(f"There is no picture that can be read here. {'. '.join(missing)}.")
+    return readable
 
 
 @dataclass
@@ -127,7 +138,7 @@ def import_images(
     Raises
     ------
     FormatError
-        When there is no picture at all.
+        When there is no picture at all, or none that can be read without an extra.
     ProjectError
         When the draws that were asked for are not possible, or leave nothing to train on; nothing is imported
         then.
@@ -139,7 +150,7 @@ def import_images(
         )
     report = ImportReport(complaints=list(annotations.complaints) if annotations else [])
     report.complaints += _left_out(source)
-    source = _with_suffix(source, pictures.SUFFIXES)
+    source = _readable(source)
     items = import_items(project, source, annotations, group, report.complaints, track, ungrouped=ungrouped)
     report.complaints += [
         f"{each.image.file_name}: {count(len(each.image.unusable), 'cell')} could not be read, so none of "

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 
-from rbcal.errors import FormatError
+from rbcal.errors import FormatError, ImageError
 from rbcal.formats import pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import Files
@@ -23,6 +24,8 @@ Track = Callable[[Sequence[LabelledImage]], Iterable[LabelledImage]]
 @dataclass(frozen=True)
 class ImportItem:
     """An image on its way in: what the annotation file says, its bytes by digest, and its group.
+
+    The bytes are those that the project keeps (:func:`rbcal.formats.pictures.plain`).
 
     `existing` is the image of the project that has the same bytes.
     """
@@ -52,14 +55,16 @@ def import_items(
     if not located:
         raise FormatError(f"There is no picture to import. rbcal reads {', '.join(pictures.SUFFIXES)} files.")
     names = {id(image): name for name, image in located.items()}
-    digests = _digests(track(list(located.values())), lambda image: source[names[id(image)]], complaints)
+    digests = _digests(
+        track(list(located.values())), lambda image: partial(_plain, source[names[id(image)]]), complaints
+    )
     items = []
     for image, sha256 in digests:
         name, existing = names[id(image)], project.images.find(sha256)
         alone = composed(f"{_tail(name)[-LONGEST_NAME:]} ({sha256[:8]})")
         drawn = alone if ungrouped else _group_of(name, image, group) or alone
         own_group = existing.group if existing else drawn
-        items.append(ImportItem(image, source[name], sha256, existing, own_group))
+        items.append(ImportItem(image, partial(_plain, source[name]), sha256, existing, own_group))
     return items
 
 
@@ -94,12 +99,18 @@ def _digests(
             complaints.append(f"{image.file_name}: it cannot be read ({err.strerror})")
         except FormatError as err:
             complaints.append(str(err))
+        except ImageError as err:
+            complaints.append(f"{image.file_name}: {err}; it was skipped")
         else:
             twin = first_with.setdefault(sha256, image.file_name)
             if twin == image.file_name:
                 yield image, sha256
             else:
                 complaints.append(f"{image.file_name}: it is the same picture as {twin}; it was skipped")
+
+
+def _plain(read: Callable[[], bytes]) -> bytes:
+    return pictures.plain(read())
 
 
 def _only(names: Iterable[str], key: Callable[[str], str]) -> dict[str, str]:

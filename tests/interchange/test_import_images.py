@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import unicodedata
 
 import numpy as np
@@ -14,7 +15,7 @@ from rbcal import synth
 from rbcal.config import TrainConfig
 from rbcal.errors import FormatError, ProjectError
 from rbcal.evaluation.metrics import Evaluation
-from rbcal.formats import coco, voc
+from rbcal.formats import coco, pictures, voc
 from rbcal.formats.files import folder
 from rbcal.interchange import export_dataset
 from rbcal.interchange import import_images as importer
@@ -360,6 +361,46 @@ def test_files_that_are_left_out_are_named_by_their_kind(project, slides):
         "a.gif and b.gif: 2 .gif files",
         "c.svg: 1 .svg file",
     ]
+
+
+def test_dicom_and_heic_are_imported_as_tiff(project, slides, tmp_path, monkeypatch):
+    dicom, heif = (
+        pytest.importorskip("tests.formats.test_dicom"),
+        pytest.importorskip("tests.formats.test_heif"),
+    )
+    images = tmp_path / "archive"
+    images.mkdir()
+    (images / "field.dcm").write_bytes(dicom.file_of(dicom.FRAMES))
+    (images / "phone.heic").write_bytes(heif.HOST)
+    (images / "broken.dcm").write_bytes(dicom.file_of(dicom.FRAMES)[:-400])
+    report = import_images(project, folder(images), layer="page=1")
+    assert (report.added, report.pool_images) == (2, 2)
+    assert report.complaints == [
+        "broken.dcm: it is damaged, or a DICOM file of a kind that rbcal does not read; it was skipped"
+    ]
+    assert import_images(project, folder(images)).existing == 2
+    for package in ("pydicom", "pillow_heif"):
+        monkeypatch.setitem(sys.modules, package, None)
+    contents = [project.images.content(image.id) for image in project.images.all()]
+    assert [pictures.suffix(content) for content in contents] == [".tif", ".tif"]
+    assert pictures.decode(contents[0], "page=2")[0, 0, 0] == 200
+    assert b"Muster" not in project.path.read_bytes()
+    export_dataset.export(project, tmp_path / "out", "coco", unreviewed=True)
+    names = {path.name for path in (tmp_path / "out/not_annotated/images").iterdir()}
+    assert names == {"field.dcm.tif", "phone.heic.tif"}
+
+
+def test_what_needs_an_extra_is_left_out_with_what_to_install(project, slides, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    for name in ("a.dcm", "b.DCM"):
+        (slides.parent / "images" / name).write_bytes(b"?")
+    (line,) = [line for line in run(project, slides).complaints if "left out" in line]
+    assert line.startswith(
+        "a.dcm and b.DCM: 2 .dcm files left out. To read DICOM, install the extra pictures"
+    )
+    only = {name: read for name, read in folder(slides.parent / "images").items() if name.endswith("dcm")}
+    with pytest.raises(FormatError, match=r"no picture that can be read here\. To read DICOM, install"):
+        import_images(project, only)
 
 
 @pytest.mark.parametrize(

@@ -136,9 +136,10 @@ def _ask_for_settings(project: Project) -> tuple[dict[str, Any], float]:
 
 def _ask_for_layer() -> str:
     choice = st.selectbox(
-        "Of a stack (TIFF with several pages or channels)",
+        "Of a stack (TIFF or DICOM with several pages or channels)",
         [_FIRST, _MAXIMUM, _OTHER],
-        help="Which picture of each file becomes the image. The file itself is kept as it is.",
+        help="Which picture of each file becomes the image. A TIFF is kept as it is; of a DICOM file "
+        "the frames are, and nothing that names a patient.",
     )
     if choice == _FIRST:
         return ""
