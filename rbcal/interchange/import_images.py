@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rbcal.errors import FormatError, ImageError
 from rbcal.formats import foreign, labels, pictures
@@ -153,8 +154,7 @@ def import_images(
     source = _readable(source)
     items = import_items(project, source, annotations, group, report.complaints, track, ungrouped=ungrouped)
     report.complaints += [
-        f"{each.image.file_name}: {count(len(each.image.unusable), 'cell')} could not be read, so none of "
-        "its boxes was taken and it waits for review. Mend the file and import it again, or draw the boxes"
+        f"{each.image.file_name}: " + _waits(f"{count(len(each.image.unusable), 'cell')} could not be read")
         for each in items
         if each.image.unusable
     ]
@@ -251,7 +251,10 @@ class _Import:
         self.report.pool_images += annotations is None and split == "work"
 
     def _annotations(self, image: LabelledImage, width: int, height: int) -> Annotations | None:
-        """Return the boxes of an image, clipped at its border, or None if none can be used."""
+        """Return the boxes of an image, clipped at its border, or None if one of them cannot be used.
+
+        A model would learn that the cell of that one is background.
+        """
         if image.width and image.height and (image.width, image.height) != (width, height):
             self._complain(
                 image,
@@ -261,23 +264,17 @@ class _Import:
             return None
         boxes = np.array(image.boxes, np.float32).reshape(-1, 4)
         clipped = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
-        inside = np.all(clipped[:, :2] < clipped[:, 2:], axis=1)
-        sticks_out = np.abs(boxes - clipped).max(axis=1, initial=0) > _MAY_STICK_OUT
-        for box, is_inside in zip(
-            boxes[sticks_out | ~inside].tolist(), inside[sticks_out | ~inside], strict=True
-        ):
-            what = (
-                "sticks out of the picture; it was clipped"
-                if is_inside
-                else "lies outside the picture; it was skipped"
-            )
-            self._complain(image, f"box [{', '.join(f'{side:g}' for side in box)}] {what}")
-        if not inside.any() and image.boxes:
+        outside = ~np.all(clipped[:, :2] < clipped[:, 2:], axis=1)
+        if outside.any():
+            for box in boxes[outside]:
+                self._complain(image, f"box {_sides(box)} lies outside the picture")
+            n = int(outside.sum())
+            self._complain(image, _waits(f"{count(n, 'cell')} lie{'s' * (n == 1)} outside the picture"))
             return None
+        for box in boxes[np.abs(boxes - clipped).max(axis=1, initial=0) > _MAY_STICK_OUT]:
+            self._complain(image, f"box {_sides(box)} sticks out of the picture; it was clipped")
         labels = {name: label for label, name in enumerate(self.project.classes.names())}
-        return Annotations(
-            clipped[inside], np.array([labels[name] for name in image.classes], np.int64)[inside]
-        )
+        return Annotations(clipped, np.array([labels[name] for name in image.classes], np.int64))
 
     def _save(self, image_id: int, split: Split, annotations: Annotations | None) -> None:
         if annotations is not None:
@@ -288,6 +285,18 @@ class _Import:
 
     def _complain(self, image: LabelledImage, words: str) -> None:
         self.report.complaints.append(f"{image.file_name}: {words}")
+
+
+def _waits(reason: str) -> str:
+    """Return the note on an image whose boxes are not all there."""
+    return (
+        f"{reason}, so none of its boxes was taken and it waits for review. Mend the file and import it "
+        "again, or draw the boxes"
+    )
+
+
+def _sides(box: NDArray[np.float32]) -> str:
+    return f"[{', '.join(f'{side:g}' for side in box.tolist())}]"
 
 
 def _decoded(content: bytes, layer: str) -> pictures.Pixels:

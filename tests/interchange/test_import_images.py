@@ -139,23 +139,35 @@ def test_the_same_picture_under_two_names_is_stored_once(project, slides):
     assert "copy.png: it is the same picture as 001.png; it was skipped" in report.complaints
 
 
-def test_a_box_is_clipped_at_the_border_or_skipped_beyond_it(project, slides):
+def with_boxes(slides, *boxes):
     def change(document):
-        document["images"], document["annotations"] = (
-            document["images"][:1],
-            [
-                {"id": 1, "image_id": 1, "category_id": 1, "bbox": [150, 100, 40, 40]},
-                {"id": 2, "image_id": 1, "category_id": 2, "bbox": [200, 10, 10, 10]},
-            ],
-        )
+        document["images"] = document["images"][:1]
+        document["annotations"] = [
+            {"id": k, "image_id": 1, "category_id": 1, "bbox": box} for k, box in enumerate(boxes, start=1)
+        ]
 
     edit(slides, change)
+
+
+def test_a_box_is_clipped_at_the_border(project, slides):
+    with_boxes(slides, [150, 100, 40, 40])
     report = run(project, slides)
     [image] = project.images.annotated()
     assert project.reviews.current(image.id).annotations.boxes.tolist() == [[150, 100, 160, 120]]
     assert report.complaints == [
-        "001.png: box [150, 100, 190, 140] sticks out of the picture; it was clipped",
-        "001.png: box [200, 10, 210, 20] lies outside the picture; it was skipped",
+        "001.png: box [150, 100, 190, 140] sticks out of the picture; it was clipped"
+    ]
+
+
+def test_an_image_with_a_box_beyond_its_border_waits_in_the_pool(project, slides):
+    with_boxes(slides, [10, 10, 40, 40], [200, 10, 10, 10])
+    report = run(project, slides)
+    assert project.images.annotated() == []
+    assert (report.pool_images, report.seed_images, report.cells) == (8, 0, 0)
+    assert report.complaints == [
+        "001.png: box [200, 10, 210, 20] lies outside the picture",
+        "001.png: 1 cell lies outside the picture, so none of its boxes was taken and it waits for review. "
+        "Mend the file and import it again, or draw the boxes",
     ]
 
 
