@@ -99,23 +99,35 @@ def around_brush(packed: Any, height: int, width: int) -> Box | str:
         return int(bits[place - n : place], 2)
 
     try:
-        if (n := take(32)) != 4 * height * width or not 0 < n <= 4 * _MAX_PIXELS:
+        if (n := take(32)) != 4 * height * width or not n:
             return _NO_FIT
+        if height * width > _MAX_PIXELS:
+            return f"its mask claims {height * width:,} pixels; at most {_MAX_PIXELS:,} are read"
         word = take(5) + 1
         lengths = [take(4) + 1 for _ in range(4)]
-        values, start = np.zeros(n, np.bool_), 0
+        start, sides = 0, [width, height, 0, 0]
         while start < n:
             is_run, length = take(1), lengths[take(2)]
-            end = start + 1 + take(length)
-            values[start:end] = take(word) if is_run else [take(word) for _ in range(min(end, n) - start)]
+            end = min(start + 1 + take(length), n)
+            if is_run:
+                if take(word) and start // 4 < end // 4:
+                    _widen(sides, start // 4, end // 4 - 1, width)
+            else:
+                for at in range(start, end):
+                    if take(word) and at % 4 == 3:  # the opacity of a pixel
+                        _widen(sides, at // 4, at // 4, width)
             start = end
     except ValueError:
         return "its mask ends too early"
-    opaque = values.reshape(height, width, 4)[:, :, 3]
-    ys, xs = np.flatnonzero(opaque.any(axis=1)), np.flatnonzero(opaque.any(axis=0))
-    if not xs.size:
-        return "its mask is empty"
-    return corners([int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1])
+    return corners(sides) if sides[2] else "its mask is empty"
+
+
+def _widen(sides: list[int], first: int, last: int, width: int) -> None:
+    """Widen the box of a mask by the pixels from the first to the last, row by row."""
+    (y1, x1), (y2, x2) = divmod(first, width), divmod(last, width)
+    if y1 < y2:  # they go on in the next row
+        x1, x2 = 0, width - 1
+    sides[:] = min(sides[0], x1), min(sides[1], y1), max(sides[2], x2 + 1), max(sides[3], y2 + 1)
 
 
 def _are_whole(values: Sequence[Any]) -> bool:

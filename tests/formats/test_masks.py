@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -96,3 +97,23 @@ def test_a_segmentation_that_cannot_be_used_is_a_sentence(segmentation, words):
 )
 def test_a_brush_that_cannot_be_used_is_a_sentence(packed):
     assert isinstance(masks.around_brush(packed, 3, 3), str)
+
+
+def claim(height, width):
+    """Return the bytes of a brush that has so many pixels, and ends after the first run."""
+    bits = f"{4 * height * width:032b}{7:05b}" + "1111" * 4 + "1" + "00" + "1" * 16 + "1" * 8
+    return [int(bits[start : start + 8], 2) for start in range(0, len(bits) - 7, 8)]
+
+
+def test_a_brush_takes_no_memory_for_the_size_that_it_claims():
+    tracemalloc.start()
+    said = masks.around_brush(claim(16_000, 16_000), 16_000, 16_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert said == "its mask ends too early"
+    assert peak < 1e6  # the values were 1 GB
+
+
+def test_a_brush_of_more_pixels_than_are_read_is_a_sentence():
+    said = masks.around_brush(claim(30_000, 30_000), 30_000, 30_000)
+    assert said == "its mask claims 900,000,000 pixels; at most 268,435,456 are read"
