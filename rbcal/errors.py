@@ -11,6 +11,7 @@
  |    +-- ConflictError   somebody else changed the same thing first
      |    +-- DamagedError    a project file is not what was written
      |    +-- ReplacedError   where the project was opened there is another one, or none
+     |    +-- SplitError      a test set cannot be drawn as it was asked for
      +-- DetectorError    a detector cannot be built or loaded
      +-- TrainingError    training cannot start or go on
      |    +-- DivergedError   the loss is no longer a number; what was learnt before is kept
@@ -62,6 +63,10 @@ class DamagedError(ProjectError):
 
 class ReplacedError(ProjectError):
     """Where the project was opened there is another one by now, or none; nothing was written there."""
+
+
+class SplitError(ProjectError):
+    """A test set cannot be drawn as it was asked for; whoever asked adds where to choose otherwise."""
 
 
 class DetectorError(RbcalError):

@@ -44,6 +44,20 @@ def document(result):
 
 
 @pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")
+def test_a_test_set_that_is_refused_says_which_options_there_are(rbcal, tmp_path):
+    slides = write_coco(tmp_path / "data")
+    rbcal("init", "p.rbcal")
+    arguments = ("--coco", slides, "--images", slides.parent / "images", "--test-fraction", 0.25)
+    content = json.loads(slides.read_text())
+    slides.write_text(
+        json.dumps(content | {"images": [{**each, "group": "1"} for each in content["images"]]})
+    )
+    said = rbcal("import", "p.rbcal", *arguments, code=1).stderr
+    assert "at least 2 new groups" in said
+    assert "--ungrouped, --no-declared-test and --test-fraction" in said
+
+
+@pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")
 def test_the_loop_by_commands(rbcal, tmp_path):
     slides = write_coco(tmp_path / "data")
     rbcal("init", "p.rbcal", "--rare", "spiky")

@@ -10,6 +10,7 @@ import typer
 
 from rbcal.cli.base import JsonOption, ProjectArgument, app, echo, listed, print_json
 from rbcal.cli.progress_bar import progress_bar
+from rbcal.errors import SplitError
 from rbcal.formats import coco, files, labels
 from rbcal.interchange import import_images
 from rbcal.jobs import launcher
@@ -79,20 +80,25 @@ def import_(
         annotations = coco.read(coco_file.read_bytes())
     elif labels_path is not None:
         annotations = import_images.read_labels(files.located(labels_path), source, format_)
-    with Project.open(project) as opened:
-        report = import_images.import_images(
-            opened,
-            source,
-            annotations=annotations,
-            layer=layer,
-            seed_images=seed_images,
-            test_fraction=test_fraction,
-            seed=seed,
-            group=group,
-            ungrouped=ungrouped,
-            declared_test=declared_test,
-            track=progress_bar("Importing"),
-        )
+    try:
+        with Project.open(project) as opened:
+            report = import_images.import_images(
+                opened,
+                source,
+                annotations=annotations,
+                layer=layer,
+                seed_images=seed_images,
+                test_fraction=test_fraction,
+                seed=seed,
+                group=group,
+                ungrouped=ungrouped,
+                declared_test=declared_test,
+                track=progress_bar("Importing"),
+            )
+    except SplitError as err:
+        raise SplitError(
+            f"{err} The options are --group, --ungrouped, --no-declared-test and --test-fraction."
+        ) from err
     for complaint in report.complaints:
         echo(f"Note: {complaint}", err=True)
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from rbcal.errors import ProjectError
+from rbcal.errors import ProjectError, SplitError
 from rbcal.interchange.import_items import ImportItem
 from rbcal.store.images import Split
 from rbcal.wording import count
@@ -38,10 +38,10 @@ def draw_test_groups(
         return frozen
     eligible = sorted({each.group for each in items if each.image.is_annotated} - splits.keys())
     if len(eligible) < 2:
-        raise ProjectError(
+        raise SplitError(
             "A test set is drawn by group (slide or patient), so it needs at least 2 new groups with boxes; "
-            f"found {len(eligible)}. Give the images groups, let every image stand alone (--ungrouped), or "
-            "import without a test fraction."
+            f"found {len(eligible)}. Give the images groups, let every image stand alone, or "
+            "import without drawing a test set."
         )
     n_test = min(max(round(fraction * len(eligible)), 1), len(eligible) - 1)
     return set(random.Random(f"test {seed}").sample(eligible, n_test))
@@ -53,11 +53,11 @@ def _check_rest(items: Sequence[ImportItem], named: set[str]) -> None:
     annotated = [each for each in items if each.image.is_annotated]
     drawn_in = [each for each in annotated if each.group in named and each.image.split != "test"]
     if not rest or (drawn_in and {each.group for each in annotated} <= named):
-        raise ProjectError(
+        raise SplitError(
             f"The files put images of {count(len(named), 'slide')} into the test set, and with the other "
             "images of the same slide nothing is left to train on. Give each slide a folder of its own; or "
-            "let every image stand alone (--ungrouped); or leave the test set of the files out "
-            "(--no-declared-test); or import the images to train on first."
+            "let every image stand alone; or leave the test set of the files out; or import the images to "
+            "train on first."
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import io
+import json
+import re
 import runpy
 import shutil
 import zipfile
@@ -189,6 +191,25 @@ def test_a_broken_annotation_file_is_said_and_nothing_is_imported(app, project, 
     button(at, "Import").click().run()
     assert "not JSON" in words(at)
     assert project.images.counts().images == 0
+
+
+def test_a_test_set_that_is_refused_says_what_the_page_offers(app, project, tmp_path):
+    coco_file = write_coco(tmp_path / "data")
+    document = json.loads(coco_file.read_text())
+    for image in document["images"]:
+        image["group"] = "one"
+    coco_file.write_text(json.dumps(document))
+    at = app()
+    at.text_input[0].input(str(coco_file.parent / "images"))
+    at.text_input[1].input(str(coco_file)).run()
+    button(at, "Import").click().run()
+    assert "at least 2 new groups" in words(at)
+    assert "--" not in words(at)
+    named = re.findall(r"\*([^*]+)\*", next(each.value for each in at.error))
+    assert len(named) == 5
+    assert set(named) <= {
+        each.label for kind in (at.expander, at.toggle, at.slider, at.text_input) for each in kind
+    }
 
 
 def test_training_waits_for_annotations(app, project):

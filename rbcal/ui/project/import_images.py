@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from rbcal.errors import SplitError
 from rbcal.formats import files, labels, pictures
 from rbcal.formats.dataset import LabelledImage
 from rbcal.formats.files import Files
@@ -20,6 +21,13 @@ from rbcal.wording import literal
 
 _LABELS = "COCO, Pascal VOC, YOLO, CVAT or Label Studio"
 _PACKED = "A zip may hold the boxes, too; they are taken unless you give others below."
+_SETTINGS = "Seed set, test set, groups, stacks"
+_FRACTION, _GROUP = (
+    "Part of the groups for the frozen test set",
+    "Slide or patient of these images (optional)",
+)
+_ALONE, _DECLARED = "Every image stands alone", "Take the test set that the files name"
+_CHOICES = ", ".join(f"*{each}*" for each in (_FRACTION, _GROUP, _ALONE, _DECLARED))
 _FIRST, _MAXIMUM, _OTHER = "First page", "Maximum over the pages", "Another page or channel"
 
 
@@ -55,7 +63,7 @@ def show_import(project: Project) -> None:
         )
         boxes_path = st.text_input(f"Boxes, a file or folder (optional): {_LABELS}")
         ready = bool(folder.strip())
-    with st.expander("Seed set, test set, groups, stacks"):
+    with st.expander(_SETTINGS):
         settings, fraction = _ask_for_settings(project)
     if not st.button("Import", type="primary", disabled=not ready):
         return
@@ -80,9 +88,12 @@ def show_import(project: Project) -> None:
             bar.progress(done / len(images), f"{does} {done} of {len(images)}: {literal(image.file_name)}")
             yield image
 
-    report = import_images.import_images(
-        project, source, annotations=annotations, test_fraction=fraction, track=track, **settings
-    )
+    try:
+        report = import_images.import_images(
+            project, source, annotations=annotations, test_fraction=fraction, track=track, **settings
+        )
+    except SplitError as err:
+        raise SplitError(f"{err} All of that is chosen under *{_SETTINGS}*: {_CHOICES}.") from err
     session.import_report = project.file, report
     session.n_imports = session.n_imports + 1
     st.rerun()
@@ -101,7 +112,7 @@ def _ask_for_settings(project: Project) -> tuple[dict[str, Any], float]:
     fraction = 0.0
     if not project.images.counts().test_images:
         fraction = st.slider(
-            "Part of the groups for the frozen test set",
+            _FRACTION,
             0.0,
             0.5,
             0.25,
@@ -110,18 +121,16 @@ def _ask_for_settings(project: Project) -> tuple[dict[str, Any], float]:
             "annotation files name a test set, that one is taken.",
         )
     group = st.text_input(
-        "Slide or patient of these images (optional)",
+        _GROUP,
         help="Images of one slide stay together: all in the test set, or none. Without it, the group in the "
         "annotation file counts, then the subfolder; else every image stands alone.",
     )
     ungrouped = st.toggle(
-        "Every image stands alone",
+        _ALONE,
         help="Whatever the folders and files say, no two images are of one slide. Only if that is true: with "
         "images of one slide on both sides of the test set, every figure is too good.",
     )
-    declared_test = st.toggle(
-        "Take the test set that the files name", value=True, help="Else it is drawn, as said above."
-    )
+    declared_test = st.toggle(_DECLARED, value=True, help="Else it is drawn, as said above.")
     seed = st.number_input("Random seed", value=0)
     layer = _ask_for_layer()
     return {
