@@ -355,6 +355,22 @@ def test_no_name_reaches_a_terminal_as_more_than_letters(rbcal, hostile, words, 
     assert shown in result.output
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        (f"--{HOSTILE}",),
+        (HOSTILE,),
+        ("status", f"--{HOSTILE}"),
+        ("status", "p", HOSTILE),
+        ("status", "p", f"--json={HOSTILE}"),
+        ("export", "p", f"--format={HOSTILE}", "out"),
+        ("import", "p", "--images", HOSTILE),
+    ],
+)
+def test_a_wrong_argument_is_named_harmlessly(rbcal, words):
+    assert is_harmless(rbcal(*words, code=2).output)
+
+
 def test_a_project_of_a_hostile_name_is_named_harmlessly(rbcal):
     assert is_harmless(rbcal("status", f"{HOSTILE}.rbcal", code=1).output)
 

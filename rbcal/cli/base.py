@@ -31,9 +31,25 @@ class _Commands(TyperGroup):
         except RbcalError as err:
             echo(f"Error: {err}", err=True)
             raise typer.Exit(1) from err
-        except typer.BadParameter as err:
-            words = printable(err.message)
-            raise typer.BadParameter(words, err.ctx, err.param, err.param_hint) from err
+        except typer.TyperException as err:
+            _make_printable(err)
+            raise
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **more: Any) -> Any:
+        if not args:
+            return super().make_context(
+                info_name, args, *rest, **more
+            )  # its message is the help, of many lines
+        try:
+            return super().make_context(info_name, args, *rest, **more)
+        except typer.TyperException as err:
+            _make_printable(err)
+            raise
+
+
+def _make_printable(err: Any) -> None:
+    """Write what the user typed, in a message on a wrong argument, so that a terminal only shows it."""
+    err.message = printable(err.message)
 
 
 app = typer.Typer(
