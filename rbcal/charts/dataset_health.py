@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from rbcal.charts.learning_curve import COLOURS
+from rbcal.interchange.near_duplicates import MOST_PAIRS
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Group, Image, Split
 from rbcal.wording import count, listed
@@ -158,7 +159,7 @@ def _leaks(pairs: Sequence[NearDuplicates]) -> Iterator[Finding]:
         names = [f"{test.name} (test set) and {work.name}" for test, work in leaks]
         yield Finding(
             "error",
-            f"{count(len(leaks), 'pair')} of images across the test boundary show{'s' * (len(leaks) == 1)} "
+            f"{_n_pairs(len(leaks), pairs)} of images across the test boundary show{'s' * (len(leaks) == 1)} "
             f"the same field: {listed(names, most=3, comma='; ')}. A model that has learnt from one is "
             "measured on the other, and its figures are better than it is.",
             "The test set is frozen, so its image stays. Without boxes the other one teaches nothing: "
@@ -227,10 +228,15 @@ def _repeated(pairs: Sequence[NearDuplicates]) -> Iterator[Finding]:
     if n := sum(not pair.leak for pair in pairs):
         yield Finding(
             "note",
-            f"{count(n, 'pair')} of images on the same side of the test set show{'s' * (n == 1)} the same "
+            f"{_n_pairs(n, pairs)} of images on the same side of the test set show{'s' * (n == 1)} the same "
             "field.",
             "No figure is wrong by that. Annotating both is work done twice.",
         )
+
+
+def _n_pairs(n: int, pairs: Sequence[NearDuplicates]) -> str:
+    """Return so many of some pairs in words; the search for them may have ended before the last one."""
+    return f"{'At least ' * (len(pairs) >= MOST_PAIRS)}{count(n, 'pair')}"
 
 
 def _without_cell(classes: Sequence[CellClass], cells: Mapping[int, int]) -> str:

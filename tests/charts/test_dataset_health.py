@@ -51,6 +51,14 @@ def test_a_field_on_both_sides_is_an_error_with_both_names_and_comes_first():
     assert [each.level for each in others] == ["warning", "note", "note"]
 
 
+def test_where_the_search_for_pairs_ended_early_there_are_at_least_so_many():
+    pairs = [NearDuplicates(image(1, "test"), image(2))] + [NearDuplicates(image(3), image(4))] * 9_999
+    leak, *_, repeated = findings_of(pairs=pairs)
+    assert leak.what.startswith("At least 1 pair of images across")
+    assert repeated.what.startswith("At least 9,999 pairs of images on the same side")
+    assert findings_of(pairs=pairs[1:])[-1].what.startswith("9,999 pairs")
+
+
 def test_many_leaks_are_counted():
     [leak] = findings_of(pairs=[NearDuplicates(image(k), image(100 + k, "test")) for k in range(5)])
     assert "5 pairs" in leak.what
