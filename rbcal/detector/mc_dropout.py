@@ -14,6 +14,9 @@ from rbcal.formats.pictures import Pixels
 from rbcal.types import EMBEDDING_SIZE, Detections, Floats, Passes, Prediction
 
 _SAME_CELL = 0.5  # IoU above which two boxes are one cell, whatever their classes: a cell comes out once
+_WITHIN = 0.7  # of the smaller box's area; above it, too: of a cell with its halo, or half a cell (measured)
+_ROUNDS = 6  # boxes that cover one another in a chain; more than three were never seen
+_AT_ONCE = 2048  # boxes that are compared with all others
 _FAINT = 0.05  # AP needs the doubtful detections too
 _HOPELESS = 0.5  # of the threshold: what is below it without dropout is not above it on the mean (measured)
 _MIN_SIDE = 1.0  # image pixels
@@ -158,4 +161,25 @@ def choose_cells(boxes: Tensor, probs: Tensor, threshold: float = _FAINT) -> Ten
     cellness = 1 - probs[:, 0]
     wide = ((boxes[:, 2:] - boxes[:, :2]) >= _MIN_SIDE).all(1)
     able = torch.where(wide & (cellness >= threshold))[0]
-    return able[nms(boxes[able], cellness[able], _SAME_CELL)]
+    apart = able[nms(boxes[able], cellness[able], _SAME_CELL)]
+    return apart[_not_covered(boxes[apart])]
+
+
+def _not_covered(boxes: Tensor) -> Tensor:
+    """Return which boxes (N, 4) neither lie for the most part within one that is kept before, nor hold it."""
+    starts = range(0, max(1, len(boxes)), _AT_ONCE)  # a slide of 20,000 cells at once would need gigabytes
+    later, earlier = torch.cat([_covers(boxes, i) for i in starts]).unbind(1)
+    kept = torch.ones_like(boxes[:, 0])
+    for _ in range(_ROUNDS):  # one that is not kept itself covers nothing: right from the first box on
+        kept = (torch.zeros_like(kept).index_add(0, later, kept[earlier]) == 0).to(kept)
+    return kept > 0
+
+
+def _covers(boxes: Tensor, first: int) -> Tensor:
+    """Return the pairs (P, 2) of a box from `first` on and an earlier one, of which one covers the other."""
+    part = boxes[first : first + _AT_ONCE]
+    low = torch.maximum(part[:, None, :2], boxes[None, :, :2])
+    high = torch.minimum(part[:, None, 2:], boxes[None, :, 2:])
+    area, of_all = ((each[:, 2:] - each[:, :2]).prod(-1) for each in (part, boxes))
+    share = (high - low).clamp(min=0).prod(-1) / torch.minimum(area[:, None], of_all[None])
+    return (share > _WITHIN).tril(first - 1).nonzero() + boxes.new_tensor([first, 0]).long()

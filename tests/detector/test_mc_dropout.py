@@ -155,3 +155,22 @@ def test_an_image_in_tiles_has_every_cell_once(able: Detector, monkeypatch: pyte
         assert (overlap.max(1) > 0.5).mean() > 0.97
     n_whole, n_tiled = (int((each.probs[:, 0] < 0.2).sum()) for each in (whole, tiled))  # not the faint ones
     assert abs(n_whole - n_tiled) <= 3  # a hundred cells lie in the overlaps
+
+
+def test_a_box_within_a_more_certain_one_or_around_it_is_the_same_cell_and_a_touching_one_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    boxes = torch.tensor(
+        [
+            [10.0, 10, 30, 30],  # a cell
+            [8, 8, 44, 44],  # around it: IoU 0.31; and around most of the one that touches it
+            [12, 12, 24, 24],  # within it: IoU 0.36
+            [28, 10, 50, 30],  # touches it
+            [10, 22, 30, 42],  # overlaps it by 0.4 of its area
+        ]
+    )
+    cellness = torch.tensor([0.9, 0.8, 0.85, 0.7, 0.6])
+    probs = torch.stack([1 - cellness, cellness], 1)
+    for at_once in (2048, 2):
+        monkeypatch.setattr(mc_dropout, "_AT_ONCE", at_once)
+        assert mc_dropout.choose_cells(boxes, probs).tolist() == [0, 3, 4]
