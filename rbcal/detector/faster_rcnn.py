@@ -6,7 +6,8 @@ The forward pass reads top to bottom::
                                   | dropout -> second layer | dropout -> classes, boxes
 
 Everything before the first bar is the same in every stochastic pass: :meth:`Detector.look` runs it once.
-What follows it runs once in the plain pass, T times in :mod:`rbcal.detector.mc_dropout`.
+What follows it runs once in the plain pass, T times in :mod:`rbcal.detector.mc_dropout`. There, too, the
+boxes that are cells get the second look: :mod:`rbcal.detector.second_look`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image
 from rbcal.config import TrainConfig
 from rbcal.detector.backbones import BACKBONES, Levels
 from rbcal.detector.box_head import BoxHead
+from rbcal.detector.crops import as_tensor
 from rbcal.detector.devices import inference_precision, resolve_device
+from rbcal.detector.second_look import SecondLook
 from rbcal.detector.tiling import Tile, tiles
 from rbcal.errors import TrainingError
 from rbcal.formats.pictures import Pixels
@@ -57,6 +60,7 @@ class Blueprint:
     scale: float  # working pixels per image pixel
     anchor_sides: tuple[float, ...]  # working pixels
     head_width: int
+    cell_side: float = 0.0  # image pixels, median, for the second look; 0: without one, as in the paper
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,9 @@ class Detector(nn.Module):
             nms_thresh=1.0,
             detections_per_img=0,
         )
+        self.second_look = (
+            SecondLook(blueprint.n_classes, blueprint.cell_side) if blueprint.cell_side else None
+        )
 
     def train(self, mode: bool = True) -> Detector:
         """Switch between training and inference, where few proposals make each of the passes cheap."""
@@ -174,6 +181,27 @@ class Detector(nn.Module):
             views = [self._tile_features(tile, self._working(image, tile)) for tile in self.tiles(*size)]
         first, proposals = (torch.cat(parts) for parts in zip(*views, strict=True))
         return RoiFeatures(first, proposals, size)
+
+    def embed_boxes(self, image: Pixels | TiledFeatures, boxes: Tensor) -> Tensor:
+        """Return what the second look sees of boxes (N, 4) in an image (H, W, 3): embeddings (N, D)."""
+        second_look = self.second_look
+        if second_look is None or isinstance(image, TiledFeatures):
+            raise TypeError("Only a detector with a second look looks again, and only at pixels.")
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        embeddings, order = [], []
+        for tile in self.tiles(*image.shape[:2]):
+            left, top, right, bottom = tile.window
+            own = replace(tile, margin=0).owns(centres).nonzero().squeeze(1)  # each box in one tile
+            if not len(own):
+                continue
+            pixels = as_tensor(image[top:bottom, left:right]).to(boxes.device)
+            corner = boxes.new_tensor([left, top, left, top])
+            with self._autocast():
+                embeddings.append(second_look.embed_boxes(pixels, boxes[own] - corner))
+            order.append(own)
+        if not embeddings:
+            return boxes.new_empty(0, second_look.classes.in_features)
+        return torch.cat(embeddings)[torch.cat(order).argsort()]
 
     @torch.no_grad()
     def backbone_features(self, working: Tensor) -> BackboneFeatures:
@@ -301,14 +329,24 @@ def build(config: TrainConfig, n_classes: int, *, box_sides: Floats) -> Detector
         raise TrainingError(f"The sides of annotated cells must be positive, but one is {sides.min()}.")
     device = resolve_device(config.device)
     kind = BACKBONES[config.backbone]
-    scale = _FEATURES_PER_CELL * kind.stride / float(np.median(sides))
+    cell_side = float(np.median(sides))
+    scale = _FEATURES_PER_CELL * kind.stride / cell_side
     scale = 1.0 if abs(scale - 1) < _NEAR_ENOUGH else scale
-    blueprint = Blueprint(config.backbone, n_classes, scale, _anchor_sides(sides * scale), kind.head_width)
+    blueprint = Blueprint(
+        config.backbone,
+        n_classes,
+        scale,
+        _anchor_sides(sides * scale),
+        kind.head_width,
+        cell_side if config.second_look else 0.0,
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         detector = Detector(blueprint)
     if config.init != "random":
         detector.backbone.load_imagenet(detector.roi_heads.box_head, config.weights)
+        if detector.second_look is not None:
+            detector.second_look.load_imagenet()
     return settle(detector, device)
 
 
@@ -323,6 +361,21 @@ def widen(detector: Detector, n_classes: int) -> Detector:
         state[key][: len(trained)] = trained  # the classes are the rows of the last two layers
     wider.load_state_dict(state)
     return settle(wider, detector.device)
+
+
+def with_second_look(detector: Detector, *, wanted: bool, box_sides: Floats) -> Detector:
+    """Return a detector that goes on learning with, or without, a second look: a new one knows ImageNet."""
+    if wanted == (detector.second_look is not None):
+        return detector
+    blueprint = replace(detector.blueprint, cell_side=float(np.median(box_sides)) if wanted else 0.0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        other = Detector(blueprint)
+    if other.second_look is not None:
+        other.second_look.load_imagenet()
+    state = other.state_dict()
+    other.load_state_dict(state | {key: kept for key, kept in detector.state_dict().items() if key in state})
+    return settle(other, detector.device)
 
 
 def settle(detector: Detector, device: torch.device) -> Detector:

@@ -10,6 +10,7 @@ from torchvision.ops import nms
 
 from rbcal.config import ScoringConfig
 from rbcal.detector.faster_rcnn import Detector, RoiFeatures, TiledFeatures
+from rbcal.detector.second_look import SecondLook, mixed
 from rbcal.formats.pictures import Pixels
 from rbcal.types import EMBEDDING_SIZE, Detections, Floats, Passes, Prediction
 
@@ -76,14 +77,23 @@ class McDropout:
 
         Notes
         -----
-        Boxes and probs of the detections are those of the mean over the passes. The box of a pass is that of
+        Where there is a second look, p is that of box head and second look together, pass by pass. Boxes
+        and probs of the detections are those of the mean over the passes. The box of a pass is that of
         the most probable cell class of the pass: background has no box.
         """
         detector, threshold = self._detector, self._config.cell_threshold
         roi_features = detector.roi_features(image)
         plain, _ = detector.plain_pass(roi_features.first)
         roi_features = roi_features.of(1 - plain.softmax(-1)[:, 0] >= _HOPELESS * threshold)
+        features = roi_features.first
         probs, deltas = self.passes(roi_features)
+        if (second_look := detector.second_look) is not None:
+            boxes = _boxes(detector, roi_features, probs.mean(0), deltas.mean(0))
+            chosen = choose_cells(boxes, probs.mean(0), threshold)
+            roi_features, deltas = roi_features.of(chosen), deltas[:, chosen]
+            features = detector.embed_boxes(image, boxes[chosen])
+            masks = second_look_masks(self._config, second_look)
+            probs = mixed(probs[:, chosen], second_look.passes(features, masks))
         mean = probs.mean(0)
         boxes = _boxes(detector, roi_features, mean, deltas.mean(0))
         cells = choose_cells(boxes, mean, threshold)
@@ -92,11 +102,11 @@ class McDropout:
         return Prediction(
             Detections(boxes[cells].cpu().numpy(), mean[cells].cpu().numpy()),
             Passes(boxes_of_passes.cpu().numpy(), probs.cpu().numpy()),
-            embeddings(roi_features.first[cells]),
+            embeddings(features[cells]),
         )
 
     def passes(self, roi_features: RoiFeatures) -> tuple[Tensor, Tensor]:
-        """Return class probabilities (T, R, C + 1) and box deltas (T, R, 4 (C + 1)) of every pass."""
+        """Return probabilities (T, R, C + 1) and box deltas (T, R, 4 (C + 1)) of the box head's passes."""
         if self._cut_on != self._detector.device:
             self._cut()  # the first time, and when the detector has moved for want of memory
         n_passes, n_units = self._units_6.shape
@@ -118,6 +128,12 @@ def detect(detector: Detector, image: Pixels | TiledFeatures) -> Detections:
     roi_features = detector.roi_features(image)
     logits, deltas = detector.plain_pass(roi_features.first)
     probs = logits.softmax(-1)
+    if detector.second_look is not None:
+        boxes = _boxes(detector, roi_features, probs, deltas)
+        chosen = choose_cells(boxes, probs)
+        roi_features, deltas = roi_features.of(chosen), deltas[chosen]
+        logits = detector.second_look(detector.embed_boxes(image, boxes[chosen]))
+        probs = mixed(probs[chosen], logits)
     boxes = _boxes(detector, roi_features, probs, deltas)
     cells = choose_cells(boxes, probs)
     return Detections(boxes[cells].cpu().numpy(), probs[cells].cpu().numpy())
@@ -129,6 +145,13 @@ def dropout_masks(config: ScoringConfig, detector: Detector) -> Tensor:
     head = detector.roi_heads.box_head
     chance = torch.rand((config.passes, 2, head.fc7.in_features), generator=generator)
     return (chance >= head.dropout).to(detector.device)
+
+
+def second_look_masks(config: ScoringConfig, second_look: SecondLook) -> Tensor:
+    """Return the units that the dropout of the second look keeps in each pass, (T, D) bool."""
+    generator = torch.Generator().manual_seed(config.seed)
+    chance = torch.rand((config.passes, second_look.classes.in_features), generator=generator)
+    return (chance >= second_look.dropout).to(second_look.classes.weight.device)
 
 
 def embeddings(first: Tensor) -> Floats:

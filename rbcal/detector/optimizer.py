@@ -9,13 +9,33 @@ from torch import nn
 
 from rbcal.config import TrainConfig
 from rbcal.detector.faster_rcnn import Detector
+from rbcal.detector.second_look import SecondLook
 
+_NEW_SHARE = (
+    3.0  # of the learning rate: the last two layers of a second look are small, and begin from nothing
+)
 _PRETRAINED_SHARE = 0.1  # of the learning rate: ImageNet's features are adapted, not learned anew
 
 
 def make_optimizer(detector: Detector, config: TrainConfig) -> torch.optim.AdamW:
-    """Return the optimiser of a training; its groups have the rates at their peak."""
+    """Return the optimiser of a detector without its second look; its groups have the rates at their peak."""
     groups = _parameter_groups(detector, config)
+    return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
+
+
+def make_name_optimizer(second_look: SecondLook, config: TrainConfig) -> torch.optim.AdamW:
+    """Return the optimiser of a second look: its own, for it takes several steps in one of the detector."""
+    if config.init != "random":
+        for layer in second_look.early_layers():
+            layer.requires_grad_(False)
+    body = [parameter for parameter in second_look.body.parameters() if parameter.requires_grad]
+    groups = [
+        {
+            "params": [*second_look.narrow.parameters(), *second_look.classes.parameters()],
+            "lr": config.learning_rate * _NEW_SHARE,
+        },
+        {"params": body, "lr": config.learning_rate},
+    ]
     return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
 
 
@@ -27,7 +47,12 @@ def _parameter_groups(detector: Detector, config: TrainConfig) -> list[dict[str,
             layer.requires_grad_(False)
         layers = detector.backbone.pretrained_layers(detector.roi_heads.box_head)
         pretrained = {parameter for layer in layers for parameter in layer.parameters()}
-    learning = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    parts = (
+        detector.backbone,
+        detector.rpn,
+        detector.roi_heads,
+    )  # the second look has an optimiser of its own
+    learning = [each for part in parts for each in part.parameters() if each.requires_grad]
     return [
         {"params": [p for p in learning if p not in pretrained], "lr": config.learning_rate},
         {"params": [p for p in learning if p in pretrained], "lr": config.learning_rate * _PRETRAINED_SHARE},

@@ -10,26 +10,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pickle import UnpicklingError  # the error alone: nothing is unpickled
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812  the name that every torch programme uses
 from torch import Tensor, nn
 
 from rbcal.config import TrainConfig
 from rbcal.detector.augmentation import Window, recolour, window
 from rbcal.detector.checkpoint import load, save
+from rbcal.detector.crops import CropBank, fill_bank
 from rbcal.detector.devices import is_out_of_memory, training_precision
 from rbcal.detector.distributed import ALONE, ProcessGroup, gradients
 from rbcal.detector.faster_rcnn import BackboneFeatures, Detector
-from rbcal.detector.optimizer import make_optimizer, rate_share
+from rbcal.detector.optimizer import make_name_optimizer, make_optimizer, rate_share
 from rbcal.detector.sample_order import generator, nth_sample, one_epoch
+from rbcal.detector.second_look import SecondLook
 from rbcal.errors import DivergedError, TrainingError
 from rbcal.formats.pictures import Pixels
 from rbcal.types import Annotations, Ints
 
 Sample = tuple[Pixels, Annotations]
 
+_LOSSES = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg", "loss_second_look")
+_NAME_STEPS = 3  # steps of the second look for each of the detector: names take longer than boxes
+_SMOOTHING = 0.05  # of the second look's labels: experts disagree about that many cells, and more
 _MAX_GRADIENT = 10.0  # norm; one odd batch must not undo the others
 _VALIDATIONS = 6  # per training
 _PATIENCE = 3  # validations without a better one, then training stops
@@ -41,11 +47,12 @@ class StepLosses:
 
     step: int  # 1 .. steps
     steps: int
-    loss: float  # equation (2) with the RPN's, the sum of the four below
+    loss: float  # equation (2) with the RPN's, the sum of those below
     loss_class: float  # equation (4)
     loss_box: float  # equation (3)
     loss_objectness: float  # of the RPN: cell or background
     loss_proposal: float  # of the RPN: boxes
+    loss_name: float  # equation (4) again, of the second look; 0 without one
 
 
 class Training:
@@ -64,7 +71,7 @@ class Training:
         what is background.
     config : TrainConfig
     labels : sequence of (M,) int64, optional
-        Of each sample, for `config.rare_repeat`, which needs to know them beforehand.
+        Of each sample: what `config.rare_repeat` and the choice of crops need to know beforehand.
     validate : callable, optional
         Returns how good the detector is on annotated images that it is not trained on; higher is better.
         It is called a few times, the best weights are kept, and no progress for long ends the training.
@@ -94,15 +101,34 @@ class Training:
         self._best_weights: dict[str, Tensor] = {}
         self._since_best = 0
         self._optimizer = make_optimizer(detector, config)
-        self._rates = [group["lr"] for group in self._optimizer.param_groups]
+        second_look = detector.second_look
+        self._name_optimizer = None if second_look is None else make_name_optimizer(second_look, config)
+        self._optimizers = [
+            (each, [group["lr"] for group in each.param_groups])
+            for each in (self._optimizer, self._name_optimizer)
+            if each is not None
+        ]
         self._epoch = one_epoch(len(samples), labels, config)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="rbcal-images")
         self._ahead: tuple[int, Future[list[Window]]] | None = None
+        self._labels = labels
+        self._bank: CropBank | None = None
 
     @property
     def finished(self) -> bool:
         """Whether all steps are done, or further ones would not help."""
         return self.step >= self._config.steps or self._since_best >= _PATIENCE
+
+    def prepare(self, report: Callable[[int], None] = lambda n_images: None) -> None:
+        """Cut out what the second look learns from, if there is one; the first step would do it otherwise.
+
+        `report` is told how many images are done; what it raises ends the cutting.
+        """
+        if self.detector.second_look is None or self._bank is not None:
+            return
+        labels = self._labels or [annotations.labels for _, annotations in self._samples]
+        rng = generator(self._config, 0, "crops")
+        self._bank = fill_bank(self._samples, labels, self.detector.second_look.cell_side, rng, report)
 
     def advance(self) -> StepLosses:
         """Do one step and return where training stands.
@@ -110,24 +136,24 @@ class Training:
         Raises
         ------
         DivergedError
-            If the loss or its gradient is no longer finite. The weights are those before the step.
+            If the loss or its gradient is no longer finite. The weights are those before that.
         """
+        self.prepare()
         self.process_group.begin_step()
         config, step = self._config, self.step + 1
         windows = self._windows_ahead(step)
-        losses, norm = self._learn(step, windows)
+        self._set_rates(step)
+        self.detector.train()
+        losses = self._move(self._optimizer, *self._learn(step, windows))
+        second_look, optimizer = self.detector.second_look, self._name_optimizer
+        if second_look is not None and optimizer is not None:
+            for turn in range(_NAME_STEPS):
+                losses |= self._move(optimizer, *self._learn_names(second_look, optimizer, step, turn))
         loss = sum(losses.values())
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            raise DivergedError(
-                f"The loss was no longer a finite number at step {step} of {config.steps}. "
-                f"Train with a learning rate below {config.learning_rate:g}."
-            )
-        self._optimizer.step()
         self.step = step
         if self._validate and (step == config.steps or step % math.ceil(config.steps / _VALIDATIONS) == 0):
             self._judge(self._validate(self.detector.eval()))
-        names = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg")
-        return StepLosses(step, config.steps, loss, *(losses[name] for name in names))
+        return StepLosses(step, config.steps, loss, *(losses.get(name, 0.0) for name in _LOSSES))
 
     def follow(self) -> None:
         """Take part in every step of the process that leads, until that one closes its training."""
@@ -154,7 +180,7 @@ class Training:
             {
                 "step": self.step,
                 "detector": torch.frombuffer(bytearray(save(self.detector)), dtype=torch.uint8),
-                "optimizer": self._optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer, _ in self._optimizers],
                 "best": self.best,
                 "best_weights": self._best_weights,
                 "since_best": self._since_best,
@@ -187,7 +213,8 @@ class Training:
         training = cls(
             detector, samples, config, labels=labels, validate=validate, process_group=process_group
         )
-        training._optimizer.load_state_dict(kept["optimizer"])
+        for (optimizer, _), at in zip(training._optimizers, kept["optimizers"], strict=True):
+            optimizer.load_state_dict(at)
         training.step, training.best = kept["step"], kept["best"]
         training._best_weights, training._since_best = kept["best_weights"], kept["since_best"]
         return training
@@ -207,27 +234,68 @@ class Training:
     ) -> None:
         self.close()
 
+    def _set_rates(self, step: int) -> None:
+        for optimizer, rates in self._optimizers:
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * rate_share(step - 1, self._config)
+
     def _learn(self, step: int, windows: list[Window]) -> tuple[dict[str, float], float]:
-        """Compute losses and gradients of a step, and return the losses and the norm of the gradient."""
-        detector, device = self.detector, self.detector.device
-        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate * rate_share(step - 1, self._config)
-        precision = training_precision(device)
+        """Compute losses and gradients of the detector on windows; return losses and norm of the gradient."""
+
+        def compute() -> dict[str, Tensor]:
+            images, targets = zip(*(self._example(each) for each in windows), strict=True)
+            losses: dict[str, Tensor] = self.detector(images, list(targets))
+            return losses
+
+        return self._compute(self._optimizer, self._own_generator(step, "torch"), compute)
+
+    def _learn_names(
+        self, second_look: SecondLook, optimizer: torch.optim.Optimizer, step: int, turn: int
+    ) -> tuple[dict[str, float], float]:
+        """Compute loss and gradients of the second look on crops of the cells of all samples."""
+        rng, device = self._own_generator(step, f"crops {turn}"), self.detector.device
+
+        def compute() -> dict[str, Tensor]:
+            crops, labels = (each.to(device) for each in cast(CropBank, self._bank).draw(self._config, rng))
+            loss = F.cross_entropy(second_look(second_look.embed(crops)), labels, label_smoothing=_SMOOTHING)
+            return {"loss_second_look": loss}
+
+        return self._compute(optimizer, rng, compute)
+
+    def _compute(
+        self,
+        optimizer: torch.optim.Optimizer,
+        rng: np.random.Generator,
+        of: Callable[[], dict[str, Tensor]],
+    ) -> tuple[dict[str, float], float]:
+        """Return losses, the mean over all processes, and the norm of the gradient that they leave."""
+        device, precision = self.detector.device, training_precision(self.detector.device)
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(int(self._own_generator(step, "torch").integers(2**63)))
-            detector.train()
+            torch.manual_seed(int(rng.integers(2**63)))
             with self._all_have_memory():
-                images, targets = zip(*(self._example(each) for each in windows), strict=True)
                 with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-                    losses = detector(images, list(targets))
+                    losses = of()
                 parts = torch.stack([loss.float() for loss in losses.values()])
-                self._optimizer.zero_grad()
+                optimizer.zero_grad()
                 torch.autograd.backward(parts.sum())
             shares = parts.detach()
             if self.process_group.size > 1:
-                self.process_group.average([*gradients(detector.parameters()), shares])
-            norm = nn.utils.clip_grad_norm_(detector.parameters(), _MAX_GRADIENT)
+                self.process_group.average([*gradients(parameters), shares])
+            norm = nn.utils.clip_grad_norm_(parameters, _MAX_GRADIENT)
         return dict(zip(losses, shares.tolist(), strict=True)), norm.item()
+
+    def _move(
+        self, optimizer: torch.optim.Optimizer, losses: dict[str, float], norm: float
+    ) -> dict[str, float]:
+        """Follow the gradient, unless it is no number."""
+        if not math.isfinite(sum(losses.values())) or not math.isfinite(norm):
+            raise DivergedError(
+                f"The loss was no longer a finite number at step {self.step + 1} of {self._config.steps}. "
+                f"Train with a learning rate below {self._config.learning_rate:g}."
+            )
+        optimizer.step()
+        return losses
 
     @contextmanager
     def _all_have_memory(self) -> Iterator[None]:

@@ -91,7 +91,8 @@ def _graph(project: Project, weights: bytes) -> tuple[bytes, dict[str, Any]]:
     window = detector.tiles(height, width)[0].window
     scale = detector.blueprint.scale
     working = [max(1, round((window[end] - window[start]) * scale)) for start, end in ((1, 3), (0, 2))]
-    return to_onnx(detector, *working), {
+    size = window[3] - window[1], window[2] - window[0]
+    description = {
         "picture": f"float32 (3, {working[0]}, {working[1]}), RGB in [0, 1]: the image times {scale:g}",
         "boxes": "float32 (N, 4), x1 y1 x2 y2 in pixels of the picture",
         "probs": "float32 (N, classes + 1), background first",
@@ -99,3 +100,6 @@ def _graph(project: Project, weights: bytes) -> tuple[bytes, dict[str, Any]]:
         "width": working[1],
         "scale": scale,
     }
+    if detector.second_look is not None:
+        description["image"] = f"float32 (3, {size[0]}, {size[1]}), RGB in [0, 1]: the same, not scaled"
+    return to_onnx(detector, working[0], working[1], size), description

@@ -11,7 +11,7 @@ import numpy as np
 
 from rbcal.config import TrainConfig
 from rbcal.detector import checkpoint, devices, distributed, mc_dropout
-from rbcal.detector.faster_rcnn import Detector, build, widen
+from rbcal.detector.faster_rcnn import Detector, build, widen, with_second_look
 from rbcal.detector.trainer import Training
 from rbcal.errors import DivergedError, JobCancelledError, ProjectError, TrainingError
 from rbcal.evaluation import average_precision
@@ -168,6 +168,9 @@ def _train_once(project: Project, setup: TrainingSetup, progress: ProgressReport
         distributed_train.begin(under_way, config, samples)
         with under_way as run:
             _announce(setup, run.detector, progress)
+            if run.detector.second_look is not None:
+                progress.stage("Cutting out the cells", len(samples))
+                run.prepare(progress.advance)
             progress.stage("Training", config.steps, done=run.step)
             diverged = _run(project, setup, run, progress, started)
             kept_step = run.finish()
@@ -225,12 +228,12 @@ def _run(
 
 def _initial_detector(project: Project, setup: TrainingSetup, annotations: Sequence[Annotations]) -> Detector:
     """Return the detector that a training starts with."""
+    sides = np.sqrt(np.concatenate([area(each.boxes) for each in annotations]))
     if setup.parent is not None:
         detector = checkpoint.load(project.models.checkpoint(setup.parent.id), setup.config.device)
-        return (
-            detector if detector.blueprint.n_classes == setup.n_classes else widen(detector, setup.n_classes)
-        )
-    sides = np.sqrt(np.concatenate([area(each.boxes) for each in annotations]))
+        if detector.blueprint.n_classes < setup.n_classes:
+            detector = widen(detector, setup.n_classes)
+        return with_second_look(detector, wanted=setup.config.second_look, box_sides=sides)
     return build(setup.config, setup.n_classes, box_sides=sides)
 
 
@@ -255,7 +258,7 @@ def _announce(setup: TrainingSetup, detector: Detector, progress: ProgressReport
 def _smaller(config: TrainConfig) -> TrainConfig | None:
     """Return a config that needs less memory, or None: half the batch, then half the window, then the CPU."""
     if config.batch_size > 1:
-        return replace(config, batch_size=config.batch_size // 2)
+        return replace(config, batch_size=config.batch_size // 2, crops=max(1, config.crops // 2))
     if config.crop >= 2 * _SMALLEST_CROP:
         return replace(config, crop=config.crop // 2)
     return None if config.device == "cpu" else replace(config, device="cpu")

@@ -51,7 +51,7 @@ def set_up_training(project: Project, config: TrainConfig) -> TrainingSetup:
     parent = _parent(project, config)
     if config.init == "auto":
         config = replace(config, init="imagenet" if parent is None else "serving")
-    steps = config.steps or suggested_steps(len(images), config.init)
+    steps = config.steps or suggested_steps(len(images), config.init, second_look=config.second_look)
     config = replace(config, steps=steps, processes=distributed.current().size)
     trained = set() if parent is None else project.models.trained_groups(parent.id)
     apart = _validation_groups(images, config, trained)

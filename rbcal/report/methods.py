@@ -100,6 +100,14 @@ def _training(model: Model) -> Iterator[str]:
         f"{_BACKBONES.get(config.backbone, config.backbone)} as backbone and dropout (0.5) after both fully "
         f"connected layers of its head. {start}."
     )
+    if config.second_look:
+        yield (
+            "Each cell that it finds is cut out with its surroundings and classified once more, by an "
+            "EfficientNet-Lite0 of its own with dropout (0.5) before its last layer; class probabilities "
+            "are the geometric mean of the two. It learned from crops of the annotated cells of all "
+            f"these images, {count(config.crops * config.processes, 'crop')} at a time, rare classes more "
+            "often than they occur."
+        )
     batch = config.batch_size * config.processes
     yield (
         f"It was trained on {count(model.n_images, 'image')} with {count(model.n_cells, 'cell')} for at most "

@@ -26,6 +26,7 @@ from rbcal.types import Annotations, Detections
 EXPERT = "simulated expert"
 CELLS = 200  # in a round: four or five images
 TRAINING = TrainConfig(
+    second_look=False,
     steps=60,  # of the 300 that as many images warrant: the demo shows the loop, not the best model
     crop=320,  # four times as fast as 640; eight cells wide
 )

@@ -94,7 +94,12 @@ def _measure(corpus: Corpus, config: SimulationConfig) -> _Seconds:
     k = max(seed_images(corpus, config, 0), key=lambda each: len(corpus.truths[each]))
     sample = corpus.pixels(k), corpus.truths[k]
     train = TrainConfig(
-        backbone=config.backbone, init="random", steps=1 + _STEPS, crop=config.crop, device=config.device
+        backbone=config.backbone,
+        second_look=False,
+        init="random",
+        steps=1 + _STEPS,
+        crop=config.crop,
+        device=config.device,
     )
     detector = build(train, corpus.n_classes, box_sides=np.sqrt(area(corpus.truths[k].boxes)))
     step = _seconds_of_step(Training(detector, [sample], train))

@@ -105,6 +105,7 @@ def train_config(config: SimulationConfig, repeat: int, round_: int = 0) -> Trai
     """Return how a model is trained in a round, alike for all strategies; round 0 is the seed model."""
     return TrainConfig(
         backbone=config.backbone,
+        second_look=False,
         init="serving" if round_ else "imagenet",
         weights=config.weights,
         steps=config.steps if round_ else config.seed_steps,

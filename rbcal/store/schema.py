@@ -32,9 +32,15 @@ def m001_first(db: Database) -> None:
 
 @migrations()
 def m002_as_named(db: Database) -> None:
-    """Count for each class how often it was named, and how often rightly; NULL: measured before that."""
+    """Count for each class how often it was named, and how often rightly; NULL: measured before that.
+
+    And say of trainings before this that their detectors have no second look, which is the default now.
+    """
     for column in ("n_named", "n_correct"):  # boxes shown with that name; those of a cell of the class
         db.execute(f"ALTER TABLE class_evaluation ADD COLUMN {column} INTEGER CHECK ({column} >= 0)")
+    without = "SET config = json_set(config, '$.second_look', json('false')) WHERE json_valid(config)"
+    db.execute(f"UPDATE model {without}")
+    db.execute(f"UPDATE snapshot {without}")
 
 
 @cache

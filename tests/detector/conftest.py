@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from rbcal.config import TrainConfig
-from rbcal.detector.faster_rcnn import Blueprint, Detector, build
+from rbcal.detector.faster_rcnn import Blueprint, Detector, build, with_second_look
 from rbcal.detector.trainer import train
 from rbcal.formats.pictures import Pixels
 from rbcal.types import Annotations
 
-RANDOM = TrainConfig(init="random", device="cpu", steps=2)
+RANDOM = TrainConfig(init="random", device="cpu", steps=2, crops=8)
 SIDES = np.array([16, 18, 20, 30], np.float32)
 
 
@@ -51,6 +51,12 @@ def detector() -> Detector:
 
 
 @pytest.fixture
+def without_second_look(detector: Detector) -> Detector:
+    """The same, which names cells by its box head alone."""
+    return eager(with_second_look(detector, wanted=False, box_sides=SIDES))
+
+
+@pytest.fixture
 def vgg(blueprint: Blueprint) -> Detector:
     """A random VGG-16 detector for two classes with a narrow head."""
     with torch.random.fork_rng():
@@ -65,8 +71,8 @@ def vgg(blueprint: Blueprint) -> Detector:
 @pytest.fixture(scope="session")
 def able() -> Detector:
     """A detector that has learnt to find dark and bright squares."""
-    detector = build(TrainConfig(steps=30, device="cpu"), 2, box_sides=SIDES)
-    train(detector, [picture(seed) for seed in range(8)], TrainConfig(steps=30, device="cpu"))
+    detector = build(TrainConfig(steps=30, device="cpu", crops=12), 2, box_sides=SIDES)
+    train(detector, [picture(seed) for seed in range(8)], TrainConfig(steps=30, device="cpu", crops=12))
     return detector
 
 

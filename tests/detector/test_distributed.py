@@ -6,13 +6,16 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
-from rbcal.detector import distributed
+from rbcal.detector import distributed, trainer
 from rbcal.detector.checkpoint import save
 from rbcal.detector.devices import one_core
 from rbcal.detector.distributed import ProcessGroup, gradients
@@ -58,21 +61,32 @@ class Share(ProcessGroup):
         self.kept = [tensor.clone() for tensor in tensors]
 
 
+def apart(training: Training, optimizer: Optimizer, learn: Callable[[], object]) -> None:
+    """Take a step on both shares one after the other, and the mean of their gradients."""
+    shares = [Share(0, 2), Share(1, 2)]
+    for training.process_group in shares:
+        learn()
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for gradient, *each in zip(gradients(parameters), *(share.kept for share in shares), strict=False):
+        gradient.copy_(sum(each) / 2)
+    torch.nn.utils.clip_grad_norm_(parameters, 10)
+    optimizer.step()
+
+
 @one_core()
 def in_one_process() -> bytes:
     """Train on both shares of each batch one after the other, and take the mean of their gradients."""
     with Training(build(CONFIG, 2, box_sides=SIDES), PICTURES, CONFIG) as training:
         for step in (1, 2, 3):
-            shares = [Share(0, 2), Share(1, 2)]
-            for training.process_group in shares:
-                training._learn(step, training._windows(step))
-            parameters = list(training.detector.parameters())
-            for gradient, *each in zip(
-                gradients(parameters), *(share.kept for share in shares), strict=False
-            ):
-                gradient.copy_(sum(each) / 2)
-            torch.nn.utils.clip_grad_norm_(parameters, 10)
-            training._optimizer.step()
+            training._set_rates(step)
+            training.detector.train()
+            training.prepare()
+            windows = training._windows
+            look, optimizer = training.detector.second_look, training._name_optimizer
+            learn = partial(training._learn_names, look, optimizer, step)
+            apart(training, training._optimizer, lambda: training._learn(step, windows(step)))  # noqa: B023
+            for turn in range(trainer._NAME_STEPS):
+                apart(training, optimizer, partial(learn, turn))
         training.process_group = distributed.ALONE
     return save(training.detector)
 

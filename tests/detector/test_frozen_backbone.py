@@ -14,10 +14,12 @@ from rbcal.detector.frozen_backbone import FrozenTraining, freeze, views
 from rbcal.detector.mc_dropout import McDropout, detect
 from tests.detector.conftest import RANDOM, SIDES, picture
 
+FROZEN = replace(RANDOM, second_look=False)  # simulations go without: a crop is made of pixels
+
 
 @pytest.mark.parametrize("backbone", ["efficientnet_lite0", "vgg16"])
 def test_what_the_trunk_made_of_an_image_is_as_good_as_the_image(backbone):
-    detector = build(replace(RANDOM, backbone=backbone), 2, box_sides=SIDES)
+    detector = build(replace(FROZEN, backbone=backbone), 2, box_sides=SIDES)
     image = picture(0)[0]
     sampler = McDropout(detector, ScoringConfig(passes=3))
     features = detector.tiled_features(image)
@@ -30,7 +32,7 @@ def test_what_the_trunk_made_of_an_image_is_as_good_as_the_image(backbone):
 
 
 def test_an_image_in_tiles_is_traced_tile_by_tile():
-    detector = build(RANDOM, 2, box_sides=SIDES)
+    detector = build(FROZEN, 2, box_sides=SIDES)
     detector.tile = 128
     image = np.tile(picture(0)[0], (2, 2, 1))
     features = detector.tiled_features(image)
@@ -43,22 +45,21 @@ def test_looks_are_unit_vectors_that_do_not_depend_on_the_passes(able):
     one, other = (McDropout(able, ScoringConfig(passes=2, seed=seed)).predict(image) for seed in (0, 1))
     assert np.linalg.norm(one.embeddings, axis=1) == pytest.approx(1, abs=1e-5)
     assert len(one.embeddings) == len(one.detections) > 3
-    perceptual_hash = (
-        one.embeddings @ other.embeddings.T
-    )  # the order of the cells may differ, and which proposal is the cell
-    assert np.isclose(perceptual_hash.max(axis=1), 1, atol=1e-5).sum() >= len(one.embeddings) - 1
+    alike = one.embeddings @ other.embeddings.T
+    # the order of the cells may differ, which proposal is the cell, and its box by a part of a pixel
+    assert np.isclose(alike.max(axis=1), 1, atol=1e-2).sum() >= len(one.embeddings) - 1
 
 
 def test_cells_of_one_class_look_more_alike_than_others(able):
     seen = McDropout(able, ScoringConfig(passes=2)).predict(picture(1, n_cells=10)[0])
     labels = seen.detections.labels
-    perceptual_hash, same = seen.embeddings @ seen.embeddings.T, labels[:, None] == labels
-    np.fill_diagonal(perceptual_hash, np.nan)
-    assert np.nanmean(perceptual_hash[same]) > np.nanmean(perceptual_hash[~same]) + 0.1
+    alike, same = seen.embeddings @ seen.embeddings.T, labels[:, None] == labels
+    np.fill_diagonal(alike, np.nan)
+    assert np.nanmean(alike[same]) > np.nanmean(alike[~same]) + 0.1
 
 
 def test_a_frozen_training_moves_all_but_the_trunk_and_learns():
-    detector = build(replace(RANDOM, steps=30, batch_size=2), 2, box_sides=SIDES)
+    detector = build(replace(FROZEN, steps=30, batch_size=2), 2, box_sides=SIDES)
     freeze(detector)
     before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
     config = TrainConfig(init="random", steps=30, learning_rate=1e-3)
@@ -78,7 +79,7 @@ def test_a_frozen_training_moves_all_but_the_trunk_and_learns():
 
 
 def test_views_follow_their_seed():
-    detector = build(RANDOM, 2, box_sides=SIDES)
+    detector = build(FROZEN, 2, box_sides=SIDES)
     config = TrainConfig(init="random", steps=1)
     one, same, other = (views(detector, *picture(0), config, 1, [seed])[0] for seed in (1, 1, 2))
     assert torch.equal(one.features.levels[0], same.features.levels[0])

@@ -124,7 +124,7 @@ def test_every_step_is_reported_with_the_parts_of_its_loss() -> None:
     _, steps = trained()
     assert [(step.step, step.steps) for step in steps] == [(1, 2), (2, 2)]
     for step in steps:
-        parts = step.loss_class + step.loss_box + step.loss_objectness + step.loss_proposal
+        parts = step.loss_class + step.loss_box + step.loss_objectness + step.loss_proposal + step.loss_name
         assert step.loss == pytest.approx(parts)
 
 

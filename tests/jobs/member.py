@@ -14,7 +14,7 @@ from rbcal.jobs import distributed_train, train
 from rbcal.store.project import Project
 from tests.jobs.test_pipeline import Silent
 
-CONFIG = TrainConfig(steps=3, init="random", batch_size=1, crop=160, device="cpu")
+CONFIG = TrainConfig(steps=3, init="random", batch_size=1, crop=160, crops=4, device="cpu")
 
 if __name__ == "__main__":
     with distributed_train.leading("cpu") as leads:

@@ -14,7 +14,7 @@ from rbcal.errors import DetectorError, DivergedError, JobCancelledError, Projec
 from rbcal.jobs import evaluate, score, train, training_setup
 from tests.conftest import add_image
 
-TINY = TrainConfig(steps=2, init="random")
+TINY = TrainConfig(steps=2, init="random", crops=4)
 PASSES = ScoringConfig(passes=3)
 
 
@@ -133,7 +133,7 @@ def test_a_warm_start_can_be_resumed_too_with_its_validation(slides, monkeypatch
     add_image(slides, 7, group="slide 2", annotated=True)
     parent = train.train(slides, TINY, Silent())
     add_image(slides, 8, group="slide 3", annotated=True)
-    config = TrainConfig(steps=6, validation=0.3)
+    config = TrainConfig(steps=6, validation=0.3, crops=4)
     whole = slides.models.get(train.train(slides, config, Silent()))
     assert (whole.parent_id, whole.config.init) == (parent, "serving")
     assert whole.validation is not None
@@ -258,7 +258,7 @@ def test_the_first_model_serves_and_one_that_is_not_worse_takes_over(slides):
 def test_a_model_that_is_worse_waits_for_the_expert(slides):
     for seed in (11, 12, 13, 14):
         add_image(slides, seed, group=f"test {seed}", split="test", annotated=True)
-    good = train.train(slides, TrainConfig(steps=60, seed=3, device="cpu"), Silent())
+    good = train.train(slides, TrainConfig(steps=60, seed=3, device="cpu", crops=8), Silent())
     progress = Silent()
     bad = train.train(slides, TINY, progress)
     assert slides.models.serving().id == good

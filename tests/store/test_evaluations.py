@@ -72,6 +72,7 @@ def test_a_measurement_of_format_1_opens_without_recall_and_can_be_made_again(tm
     with Project.open(path) as project:
         assert project.evaluations.of(1) == FIGURES
         assert project.evaluations.of(1).recall == (None, None, None)
+        assert not project.models.get(1).config.second_look  # there was none yet, whatever the default is now
         project.evaluations.save(1, replace(FIGURES, n_named=(1, 0, 0), n_correct=(1, 0, 0)))
         assert project.evaluations.of(1).recall == (1, 0, None)
     assert verify(path).ok

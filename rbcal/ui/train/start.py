@@ -118,6 +118,12 @@ def _ask_for_more(config: TrainConfig) -> TrainConfig:
         help="0: every image equally often. t: an image with a class that fewer than this share of "
         "the images have is seen up to sqrt(t / share) times as often.",
     )
+    second_look = st.checkbox(
+        "Second look",
+        config.second_look,
+        help="Each found cell is also cut out and named by a network of its own, which knows the subtypes "
+        "far better. Without it, the model is the one of the paper.",
+    )
     rate = st.number_input(
         "Learning rate",
         1e-7,
@@ -129,6 +135,7 @@ def _ask_for_more(config: TrainConfig) -> TrainConfig:
     )
     return replace(
         config,
+        second_look=second_look,
         seed=int(seed),
         device=device.strip(),
         weights=weights.strip() or None,

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.detector import crops
+from rbcal.detector.checkpoint import load, save
+from rbcal.detector.crops import CropBank, as_tensor, cut_out, fill_bank
+from rbcal.detector.faster_rcnn import Detector, TiledFeatures, build, widen, with_second_look
+from rbcal.detector.mc_dropout import detect, sample
+from rbcal.detector.second_look import mixed
+from rbcal.types import Annotations
+from tests.detector.conftest import RANDOM, SIDES, picture
+
+PICTURES = [picture(seed) for seed in range(4)]
+LABELS = [truth.labels for _, truth in PICTURES]
+
+
+def bank() -> CropBank:
+    return fill_bank(PICTURES, LABELS, 16, np.random.default_rng(0))
+
+
+def looking(**changes: object) -> Detector:
+    """Return a random detector for two classes whose second look tells them apart somehow."""
+    detector = build(replace(RANDOM, **changes), 2, box_sides=np.full(4, 40, np.float32))
+    assert detector.second_look is not None
+    detector.precision = torch.float32
+    return detector
+
+
+def test_a_crop_shows_the_box_in_its_middle_at_the_project_s_scale_and_grey_beyond_the_image() -> None:
+    image = np.full((60, 80, 3), 255, np.uint8)
+    image[:, :20] = 0
+    (crop,) = cut_out(as_tensor(image), torch.tensor([[8.0, 25, 12, 35]]), 16)  # x -6 .. 26, y 14 .. 46
+    row = crop[0, 48]
+    assert row[:15].abs().max() == 0  # beyond the image, 18 of 96
+    np.testing.assert_allclose(row[24:72], -1)
+    np.testing.assert_allclose(row[84:], 1)
+
+
+def test_a_giant_cell_is_seen_whole_and_keeps_its_shape() -> None:
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[45:55, 10:90] = 255
+    (crop,) = cut_out(as_tensor(image), torch.tensor([[10.0, 45, 90, 55]]), 16)  # 96 x 96 around it
+    bright = crop[0] > 0
+    assert (int(bright.any(0).sum()), int(bright.any(1).sum())) == (80, 10)
+
+
+def test_a_patch_that_teaches_has_in_its_middle_what_is_cut_out_to_be_named() -> None:
+    pixels, truth = PICTURES[0]
+    margin = (round(crops.CROP_SIDE * crops._ROOM) - crops.CROP_SIDE) // 2
+    middle = bank().patches[: len(truth), :, margin:-margin, margin:-margin]
+    expected = (cut_out(as_tensor(pixels), torch.from_numpy(truth.boxes.copy()), 16) + 1) * 127.5
+    assert (middle - expected).abs().max() <= 0.51  # rounded to bytes
+
+
+def test_rare_classes_are_drawn_more_often_than_they_occur() -> None:
+    labels = np.array([1] * 90 + [2] * 10)
+    by_class = np.bincount(labels, crops._chances(labels))
+    assert by_class[1] / by_class[2] == pytest.approx(3)  # the root of 9
+
+
+def test_two_witnesses_name_a_cell_together_and_the_detector_alone_says_whether_it_is_one() -> None:
+    probs = torch.tensor([[0.2, 0.6, 0.2]])  # of the classes: 3 to 1
+    logits = torch.tensor([[0.0, np.log(12.0)]], dtype=torch.float32)  # 1 to 12
+    torch.testing.assert_close(mixed(probs, logits), torch.tensor([[0.2, 0.8 / 3, 1.6 / 3]]))  # 1 to 2
+
+
+def test_of_too_many_cells_the_frequent_classes_lose_first() -> None:
+    shares = crops._shares(np.array([10, 1000, 0, 400]), 500)
+    assert shares[0] == 1
+    assert shares[1] < shares[3] < 1
+    assert (shares * [10, 1000, 0, 400]).sum() <= 500
+
+
+def test_draws_follow_the_generator_alone() -> None:
+    filled = bank()
+    one, other = (filled.draw(replace(RANDOM, crops=5), np.random.default_rng(3)) for _ in range(2))
+    for a, b in zip(one, other, strict=True):
+        assert torch.equal(a, b)
+    assert one[0].shape == (5, 3, crops.CROP_SIDE, crops.CROP_SIDE)
+    assert one[0].abs().max() <= 1
+
+
+def test_images_without_cells_teach_nothing_and_break_nothing() -> None:
+    blank = np.zeros((50, 50, 3), np.uint8), Annotations.empty()
+    filled = fill_bank([blank, *PICTURES], [blank[1].labels, *LABELS], 16, np.random.default_rng(0))
+    assert torch.equal(filled.labels, bank().labels)
+
+
+def test_an_image_in_tiles_is_seen_as_a_whole_one() -> None:
+    detector = looking()
+    image, truth = picture(3, side=400, n_cells=60)
+    boxes = torch.from_numpy(truth.boxes.copy())
+    whole = detector.embed_boxes(image, boxes)
+    detector.tile = 256
+    assert len(detector.tiles(400, 400)) > 1
+    torch.testing.assert_close(detector.embed_boxes(image, boxes), whole, rtol=1e-4, atol=1e-4)
+
+
+def test_it_names_what_it_has_learnt(able: Detector) -> None:
+    image, truth = picture(500, side=168, n_cells=20)
+    assert able.second_look is not None
+    logits = able.second_look(able.embed_boxes(image, torch.from_numpy(truth.boxes.copy())))
+    assert (logits.argmax(1) == torch.from_numpy(truth.labels.copy())).float().mean() > 0.9
+
+
+def test_a_checkpoint_keeps_it() -> None:
+    detector = looking()
+    image, _ = picture(0)
+    again = load(save(detector))
+    again.precision = torch.float32
+    np.testing.assert_array_equal(detect(again, image).probs, detect(detector, image).probs)
+
+
+def test_a_detector_gets_one_when_training_wants_it_and_loses_it_when_not() -> None:
+    plain = build(replace(RANDOM, second_look=False), 2, box_sides=SIDES)
+    assert plain.second_look is None
+    assert with_second_look(plain, wanted=False, box_sides=SIDES) is plain
+    seeing = with_second_look(plain, wanted=True, box_sides=SIDES)
+    assert seeing.blueprint.cell_side == pytest.approx(np.median(SIDES))
+    back = with_second_look(seeing, wanted=False, box_sides=SIDES)
+    assert save(back) == save(plain)
+
+
+def test_more_classes_leave_what_it_knows_of_the_old_ones() -> None:
+    detector = looking()
+    wider = widen(detector, 5)
+    assert wider.second_look is not None
+    embeddings = torch.randn(4, wider.second_look.classes.in_features)
+    torch.testing.assert_close(
+        wider.second_look(embeddings)[:, :2],
+        detector.second_look(embeddings),  # type: ignore[misc]
+    )
+
+
+def test_without_pixels_it_cannot_look() -> None:
+    with pytest.raises(TypeError, match="only at pixels"):
+        looking().embed_boxes(TiledFeatures((), (9, 9)), torch.zeros(0, 4))
+
+
+@pytest.mark.parametrize("act", [detect, lambda d, i: sample(d, i, ScoringConfig(passes=2))[0]])
+def test_an_image_in_which_nothing_is_found_gives_no_cells(act: Callable[..., object]) -> None:
+    detector = looking()
+    with torch.no_grad():
+        detector.roi_heads.box_predictor.cls_score.bias.copy_(torch.tensor([50.0, 0, 0]))
+    assert len(act(detector, picture(0)[0])) == 0  # type: ignore[arg-type]
+
+
+def test_the_paper_s_detector_has_none() -> None:
+    assert TrainConfig().second_look
+    detector = build(
+        TrainConfig(backbone="vgg16", init="random", device="cpu", second_look=False), 2, box_sides=SIDES
+    )
+    assert not any(name.startswith("second_look") for name in detector.state_dict())
