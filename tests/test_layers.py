@@ -16,6 +16,7 @@ LAYERS = (  # the lowest first; packages of one row do not know one another
     ("types", "json_values", "wording", "outputs"),
     ("config",),
     ("class_merges", "formats"),
+    ("live_head",),
     ("evaluation", "acquisition", "synth"),
     ("store", "detector"),
     ("simulation",),
