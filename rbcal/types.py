@@ -19,6 +19,7 @@ Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
 EMBEDDING_SIZE = 32  # numbers that say what a cell looks like to a model; angles are then kept to about 0.2
+CROP_EMBEDDING_SIZE = 128  # the same of a second look: of a crop of the cell, as its last layer takes it
 _ROW_SUM_TOLERANCE = 1e-3  # float32 softmax over a few dozen classes, and its mean over T passes
 
 
@@ -118,7 +119,10 @@ class Passes:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a detector predicts in one image: N cells, in T passes too, and their embeddings (N, D)."""
+    """What a detector predicts in one image: N cells, in T passes too, and their embeddings (N, D).
+
+    Those of a second look are what its last layer takes; the others are unit vectors.
+    """
 
     detections: Detections
     passes: Passes

@@ -38,7 +38,7 @@ class Pool:
     bald, agreement, rate : (N,) float32 in [0, 1]
         Mutual information, mean IoU to the mean box, share of the passes that see a cell.
     embeddings : (N, D) float32
-        What the cells look like to the model: unit vectors.
+        What the cells look like to the model; their directions count.
     """
 
     image_ids: Sequence[int]

@@ -129,6 +129,7 @@ def _clusters(pool: Pool, context: AcquisitionContext, change: Reals) -> tuple[R
     embeddings = np.concatenate([pool.embeddings, annotated]).astype(np.float64)
     if not len(embeddings):
         return _no_clusters(pool)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True).clip(1e-6)
     from scipy.cluster.vq import kmeans, vq  # late: pages start without it
 
     rng = np.random.default_rng([context.seed, *b"looks"])

@@ -102,7 +102,7 @@ class McDropout:
         return Prediction(
             Detections(boxes[cells].cpu().numpy(), mean[cells].cpu().numpy()),
             Passes(boxes_of_passes.cpu().numpy(), probs.cpu().numpy()),
-            embeddings(features[cells]),
+            embeddings(features[cells]) if second_look is None else features[cells].cpu().numpy(),
         )
 
     def passes(self, roi_features: RoiFeatures) -> tuple[Tensor, Tensor]:
@@ -137,6 +137,12 @@ def detect(detector: Detector, image: Pixels | TiledFeatures) -> Detections:
     boxes = _boxes(detector, roi_features, probs, deltas)
     cells = choose_cells(boxes, probs)
     return Detections(boxes[cells].cpu().numpy(), probs[cells].cpu().numpy())
+
+
+@torch.inference_mode()
+def embed(detector: Detector, image: Pixels, boxes: Floats) -> Floats:
+    """Return what the second look sees of boxes (N, 4) in an image (H, W, 3): embeddings (N, D)."""
+    return detector.embed_boxes(image, torch.tensor(boxes, device=detector.device)).cpu().numpy()
 
 
 def dropout_masks(config: ScoringConfig, detector: Detector) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from rbcal.detector.backbones import imagenet_lite0, lite0_of_crops
 from rbcal.detector.crops import cut_out
+from rbcal.live_head import LastLayer
 
 _LEAST = 1e-6  # probability
 _BATCH = 128  # crops at a time in inference, which bounds the memory
@@ -68,6 +69,11 @@ class SecondLook(nn.Module):
     def forward(self, embeddings: Tensor) -> Tensor:
         """Return class logits (N, C) of embeddings (N, D); dropout acts in training alone."""
         return self.classes(F.dropout(embeddings, self.dropout, self.training))
+
+    def last_layer(self) -> LastLayer:
+        """Return the layer of the classes, for :mod:`rbcal.live_head`."""
+        weight, bias = (each.detach().cpu().float().numpy().copy() for each in self.classes.parameters())
+        return LastLayer(weight, bias)
 
     def passes(self, embeddings: Tensor, masks: Tensor) -> Tensor:
         """Return class logits (T, N, C) of T passes that keep units (T, D) bool of embeddings (N, D)."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from rbcal.acquisition.relevance import CellScores, Score, score_cells, score_image
 from rbcal.acquisition.uncertainty import box_agreement, detection_rate, mutual_information
 from rbcal.class_merges import NOTHING_MERGED, Merges
 from rbcal.config import ScoringConfig
 from rbcal.detector.faster_rcnn import Detector
-from rbcal.detector.mc_dropout import McDropout
+from rbcal.detector.mc_dropout import McDropout, embed
 from rbcal.formats.pictures import Pixels
 from rbcal.jobs.out_of_memory import predict_within_memory
 from rbcal.jobs.progress import ProgressReporter
+from rbcal.live_head import LastLayer
 from rbcal.store.rankings import Cell
 from rbcal.types import Floats, Prediction
 
@@ -37,6 +39,17 @@ class Scorer:
     def embeddings(self, pixels: Pixels, progress: ProgressReporter) -> Floats:
         """Return what the cells of an image look like, (N, D)."""
         return predict_within_memory(self._detector, self._dropout.predict, pixels, progress).embeddings
+
+    @property
+    def last_layer(self) -> LastLayer | None:
+        """The last layer of the second look; None without one."""
+        naming = self._detector.second_look
+        return None if naming is None else naming.last_layer()
+
+    def embeddings_of(self, boxes: Floats, pixels: Pixels, progress: ProgressReporter) -> Floats:
+        """Return what the second look sees of boxes (M, 4) in an image, (M, D)."""
+        embed_boxes = partial(embed, self._detector, boxes=boxes)
+        return predict_within_memory(self._detector, embed_boxes, pixels, progress)
 
     def __call__(self, pixels: Pixels, progress: ProgressReporter) -> ScoredImage:
         """Return the score of an image, and its cells."""

@@ -17,7 +17,7 @@ from rbcal.formats.pictures import decode
 from rbcal.jobs import ray_cluster
 from rbcal.jobs.evaluate import load_detector, serving_model
 from rbcal.jobs.image_scorer import ScoredImage, Scorer
-from rbcal.jobs.loaders import decoded
+from rbcal.jobs.loaders import decoded, load_annotations
 from rbcal.jobs.out_of_memory import log_tiles
 from rbcal.jobs.progress import ProgressReporter
 from rbcal.jobs.rank import rank_stored
@@ -27,6 +27,7 @@ from rbcal.store.project import Project
 from rbcal.types import EMBEDDING_SIZE, Floats
 
 _EMBEDDED_IMAGES = 64  # annotated images; enough to know which appearances are well covered
+_EMBEDDED_CELLS = 20_000  # annotated cells, the last ones, that live names are fitted to: a minute of a CPU
 _SHARD = 8  # images; long enough for the way there and back to hardly count, short enough for a cancel
 _SHARD_BYTES = 16 * 2**20  # of image files, at most, unless one alone is larger
 
@@ -69,8 +70,9 @@ def score(
         for done, (image, score_and_cells) in enumerate(stack.enter_context(closing(scored)), start=1):
             project.rankings.add(ranking_id, image.id, *score_and_cells)
             progress.advance(done)
+    embed = _annotated_embeddings if scorer.last_layer is None else _embed_annotated
     project.rankings.save_annotated_embeddings(
-        ranking_id, _annotated_embeddings(project, scorer, config, progress)
+        ranking_id, embed(project, ranking_id, scorer, config, progress)
     )
     progress.stage("Ordering the pool")
     with project.transaction():
@@ -81,17 +83,45 @@ def score(
 
 
 def _annotated_embeddings(
-    project: Project, scorer: Scorer, config: ScoringConfig, progress: ProgressReporter
+    project: Project, _ranking_id: int, scorer: Scorer, config: ScoringConfig, progress: ProgressReporter
 ) -> Floats:
     """Return what the model makes of cells in annotated images, (M, D): some of them, drawn at random."""
-    annotated = project.images.annotated()
-    drawn = np.random.default_rng([config.seed, *b"looks"]).permutation(len(annotated))[:_EMBEDDED_IMAGES]
+    drawn = _drawn(project.images.annotated(), config)
     progress.stage("Looking at annotated images", len(drawn))
     embeddings = [np.empty((0, EMBEDDING_SIZE), np.float32)]
-    for _, pixels in decoded(project.file, [annotated[k] for k in drawn]):
+    for _, pixels in decoded(project.file, drawn):
         embeddings.append(scorer.embeddings(pixels, progress))
         progress.advance(len(embeddings) - 1)
     return np.concatenate(embeddings)
+
+
+def _embed_annotated(
+    project: Project, ranking_id: int, scorer: Scorer, config: ScoringConfig, progress: ProgressReporter
+) -> Floats:
+    """Store what the second look makes of annotated cells, for live names; return some of it, (M, D)."""
+    if (layer := scorer.last_layer) is None:
+        raise TypeError("Only a detector with a second look embeds the boxes that it is given.")
+    project.live_heads.begin(ranking_id, layer)
+    annotated = [image for image in project.images.annotated() if image.n_cells]
+    drawn = {image.id for image in _drawn(annotated, config)}
+    annotated.sort(key=lambda image: -(image.review_id or 0))
+    before = np.cumsum([0, *(image.n_cells for image in annotated)])
+    latest = [image for image, n in zip(annotated, before, strict=False) if n < _EMBEDDED_CELLS]
+    progress.stage("Looking at annotated images", len(latest))
+    some = [np.empty((0, layer.weight.shape[1]), np.float32)]
+    for done, (image, pixels) in enumerate(decoded(project.file, latest), start=1):
+        embeddings = scorer.embeddings_of(load_annotations(project, image).boxes, pixels, progress)
+        project.live_heads.add_annotated(ranking_id, image.review_id or 0, embeddings)
+        if image.id in drawn:
+            some.append(embeddings)
+        progress.advance(done)
+    return np.concatenate(some)
+
+
+def _drawn(images: Sequence[Image], config: ScoringConfig) -> list[Image]:
+    """Return some of the images, drawn at random, the same always."""
+    drawn = np.random.default_rng([config.seed, *b"looks"]).permutation(len(images))[:_EMBEDDED_IMAGES]
+    return [images[k] for k in drawn]
 
 
 def score_here(

@@ -21,19 +21,22 @@ class CellPredictions:
     cells: Mapping[int, Cell] = field(default_factory=dict)
     verdicts: Mapping[int, Verdict] = field(default_factory=dict)
     spot_checks: tuple[int, int] = (0, 0)  # wrong, checked: the model's green boxes so far
+    live_cells: int = 0  # answers that the names learnt from since the training
 
     @classmethod
     def read(cls, project: Project, ranking: StoredRanking | None, image_id: int) -> CellPredictions:
         """Return what a ranking has of an image; nothing where there is no ranking."""
         if ranking is None:
             return cls()
-        cells = project.rankings.cells(ranking.id, image_id)
+        cells = project.rankings.cells(ranking.id, image_id, live=True)
+        head = project.live_heads.get(ranking.id)
         names, rare = project.classes.names(), project.classes.rare_labels()
         return cls(
             ranking,
             {cell.detection_id: cell for cell in cells},
             {each.detection_id: each for each in verdicts(cells, names, rare, ranking.config)},
             project.reviews.spot_checks(ranking.model_id),
+            0 if head is None or head.fitted is None else head.n_cells,
         )
 
     @property

@@ -8,32 +8,41 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from rbcal.acquisition.strategies import STRATEGIES
 from rbcal.errors import RbcalError
 from rbcal.formats.stacks import Layer
 from rbcal.json_values import from_json, moment
 from rbcal.store.rows import JSON_COLUMNS
-from rbcal.types import EMBEDDING_SIZE
+from rbcal.types import CROP_EMBEDDING_SIZE, EMBEDDING_SIZE
 
 _TEXTS: Mapping[str, Callable[[str], object]] = {  # raises where the text is none of these
     "image.layer": Layer.parse,
     "ranking.strategy": STRATEGIES.__getitem__,
     "simulation_point.strategy": STRATEGIES.__getitem__,
 }
+_ROW = 4 * (CROP_EMBEDDING_SIZE + 1)  # bytes of a class in a last layer: its weights and its bias
 _WHOLE: Mapping[str, str] = {  # SQL that holds of every value `c` of a column
     "INTEGER": "typeof(c) = 'integer' AND c BETWEEN -9007199254740991 AND 9007199254740991",  # JSON's, too
     "REAL": "typeof(c) = 'real' AND c BETWEEN -1e300 AND 1e300",
     "TEXT": "typeof(c) = 'text'",
     "BLOB": "typeof(c) = 'blob'",
-    "detection.embedding": f"length(c) = {2 * EMBEDDING_SIZE}",
+    "annotated_cells.embeddings": f"length(c) % {2 * CROP_EMBEDDING_SIZE} = 0",
+    "detection.embedding": f"length(c) IN ({2 * EMBEDDING_SIZE}, {2 * CROP_EMBEDDING_SIZE})",
     "detection.passes": "length(c) > 0 AND length(c) % 8 = 0",
     "detection.probs": "length(c) >= 8 AND length(c) % 4 = 0",
     **dict.fromkeys(("detection.u_c", "detection.u_d", "detection.u_r"), "c BETWEEN 0 AND 1"),
+    **dict.fromkeys(("live_head.own", "live_head.fitted"), f"length(c) % {_ROW} = 0 AND length(c) > 0"),
     "model_detection.boxes": "length(c) % 16 = 0",
     "model_detection.probs": "length(boxes) = 0 OR length(c) % (length(boxes) / 4) = 0",
     "perceptual_hash.hash": "length(c) IN (0, 32)",
     "ranking.annotated_embeddings": f"length(c) % {2 * EMBEDDING_SIZE} = 0",
     "thumbnail.content": "length(c) > 0",
+}
+_FINITE: Mapping[str, str] = {  # columns of numbers of that type, none of them NaN or infinite
+    **dict.fromkeys(("annotated_cells.embeddings", "detection.embedding"), "<f2"),
+    **dict.fromkeys(("live_head.own", "live_head.fitted"), "<f4"),
 }
 _NONE_OF: Mapping[str, str] = {  # a query that finds nothing, or what it finds is wrong
     "the project has no row, or two": "SELECT 1 FROM (SELECT count(*) AS n FROM project) WHERE n <> 1",
@@ -54,6 +63,13 @@ _NONE_OF: Mapping[str, str] = {  # a query that finds nothing, or what it finds 
     " WHERE max(x2, y2) > 2 * max(width, height)",
     "the cells of a ranking are of different numbers of classes": "SELECT 1 FROM detection"
     " GROUP BY ranking_id HAVING count(DISTINCT length(probs)) > 1",
+    "the cells of a ranking have embeddings of different lengths": """
+        SELECT 1 FROM detection LEFT JOIN live_head ON live_head.ranking_id = detection.ranking_id
+        WHERE length(embedding) <> iif(own IS NULL, 64, 256)
+        UNION ALL SELECT 1 FROM ranking JOIN live_head ON ranking_id = ranking.id
+        WHERE length(annotated_embeddings) % 256 <> 0""",
+    "annotated cells have more or fewer embeddings": "SELECT 1 FROM annotated_cells WHERE length(embeddings)"
+    " <> 256 * (SELECT count(*) FROM annotation WHERE annotation.review_id = annotated_cells.review_id)",
     "the cells of an image are of different numbers of passes": "SELECT 1 FROM detection"
     " GROUP BY ranking_id, image_id HAVING count(DISTINCT length(passes)) > 1",
 }
@@ -83,6 +99,10 @@ def _faults_of(connection: sqlite3.Connection, table: str, name: str, kind: str,
     rows = f"SELECT {key}, c FROM (SELECT *, {name} AS c FROM {table}) WHERE c IS NOT NULL AND"  # noqa: S608
     for *row, _ in connection.execute(f"{rows} NOT ({whole})"):
         yield f"{column} of row {_words(row)} holds what it must not"
+    if column in _FINITE:
+        for *row, content in connection.execute(f"{rows} ({whole})"):
+            if not np.isfinite(np.frombuffer(content, _FINITE[column])).all():
+                yield f"{column} of row {_words(row)} holds NaN or infinity"
     if kind == "TEXT":
         read = _reader(column)
         for *row, text in connection.execute(f"{rows} ({whole})"):

@@ -19,6 +19,7 @@ from rbcal.store.database import Database, Header, is_closed, now, read_header, 
 from rbcal.store.evaluations import Evaluations
 from rbcal.store.images import Images
 from rbcal.store.jobs import Jobs
+from rbcal.store.live_heads import LiveHeads
 from rbcal.store.log import Log
 from rbcal.store.models import Models
 from rbcal.store.queue import Queue
@@ -98,6 +99,7 @@ class Project:
         self.models = Models(database)
         self.snapshots = Snapshots(database)
         self.rankings = Rankings(database)
+        self.live_heads = LiveHeads(database)
         self.queue = Queue(database)
         self.evaluations = Evaluations(database)
         self.simulations = Simulations(database)

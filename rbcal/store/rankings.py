@@ -17,8 +17,9 @@ from rbcal.errors import ProjectError
 from rbcal.json_values import from_json, to_json
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, Row, now
+from rbcal.store.live_heads import live_scores, read_live_head
 from rbcal.store.rows import from_row, to_row
-from rbcal.types import EMBEDDING_SIZE, Floats
+from rbcal.types import CROP_EMBEDDING_SIZE, EMBEDDING_SIZE, Floats
 
 _AT_ONCE = 500  # images whose cells are read at once; bounds the memory
 CURRENT_RANKING = "(SELECT max(id) FROM ranking WHERE finished_at IS NOT NULL)"
@@ -127,12 +128,17 @@ class Rankings:
         )
 
     def annotated_embeddings(self, ranking_id: int) -> Floats:
-        """Return what the model makes of cells in annotated images, (M, D)."""
+        """Return what cells in annotated images look like, (M, D); as in :meth:`pool`."""
         embeddings = self._db.value("SELECT annotated_embeddings FROM ranking WHERE id = ?", (ranking_id,))
-        return np.frombuffer(embeddings or b"", "<f2").astype(np.float32).reshape(-1, EMBEDDING_SIZE)
+        return _projected(self._embeddings(ranking_id, embeddings or b""))
+
+    def _embeddings(self, ranking_id: int, content: bytes) -> Floats:
+        """Return embeddings (N, D); those of a second look have a size of their own."""
+        size = EMBEDDING_SIZE if read_live_head(self._db, ranking_id) is None else CROP_EMBEDDING_SIZE
+        return np.frombuffer(content, "<f2").astype(np.float32).reshape(-1, size)
 
     def pool(self, ranking_id: int) -> Pool:
-        """Return every cell that a ranking holds of images that wait for a review.
+        """Return every cell that a ranking holds of images that wait for a review, as the live head names it.
 
         Raises
         ------
@@ -165,12 +171,12 @@ class Rankings:
         place, probs, embeddings, *scores = zip(*rows, strict=True) if rows else [()] * 9
         if None in embeddings:
             raise ProjectError("This ranking is of an older rbcal. Rank the pool again on the Train page.")
-        return (
-            np.array(place, np.int64) + first,
-            self._widened(probs),
-            *(np.array(column, np.float32) for column in scores),
-            np.frombuffer(b"".join(embeddings), "<f2").astype(np.float32).reshape(-1, EMBEDDING_SIZE),
-        )
+        distributions = self._widened(probs)
+        embedded = self._embeddings(ranking_id, b"".join(embeddings))
+        u_d, u_c, u_r, *others = (np.array(column, np.float32) for column in scores)
+        live = live_scores(self._db, ranking_id, distributions, embedded, u_c) if rows else None
+        distributions, u_c, u_r = live or (distributions, u_c, u_r)
+        return np.array(place, np.int64) + first, distributions, u_d, u_c, u_r, *others, _projected(embedded)
 
     def arrange(
         self, ranking_id: int, strategy: str, arranged: Sequence[RankedImage], context: Mapping[str, Any]
@@ -212,6 +218,7 @@ class Rankings:
                 " AND NOT EXISTS (SELECT 1 FROM act WHERE act.image_id = detection.image_id)",
                 (ranking_id,),
             )
+            self._db.write("DELETE FROM annotated_cells WHERE ranking_id < ?", (ranking_id,))
 
     def current(self) -> StoredRanking | None:
         """Return the last finished ranking, or None."""
@@ -236,23 +243,30 @@ class Rankings:
         )
         return None if row is None else score_of(row)
 
-    def cells(self, ranking_id: int, image_id: int) -> list[Cell]:
-        """Return the predicted cells of one image; a class younger than the model has probability 0."""
+    def cells(self, ranking_id: int, image_id: int, *, live: bool = False) -> list[Cell]:
+        """Return the predicted cells of one image; a class younger than the model has probability 0.
+
+        Parameters
+        ----------
+        live : bool
+            As the live head has them by now, not as the model that was measured.
+        """
         rows = self._db.tuples(
-            "SELECT id, u_d, u_c, u_r, x1, y1, x2, y2, probs, passes FROM detection"
+            "SELECT id, u_d, u_c, u_r, x1, y1, x2, y2, probs, passes, embedding FROM detection"
             " WHERE ranking_id = ? AND image_id = ? ORDER BY id",
             (ranking_id, image_id),
         )
         if not rows:
             return []
-        *scores, x1, y1, x2, y2, probs, passes = zip(*rows, strict=True)
-        boxes = np.array([x1, y1, x2, y2], np.float32).T
-        return [
-            Cell(*each)
-            for each in zip(
-                scores[0], boxes, *scores[1:], self._widened(probs), _unpacked(passes, boxes), strict=True
-            )
-        ]
+        ids, u_d, u_c, u_r, x1, y1, x2, y2, probs, passes, embeddings = zip(*rows, strict=True)
+        boxes, distributions = np.array([x1, y1, x2, y2], np.float32).T, self._widened(probs)
+        if live and None not in embeddings:
+            embedded = self._embeddings(ranking_id, b"".join(embeddings))
+            scores = live_scores(self._db, ranking_id, distributions, embedded, np.array(u_c, np.float32))
+            if scores is not None:
+                distributions, u_c, u_r = scores[0], scores[1].tolist(), scores[2].tolist()
+        columns = (ids, boxes, u_d, u_c, u_r, distributions, _unpacked(passes, boxes))
+        return [Cell(*each) for each in zip(*columns, strict=True)]
 
     def _widened(self, probs: Sequence[bytes]) -> Floats:
         """Return distributions (N, C + 1), wide enough for classes that came later, of classes as merged."""
@@ -272,6 +286,18 @@ class Rankings:
             " WHERE finished_at IS NOT NULL GROUP BY ranking.id ORDER BY ranking.id"
         )
         return [PoolState(**row) for row in rows]
+
+
+def _projected(embeddings: Floats) -> Floats:
+    """Return embeddings (N, D) as 32 numbers each: a million cells of a second look would take 1.5 GB else.
+
+    A random projection, the same always, keeps the angles between them (Johnson and Lindenstrauss 1984).
+    """
+    size = embeddings.shape[1]
+    if size == EMBEDDING_SIZE:
+        return embeddings
+    projection = np.random.default_rng(size).normal(size=(size, EMBEDDING_SIZE)) / np.sqrt(EMBEDDING_SIZE)
+    return embeddings @ projection.astype(np.float32)
 
 
 def _columns(cell: Cell) -> tuple[object, ...]:

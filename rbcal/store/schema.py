@@ -17,6 +17,23 @@ from rbcal.store.database import schema_of
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
 USER_VERSION = 2  # the number of migrations; in the header of every project file
 migrations = Migrations("rbcal")
+_LIVE = (  # of a ranking by a model with a second look
+    # Its last layer, and the same as the expert's answers have it by now; float32 (C, D + 1), the bias last.
+    """CREATE TABLE live_head (
+  ranking_id INTEGER PRIMARY KEY REFERENCES ranking (id) ON DELETE CASCADE,
+  own        BLOB NOT NULL,                                    -- the model's
+  fitted     BLOB,                                             -- NULL: there is no new answer yet
+  n_cells    INTEGER NOT NULL DEFAULT 0 CHECK (n_cells >= 0),  -- new answers in it
+  fitted_at  TEXT
+) STRICT""",
+    # What the model makes of the cells of a review, in their order; float16 (M, D).
+    """CREATE TABLE annotated_cells (
+  ranking_id INTEGER NOT NULL REFERENCES ranking (id) ON DELETE CASCADE,
+  review_id  INTEGER NOT NULL REFERENCES review (id) ON DELETE CASCADE,
+  embeddings BLOB NOT NULL,
+  PRIMARY KEY (ranking_id, review_id)
+) STRICT""",
+)
 
 
 @migrations()
@@ -32,15 +49,17 @@ def m001_first(db: Database) -> None:
 
 @migrations()
 def m002_as_named(db: Database) -> None:
-    """Count for each class how often it was named, and how often rightly; NULL: measured before that.
+    """Count how often each class was named, and keep what live names are fitted from.
 
-    And say of trainings before this that their detectors have no second look, which is the default now.
+    Of trainings before this, say that their detectors have no second look, which is the default now.
     """
     for column in ("n_named", "n_correct"):  # boxes shown with that name; those of a cell of the class
         db.execute(f"ALTER TABLE class_evaluation ADD COLUMN {column} INTEGER CHECK ({column} >= 0)")
     without = "SET config = json_set(config, '$.second_look', json('false')) WHERE json_valid(config)"
     db.execute(f"UPDATE model {without}")
     db.execute(f"UPDATE snapshot {without}")
+    for statement in _LIVE:
+        db.execute(statement)
 
 
 @cache

@@ -26,6 +26,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
+import numpy as np
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
@@ -38,12 +39,14 @@ from rbcal.formats.pictures import decode
 from rbcal.interchange import export_dataset, near_duplicates
 from rbcal.interchange.export_model import export_model
 from rbcal.jobs import launcher, rank
+from rbcal.jobs.live import read_answers
+from rbcal.live_head import LastLayer
 from rbcal.report.collect import collect
 from rbcal.report.html import as_html
 from rbcal.store.project import Project
 from rbcal.store.rankings import RankedImage
 from rbcal.store.verification import verify
-from rbcal.types import Annotations, Detections
+from rbcal.types import CROP_EMBEDDING_SIZE, Annotations, Detections
 from tests.browser.driver import WEIGHTS
 from tests.crash.damage import plant_real
 from tests.crash.kill import ROOT
@@ -108,10 +111,16 @@ def plant_everything(path: Path) -> None:
         project.jobs.begin_stage(1, "Training", 10)
         project.jobs.advance(1, 1, 0.5)
         with project.transaction():
-            project._database.write("UPDATE ranking SET annotated_embeddings = ?", (bytes(64),))
+            project._database.write("UPDATE ranking SET annotated_embeddings = ?", (bytes(256),))
             project._database.write(
-                "UPDATE detection SET bald = 0.5, agreement = 0.5, rate = 0.5, embedding = ?", (bytes(64),)
+                "UPDATE detection SET bald = 0.5, agreement = 0.5, rate = 0.5, embedding = ?", (bytes(256),)
             )
+            layer = LastLayer(np.ones((3, CROP_EMBEDDING_SIZE), np.float32), np.zeros(3, np.float32))
+            project.live_heads.begin(ranking.id, layer)
+            project.live_heads.save(ranking.id, layer, 1)
+            reviewed = project.images.annotated()[0]
+            embeddings = np.zeros((reviewed.n_cells, CROP_EMBEDDING_SIZE), np.float32)
+            project.live_heads.add_annotated(ranking.id, reviewed.review_id, embeddings)
 
 
 # ---- crafting ----------------------------------------------------------------------------------------
@@ -282,6 +291,8 @@ def _read_rankings(project: Project) -> None:
         project.rankings.annotated_embeddings(ranking.id), project.rankings.pool(ranking.id)
         for image_id, _ in project.queue.order():
             project.rankings.cells(ranking.id, image_id), project.rankings.score(ranking.id, image_id)
+            project.rankings.cells(ranking.id, image_id, live=True)
+        project.live_heads.get(ranking.id), read_answers(project, ranking.id)
 
 
 def _read_models(project: Project) -> None:

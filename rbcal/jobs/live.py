@@ -1,0 +1,95 @@
+"""Live names: after the expert's answers, the last layer is fitted again, in seconds and without an image."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from rbcal.evaluation.matching import match
+from rbcal.live_head import LastLayer, fit
+from rbcal.store.live_heads import EmbeddedCells
+from rbcal.store.project import Project
+from rbcal.store.rankings import StoredRanking
+from rbcal.types import Annotations, Detections, Floats, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """N labelled cells as a ranking's model sees them; `is_new` are those it was not trained on."""
+
+    embeddings: Floats  # (N, D)
+    labels: Ints  # (N,)
+    is_new: np.ndarray  # (N,) bool
+
+
+@dataclass(frozen=True)
+class LiveFit:
+    """What fitting came to.
+
+    `n_cells` labelled cells, of which `n_new` are answers that the model was not trained on.
+    """
+
+    ranking_id: int
+    model_id: int
+    n_cells: int
+    n_new: int
+    seconds: float
+
+
+def can_fit(project: Project) -> bool:
+    """Return whether names can learn: the ranking is of the serving model, which has a second look."""
+    return _ranking(project) is not None
+
+
+def fit_live_head(project: Project) -> LiveFit | None:
+    """Fit the last layer of the current ranking's model to all answers, and let it name cells from now on.
+
+    None: there is no ranking, its model does not serve any more, or has no second look. Without an answer
+    that the model was not trained on, its own layer goes on.
+    """
+    started = time.perf_counter()
+    with project.read_transaction():  # one state of the file, though the expert goes on
+        ranking = _ranking(project)
+        head = None if ranking is None else project.live_heads.get(ranking.id)
+        if ranking is None or head is None:
+            return None
+        answers, n_classes = read_answers(project, ranking.id), len(project.classes.names())
+    n_new = int(answers.is_new.sum())
+    fitted: LastLayer | None = None
+    if n_new:
+        fitted = fit(head.own, answers.embeddings, answers.labels, n_classes)
+    project.live_heads.save(ranking.id, fitted, n_new)
+    return LiveFit(ranking.id, ranking.model_id, len(answers.labels), n_new, time.perf_counter() - started)
+
+
+def read_answers(project: Project, ranking_id: int) -> Answers:
+    """Return all labelled cells that a ranking has an embedding of."""
+    head = project.live_heads.get(ranking_id)
+    width = 0 if head is None else head.own.weight.shape[1]
+    embeddings, labels, is_new = [np.empty((0, width), np.float32)], [np.empty(0, np.int64)], []
+    for cells in project.live_heads.answered(ranking_id):
+        annotations = project.reviews.annotations(cells.review_id)
+        rows, of_rows = _labelled(cells, annotations)
+        embeddings.append(cells.embeddings[rows])
+        labels.append(of_rows)
+        is_new += [cells.is_new] * len(rows)
+    return Answers(np.concatenate(embeddings), np.concatenate(labels), np.array(is_new, bool))
+
+
+def _labelled(cells: EmbeddedCells, annotations: Annotations) -> tuple[Ints, Ints]:
+    """Return which cells the expert has labelled, by their boxes, and the labels."""
+    if cells.boxes is None:
+        return np.arange(len(annotations)), annotations.labels
+    anything = np.tile(np.array([0, 1], np.float32), (len(cells.boxes), 1))
+    of_cell = match(annotations, Detections(cells.boxes, anything)).detection
+    rows = np.flatnonzero(of_cell >= 0)
+    return rows, annotations.labels[of_cell[rows]]
+
+
+def _ranking(project: Project) -> StoredRanking | None:
+    ranking = project.rankings.current()
+    if ranking is None or ranking.stale or project.live_heads.get(ranking.id) is None:
+        return None
+    return ranking

@@ -1,0 +1,103 @@
+"""Live names as the app gets them: a scored pool, answers, a fitted layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rbcal.jobs import score, train
+from rbcal.jobs.live import can_fit, fit_live_head, read_answers
+from rbcal.live_head import LastLayer
+from rbcal.types import CROP_EMBEDDING_SIZE, Annotations
+from tests.conftest import add_image
+from tests.jobs.test_pipeline import PASSES, TINY, Silent
+
+
+@pytest.fixture
+def scored(project):
+    """A pool of two images that a hardly trained model with a second look has scored."""
+    trained = add_image(project, 1, annotated=True)
+    images = [add_image(project, seed)[0] for seed in (4, 5)]
+    train.train(project, TINY, Silent())
+    ranking_id = score.score(project, replace(PASSES, cell_threshold=0.01), Silent())
+    return project, trained, images, ranking_id
+
+
+def accept_all_as(project, image_id, ranking_id, label):
+    cells = project.rankings.cells(ranking_id, image_id)
+    boxes = np.array([cell.box for cell in cells])
+    project.reviews.save(
+        image_id,
+        Annotations(boxes, np.full(len(cells), label)),
+        origin="expert",
+        base_revision=0,
+        ranking_id=ranking_id,
+    )
+    return len(cells)
+
+
+def test_names_follow_what_the_expert_answers(scored):
+    project, (_, truth), (first, second), ranking_id = scored
+    n = accept_all_as(project, first, ranking_id, 2)
+    done = fit_live_head(project)
+    assert (done.n_new, done.n_cells) == (n, n + len(truth))
+    assert done.ranking_id == ranking_id
+    before, after = (project.rankings.cells(ranking_id, second, live=each) for each in (False, True))
+    chances = [np.mean([cell.probs[3] / (1 - cell.probs[0]) for cell in cells]) for cells in (before, after)]
+    assert chances[1] > chances[0] + 0.1
+
+
+def test_without_an_answer_since_the_training_the_models_own_names_stay(scored):
+    project, (_, truth), _, ranking_id = scored
+    done = fit_live_head(project)
+    assert (done.n_new, done.n_cells) == (0, len(truth))
+    assert project.live_heads.get(ranking_id).fitted is None
+
+
+def test_a_corrected_annotation_takes_the_place_of_the_one_before(scored):
+    project, (image_id, truth), _, ranking_id = scored
+    moved = Annotations(truth.boxes[1:] + np.float32(1), (truth.labels[1:] + 1) % 3)
+    project.reviews.save(image_id, moved, origin="expert", base_revision=1)
+    before = read_answers(project, ranking_id)
+    assert before.labels.tolist() == ((truth.labels[1:] + 1) % 3).tolist()
+    assert before.is_new.all()
+
+
+def test_the_embedding_of_a_true_box_is_what_the_last_layer_takes(scored):
+    project, (_, truth), _, ranking_id = scored
+    answers = read_answers(project, ranking_id)
+    assert answers.embeddings.shape == (len(truth), CROP_EMBEDDING_SIZE)
+    assert answers.labels.tolist() == truth.labels.tolist()
+    assert (answers.embeddings >= 0).all()  # a ReLU made them
+    assert (answers.embeddings > 0).any()
+
+
+def test_without_a_second_look_a_serving_model_or_a_ranking_nothing_is_fitted(scored):
+    project, (image_id, _), _, ranking_id = scored
+    assert can_fit(project)
+    images = {"train": [project.images.get(image_id)]}
+    project.models.promote(project.models.add(TINY, b"other", images, 1.0), "expert")
+    assert not can_fit(project)
+    assert fit_live_head(project) is None
+
+
+def test_a_model_without_second_look_has_no_live_names(project):
+    add_image(project, 1, annotated=True)
+    add_image(project, 4)
+    train.train(project, replace(TINY, second_look=False), Silent())
+    ranking_id = score.score(project, PASSES, Silent())
+    assert project.live_heads.get(ranking_id) is None
+    assert fit_live_head(project) is None
+
+
+def test_a_class_that_joined_since_is_named_too(scored):
+    project, _, (first, second), ranking_id = scored
+    project.classes.add(["newcomer"])
+    accept_all_as(project, first, ranking_id, 3)
+    fit_live_head(project)
+    [*cells] = project.rankings.cells(ranking_id, second, live=True)
+    assert np.mean([cell.probs[4] for cell in cells]) > 0.01
+    np.testing.assert_allclose([cell.probs.sum() for cell in cells], 1, atol=1e-3)
+    assert isinstance(project.live_heads.get(ranking_id).fitted, LastLayer)
