@@ -20,7 +20,7 @@ from rbcal.class_merges import NOTHING_MERGED, Merges
 from rbcal.errors import ShapeError
 from rbcal.types import Floats, Ints
 
-PULL = 0.1  # of each weight towards the model's own, in cells: measured in docs/benchmarks/learner.md
+PULL = 4.0  # of each weight towards the model's own, in cells: measured in docs/benchmarks/learner.md
 _BALANCE = 0.5  # 0: a cell weighs as much as any other; 1: a class does. As crops are drawn in a training
 _STEPS = 60  # of L-BFGS at most: the rest moves no name
 _NEW_BIAS = -6.0  # of a class that the model does not know, before any cell of it: one in some hundreds
@@ -111,10 +111,10 @@ def fit(own: LastLayer, embeddings: Floats, labels: Ints, n_classes: int, pull: 
 
     It minimises, over W and b, a convex function with one minimum::
 
-        sum_i w_i (-ln softmax(W e_i + b)[y_i])  +  pull / 2 (|W - W_0|^2 + |b - b_0|^2)
+        sum_i w_i (-ln softmax(W e_i + b)[y_i])  +  pull s / 2 (|W - W_0|^2 + |b - b_0|^2)
 
-    with w_i = 1 / sqrt(n) for a class of n cells, times what makes their mean 1. The same cells give the same
-    layer.
+    with w_i = 1 / sqrt(n) for a class of n cells, times what makes their mean 1, and s the mean square of the
+    numbers in e: embeddings of any scale are pulled alike. The same cells give the same layer.
 
     Parameters
     ----------
@@ -136,6 +136,7 @@ def fit(own: LastLayer, embeddings: Floats, labels: Ints, n_classes: int, pull: 
     e = np.concatenate([embeddings.astype(np.float32), ones], axis=1)  # (N, D + 1)
     theta_0 = np.concatenate([start.weight, start.bias[:, None]], axis=1).astype(np.float64)
     w = _weights(labels)
+    pull *= float((e[:, :-1] ** 2).mean())
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         theta = flat.reshape(theta_0.shape)

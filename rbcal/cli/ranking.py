@@ -10,6 +10,8 @@ import typer
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY, STRATEGIES, check_strategy
 from rbcal.cli.base import JsonOption, ProjectArgument, RayOption, app, echo, print_json, run
 from rbcal.config import ScoringConfig
+from rbcal.errors import ProjectError
+from rbcal.jobs.live import update, why_not
 from rbcal.review.explanations import BATCH, batch_words, why
 from rbcal.store.job_requests import RankJob, ScoreJob
 from rbcal.store.project import Project
@@ -50,6 +52,32 @@ def rank(project: ProjectArgument, strategy: StrategyOption = DEFAULT_STRATEGY) 
         coming = opened.queue.top(BATCH)
         names, rare = opened.classes.names(), opened.classes.rare_labels()
     echo(f"The pool is in the order of {strategy}. {batch_words(coming, names, rare)}.")
+
+
+@app.command()
+def live(project: ProjectArgument, as_json: JsonOption = False) -> None:
+    """Let names learn from all saved answers now, as the app does after each save; no training."""
+    with Project.open(project) as opened:
+        if (reason := why_not(opened)) is not None:
+            raise ProjectError(reason)
+        ranking = opened.rankings.current()
+        before = ranking and opened.rankings.pool(ranking.id).probs[:, 1:].argmax(axis=1)
+        done = update(opened)
+        if done is None or ranking is None:
+            raise ProjectError("The pool was ranked again meanwhile. Try once more.")
+        after = opened.rankings.pool(ranking.id).probs[:, 1:].argmax(axis=1)
+    n_renamed = int((before != after).sum())
+    if as_json:
+        figures = {"labelled_cells": done.n_cells, "new_answers": done.n_new, "predicted_cells": len(after)}
+        print_json(
+            {"model": done.model_id, **figures, "renamed": n_renamed, "seconds": round(done.seconds, 3)}
+        )
+        return
+    echo(
+        f"Fitted to {done.n_cells:,} labelled cells in {done.seconds:.1f} s; {done.n_new:,} of them are "
+        f"answers since the training. {n_renamed:,} of {len(after):,} predicted cells have another name now. "
+        "Not measured on the test set."
+    )
 
 
 @app.command()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rbcal.evaluation.matching import match
+from rbcal.jobs.rank import reorder
 from rbcal.live_head import LastLayer, fit
 from rbcal.store.live_heads import EmbeddedCells
 from rbcal.store.project import Project
-from rbcal.store.rankings import StoredRanking
 from rbcal.types import Annotations, Detections, Floats, Ints
 
 
@@ -38,9 +38,24 @@ class LiveFit:
     seconds: float
 
 
-def can_fit(project: Project) -> bool:
-    """Return whether names can learn: the ranking is of the serving model, which has a second look."""
-    return _ranking(project) is not None
+def why_not(project: Project) -> str | None:
+    """Return in a sentence why names cannot learn from answers now; None: they can."""
+    ranking = project.rankings.current()
+    if ranking is None:
+        return "The pool is not ranked yet. Train, then rank the pool."
+    if ranking.stale:
+        return "Another model serves than the one that ranked the pool. Rank the pool again."
+    if project.live_heads.get(ranking.id) is None:
+        return "The model that ranked the pool has no second look, so its names stay until the next training."
+    return None
+
+
+def update(project: Project, open_image: int | None = None) -> LiveFit | None:
+    """Fit the live head, and put the queue into its order; the image that is open keeps its place."""
+    done = fit_live_head(project)
+    if done is not None and done.n_new:
+        reorder(project, project.rankings.get(done.ranking_id), open_image)
+    return done
 
 
 def fit_live_head(project: Project) -> LiveFit | None:
@@ -51,7 +66,7 @@ def fit_live_head(project: Project) -> LiveFit | None:
     """
     started = time.perf_counter()
     with project.read_transaction():  # one state of the file, though the expert goes on
-        ranking = _ranking(project)
+        ranking = None if why_not(project) else project.rankings.current()
         head = None if ranking is None else project.live_heads.get(ranking.id)
         if ranking is None or head is None:
             return None
@@ -86,10 +101,3 @@ def _labelled(cells: EmbeddedCells, annotations: Annotations) -> tuple[Ints, Int
     of_cell = match(annotations, Detections(cells.boxes, anything)).detection
     rows = np.flatnonzero(of_cell >= 0)
     return rows, annotations.labels[of_cell[rows]]
-
-
-def _ranking(project: Project) -> StoredRanking | None:
-    ranking = project.rankings.current()
-    if ranking is None or ranking.stale or project.live_heads.get(ranking.id) is None:
-        return None
-    return ranking

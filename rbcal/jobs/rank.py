@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -50,13 +51,47 @@ def rank_stored(project: Project, stored: StoredRanking, strategy: str, seed: in
     ranking = rank_pool(strategy, pool, context)
     if strategy != "random":
         ranking = audited(ranking, np.random.default_rng([seed, stored.id, *b"audit"]))
+    _arrange(project, stored, strategy, pool, ranking, context)
+
+
+def reorder(project: Project, stored: StoredRanking, open_image: int | None = None) -> None:
+    """Put the images that wait into the order of the ranking's strategy anew: names have changed since.
+
+    The image that is open keeps its place, and so does each that was drawn at random for it, as an audit.
+    """
+    if stored.strategy == "random":
+        return
+    seed = int(stored.context.get("seed", 0))
+    pool, context = project.rankings.pool(stored.id), acquisition_context(project, stored, seed)
+    ranking = rank_pool(stored.strategy, pool, context)
+    position = {image_id: k for k, image_id in enumerate(pool.image_ids)}
+    queue = [position[image_id] for image_id, _ in project.queue.order() if image_id in position]
+    drawn = {
+        position[id_]: p for id_, p in project.rankings.propensities(stored.id).items() if id_ in position
+    }
+    staying = drawn.keys() | {position[id_] for id_ in (open_image,) if id_ in position}
+    moving = iter([k for k in ranking.images.tolist() if k not in staying])
+    images = [k if k in staying else next(moving) for k in queue]
+    propensity = np.array([drawn.get(k, np.nan) for k in range(pool.n_images)])
+    ranking = replace(ranking, images=np.array(images, np.int64), propensity=propensity)
+    _arrange(project, stored, stored.strategy, pool, ranking, context)
+
+
+def _arrange(
+    project: Project,
+    stored: StoredRanking,
+    strategy: str,
+    pool: Pool,
+    ranking: Ranking,
+    context: AcquisitionContext,
+) -> None:
     cost = context.cost_model
     project.rankings.arrange(
         stored.id,
         strategy,
         ranked_images(pool, ranking, expected_gains(pool, context)),
         {
-            "seed": seed,
+            "seed": context.seed,
             "calibration_cells": context.calibration.n_cells,
             "calibrated": context.calibration.learnt,
             "timed_reviews": cost.n_reviews,

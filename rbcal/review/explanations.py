@@ -90,6 +90,18 @@ def green_words(wrong: int, checked: int) -> str:
     )
 
 
+def live_words(n_cells: int) -> str:
+    """Say that names follow the expert's answers, and that nobody has measured them yet.
+
+    >>> live_words(512)
+    'Names learn from your answers as you work (512 cells so far); not yet measured on the test set.'
+    """
+    return (
+        f"Names learn from your answers as you work ({n_cells:,} cell{'s' * (n_cells != 1)} so far); "
+        "not yet measured on the test set."
+    )
+
+
 def score_words(
     cell: Cell, names: Sequence[str], rare: Sequence[int], config: ScoringConfig
 ) -> list[tuple[str, bool]]:

@@ -197,7 +197,8 @@ class Rankings:
             )
             self._db.write(
                 "UPDATE score SET place = NULL, value = NULL, terms = '{}', propensity = NULL"
-                " WHERE ranking_id = ?",
+                " WHERE ranking_id = ?"  # a reviewed image keeps why it came: outcomes go by it
+                " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = score.image_id)",
                 (ranking_id,),
             )
             self._db.write_many(
@@ -208,6 +209,15 @@ class Rankings:
                     for place, each in enumerate(arranged, start=1)
                 ],
             )
+
+    def propensities(self, ranking_id: int) -> dict[int, float]:
+        """Return the chance of each image that was drawn at random for its place."""
+        return dict(
+            self._db.tuples(
+                "SELECT image_id, propensity FROM score WHERE ranking_id = ? AND propensity IS NOT NULL",
+                (ranking_id,),
+            )
+        )
 
     def finish(self, ranking_id: int) -> None:
         """Make a ranking count, and drop the older detections in images that nobody has worked on."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from rbcal.jobs import score, train
-from rbcal.jobs.live import can_fit, fit_live_head, read_answers
+from rbcal.cli import app
+from rbcal.jobs import live, score, train
+from rbcal.jobs.live import fit_live_head, read_answers, why_not
 from rbcal.live_head import LastLayer
 from rbcal.types import CROP_EMBEDDING_SIZE, Annotations
 from tests.conftest import add_image
@@ -75,11 +78,11 @@ def test_the_embedding_of_a_true_box_is_what_the_last_layer_takes(scored):
 
 
 def test_without_a_second_look_a_serving_model_or_a_ranking_nothing_is_fitted(scored):
-    project, (image_id, _), _, ranking_id = scored
-    assert can_fit(project)
+    project, (image_id, _), *_ = scored
+    assert why_not(project) is None
     images = {"train": [project.images.get(image_id)]}
     project.models.promote(project.models.add(TINY, b"other", images, 1.0), "expert")
-    assert not can_fit(project)
+    assert "Another model serves" in why_not(project)
     assert fit_live_head(project) is None
 
 
@@ -89,6 +92,7 @@ def test_a_model_without_second_look_has_no_live_names(project):
     train.train(project, replace(TINY, second_look=False), Silent())
     ranking_id = score.score(project, PASSES, Silent())
     assert project.live_heads.get(ranking_id) is None
+    assert "no second look" in why_not(project)
     assert fit_live_head(project) is None
 
 
@@ -101,3 +105,31 @@ def test_a_class_that_joined_since_is_named_too(scored):
     assert np.mean([cell.probs[4] for cell in cells]) > 0.01
     np.testing.assert_allclose([cell.probs.sum() for cell in cells], 1, atol=1e-3)
     assert isinstance(project.live_heads.get(ranking_id).fitted, LastLayer)
+
+
+def test_the_queue_follows_the_names_and_the_open_image_stays(scored, monkeypatch):
+    project, _, (first, second), ranking_id = scored
+    asked = []
+    monkeypatch.setattr(live, "reorder", lambda project, ranking, image: asked.append((ranking.id, image)))
+    live.update(project, second)
+    assert asked == []  # nothing new
+    accept_all_as(project, first, ranking_id, 2)
+    live.update(project, second)
+    assert asked == [(ranking_id, second)]
+
+
+def test_the_command_says_what_changed(scored):
+    project, _, (first, _), ranking_id = scored
+    n = accept_all_as(project, first, ranking_id, 2)
+    result = CliRunner().invoke(app, ["live", str(project.path), "--json"])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert figures["new_answers"] == n
+    assert figures["renamed"] <= figures["predicted_cells"]
+    assert "not measured" in CliRunner().invoke(app, ["live", str(project.path)]).output.lower()
+
+
+def test_the_command_says_why_names_cannot_learn(project):
+    result = CliRunner().invoke(app, ["live", str(project.path)])
+    assert result.exit_code == 1
+    assert "not ranked" in result.output

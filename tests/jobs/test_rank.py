@@ -10,9 +10,9 @@ from rbcal.acquisition.relevance import Score
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ProjectError, ScoringError
 from rbcal.jobs import rank, score, train
-from rbcal.jobs.rank import rerank
+from rbcal.jobs.rank import reorder, rerank
 from rbcal.store.log import BoxState
-from rbcal.store.rankings import Cell
+from rbcal.store.rankings import Cell, RankedImage
 from rbcal.types import EMBEDDING_SIZE
 from tests.browser.driver import WEIGHTS
 from tests.conftest import add_image
@@ -195,3 +195,36 @@ def test_scoring_ends_with_the_order_of_the_strategy(project):
     rank.rank(project, "random", progress)
     assert project.rankings.current().strategy == "random"
     assert project.rankings.current().id == ranking.id
+
+
+def test_a_new_order_leaves_the_open_image_and_those_drawn_at_random_where_they_are(ranked):
+    project, (first, second, third), ranking_id = ranked
+    fourth = add_image(project, 7)[0]
+    project.rankings.add(ranking_id, fourth, Score(1, 1, 1, 0, 0, 0), [cell([0.1, 0.1, 0.4, 0.4])])
+    places = [RankedImage(first, 4, {}, None), RankedImage(third, 3, {}, 0.5)]
+    places += [RankedImage(fourth, 2, {}, None), RankedImage(second, 1, {}, None)]
+    project.rankings.arrange(ranking_id, "entropy", places, {"seed": 0})
+    reorder(project, project.rankings.current(), open_image=first)
+    assert order(project)[:2] == [first, third]
+    assert project.rankings.propensities(ranking_id) == {third: 0.5}
+    reorder(project, project.rankings.current())
+    assert order(project)[1] == third
+    assert order(project)[0] != first  # its names are sure; it lay in front because it was open
+
+
+def test_a_reviewed_image_keeps_the_chance_with_which_it_was_drawn(ranked):
+    project, images, ranking_id = ranked
+    places = [RankedImage(images[0], 4, {"x": 1.0}, 0.5), RankedImage(images[1], 3, {}, None)]
+    project.rankings.arrange(ranking_id, "entropy", places, {"seed": 0})
+    project.reviews.save_boxes(images[0], {}, origin="expert", version=0, ranking_id=ranking_id)
+    rerank(project, "entropy")
+    score = project.rankings.score(ranking_id, images[0])
+    assert (score.propensity, score.value, dict(score.terms)) == (0.5, 4, {"x": 1.0})
+
+
+def test_a_random_order_is_not_drawn_anew(ranked):
+    project, _, _ = ranked
+    rerank(project, "random", seed=1)
+    before = order(project)
+    reorder(project, project.rankings.current())
+    assert order(project) == before

@@ -13,6 +13,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY
 from rbcal.formats import pictures
+from rbcal.jobs import live_thread
+from rbcal.jobs.live import why_not
 from rbcal.review.editor import Editor
 from rbcal.review.explanations import BATCH, batch_words, brief, why
 from rbcal.review.messages import FilmstripMessages
@@ -46,7 +48,11 @@ def save(editor: Editor, image_id: int) -> None:
     if editor.image.id != image_id:  # a second press, meant for the image before
         return
     following_id = _next(editor)
+    with editor.log.file.open() as project:
+        is_learning = why_not(project) is None
     editor.save()
+    if is_learning:
+        live_thread.start(editor.log.file, following_id)
     n = len(editor.boxes)
     time = duration(editor.log.seconds)
     session.saved = f"Saved {literal(editor.image.name)}: {n} cell{'s' * (n != 1)}, {time}"

@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from rbcal.jobs import live_thread
 from rbcal.review import edits, navigation
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
-from rbcal.review.explanations import green_words, version_words
+from rbcal.review.explanations import green_words, live_words, version_words
 from rbcal.store.log import Work
 from rbcal.ui.review.acts import act
 from rbcal.ui.session import session
@@ -313,6 +314,10 @@ def show_status(editor: Editor) -> None:
         if editor.place is not None and editor.selected is None:
             st.markdown(":blue[In the ring the model sees a cell that has no box of its own.]")
         st.caption(f"{n} cell{'s' * (n != 1)}, {changed} changed{filtered}{kept}{saved}")
+        if (error := live_thread.last_error(editor.log.file)) is not None:
+            st.caption(f":orange[Names did not learn from your last answers: {literal(error)}]")
+        elif editor.predictions.live_cells:
+            st.caption(live_words(editor.predictions.live_cells))
 
 
 def choose_class(editor: Editor, key: str) -> None:
