@@ -14,7 +14,7 @@ from rbcal.class_merges import Merges
 from rbcal.config import ScoringConfig
 from rbcal.detector import checkpoint, devices
 from rbcal.formats.pictures import decode
-from rbcal.jobs import ray_cluster
+from rbcal.jobs import live, ray_cluster
 from rbcal.jobs.evaluate import load_detector, serving_model
 from rbcal.jobs.image_scorer import ScoredImage, Scorer
 from rbcal.jobs.loaders import decoded, load_annotations
@@ -78,6 +78,9 @@ def score(
     with project.transaction():
         rank_stored(project, project.rankings.get(ranking_id), strategy, config.seed)
         project.rankings.finish(ranking_id)
+    learnt = live.update(project)  # what the expert answered while the model was being trained
+    if learnt is not None and learnt.n_new:
+        progress.log(f"Names learn from {learnt.n_new} cells that model {model.id} was not trained on")
     progress.log(f"{len(pool)} images are ranked by model {model.id}, in the order of {strategy}")
     return ranking_id
 

@@ -118,6 +118,19 @@ def test_the_queue_follows_the_names_and_the_open_image_stays(scored, monkeypatc
     assert asked == [(ranking_id, second)]
 
 
+def test_a_new_ranking_begins_with_what_was_answered_while_the_model_was_trained(scored):
+    project, (_, truth), (first, _), ranking_id = scored
+    assert project.live_heads.get(ranking_id).fitted is None
+    n = accept_all_as(project, first, ranking_id, 2)
+    progress = Silent()
+    newer = score.score(project, PASSES, progress)
+    head = project.live_heads.get(newer)
+    assert head.n_cells == n  # their true boxes, for the image is annotated by now
+    assert len(read_answers(project, newer).labels) == n + len(truth)
+    assert any("Names learn from" in line for line in progress.lines)
+    assert len(read_answers(project, ranking_id).labels) == n  # what older rankings had is dropped
+
+
 def test_the_command_says_what_changed(scored):
     project, _, (first, _), ranking_id = scored
     n = accept_all_as(project, first, ranking_id, 2)
