@@ -1,5 +1,7 @@
 """The thread of the app in which names learn from the answers that were just saved; no page waits for it.
 
+If the project is to be trained by itself, the thread also starts that.
+
 At most one is at work on a project. A save meanwhile lets it go round once more, so the last answer counts.
 """
 
@@ -10,7 +12,7 @@ import threading
 from pathlib import Path
 
 from rbcal.errors import RbcalError
-from rbcal.jobs import live
+from rbcal.jobs import auto_train, live
 from rbcal.store.project import ProjectFile
 
 _LOGGER = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ def _learn(file: ProjectFile, open_image: int | None) -> str | None:
     try:
         with file.open() as project:
             live.update(project, open_image)
+            auto_train.start_if_due(project)
     except RbcalError as err:
         _LOGGER.warning("Names did not learn: %s", err)
         return str(err)

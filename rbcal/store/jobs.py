@@ -86,6 +86,11 @@ class Jobs:
         row = self._db.row("SELECT * FROM job ORDER BY id DESC LIMIT 1")
         return None if row is None else _job(row)
 
+    def last_training(self) -> Job | None:
+        """Return the training that was asked for last, however it ended, or None."""
+        row = self._db.row("SELECT * FROM job WHERE kind = 'train' ORDER BY id DESC LIMIT 1")
+        return None if row is None else _job(row)
+
     def start(self, job_id: int) -> None:
         """Say that a worker has begun."""
         self._db.write("UPDATE job SET state = 'running', started_at = ? WHERE id = ?", (now(), job_id))

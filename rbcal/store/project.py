@@ -216,6 +216,18 @@ class Project:
             raise ProjectError(f"A name has at most {_LONGEST_NAME} characters, but got {len(name)}.")
         self._database.write("UPDATE project SET expert = ?", (name.strip(),))
 
+    @property
+    def train_after(self) -> int | None:
+        """After how many new cells the app trains by itself; None: only when it is asked to."""
+        n = self._database.value("SELECT train_after FROM project")
+        return None if n is None else int(n)
+
+    def train_by_itself(self, after: int | None) -> None:
+        """Let the app train after so many new cells, without a click; None: not any more."""
+        if after is not None and after < 1:
+            raise ProjectError(f"A training follows after at least 1 new cell, but got {after}.")
+        self._database.write("UPDATE project SET train_after = ?", (after,))
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 import numpy as np
@@ -275,6 +276,20 @@ class Reviews:
             (model_id,),
         )
         return (row["wrong"], row["n"]) if row else (0, 0)
+
+    def answered_since(self, moment: datetime | None) -> int:
+        """Return how many cells the expert's reviews have that were saved after a moment; None: all.
+
+        Those of test images do not count.
+        """
+        return int(
+            self._db.value(
+                "SELECT count(*) FROM current_review JOIN image ON image.id = image_id"
+                " JOIN annotation ON annotation.review_id = current_review.id"
+                " WHERE split = 'work' AND origin = 'expert' AND (?1 IS NULL OR created_at > ?1)",
+                (None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds"),),
+            )
+        )
 
     def outcomes(self) -> Outcomes:
         """Return what became of the model's cells in the first review of each image, in order of time."""

@@ -58,6 +58,8 @@ def m002_as_named(db: Database) -> None:
     without = "SET config = json_set(config, '$.second_look', json('false')) WHERE json_valid(config)"
     db.execute(f"UPDATE model {without}")
     db.execute(f"UPDATE snapshot {without}")
+    # After so many new cells the app trains by itself; NULL: only when it is asked to.
+    db.execute("ALTER TABLE project ADD COLUMN train_after INTEGER CHECK (train_after > 0)")
     for statement in _LIVE:
         db.execute(statement)
 

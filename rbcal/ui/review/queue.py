@@ -49,7 +49,7 @@ def save(editor: Editor, image_id: int) -> None:
         return
     following_id = _next(editor)
     with editor.log.file.open() as project:
-        is_learning = why_not(project) is None
+        is_learning = why_not(project) is None or project.train_after is not None
     editor.save()
     if is_learning:
         live_thread.start(editor.log.file, following_id)

@@ -10,10 +10,10 @@ import streamlit as st
 
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY, offered
 from rbcal.config import BACKBONES, Initialisation, ScoringConfig, TrainConfig, suggested_steps
-from rbcal.jobs import launcher
+from rbcal.jobs import auto_train, launcher
 from rbcal.store.images import Counts
 from rbcal.store.job_requests import JobRequest, RankJob, ResumeJob, ScoreJob, TrainJob
-from rbcal.store.project import Project
+from rbcal.store.project import Project, ProjectFile
 from rbcal.wording import duration
 
 INITIAL_WEIGHTS: dict[Initialisation, str] = {
@@ -37,9 +37,37 @@ def show_start(project: Project) -> None:
     )
     if not counts.test_images:
         st.warning("There is no test set, so the model cannot be measured. Import images with boxes first.")
+    _ask_for_training_by_itself(project)
     if (request := show_form(project, counts)) is not None:
         launcher.start(project.file, request)
         st.rerun()
+
+
+def _ask_for_training_by_itself(project: Project) -> None:
+    """Ask whether trainings shall follow without a click, and say how far the next one is."""
+    after = project.train_after
+    key = f"train_by_itself_{after}"  # another one once it is stored: another tab may have changed it
+    st.toggle(
+        f"Train by itself after every {after or auto_train.AFTER} new cells",
+        after is not None,
+        key=key,
+        on_change=_train_by_itself,
+        args=(project.file, key),
+        help="As the button below, without a click: with the settings of the last training, from the model "
+        "that serves, and then a new ranking. A worse model does not take over; you are asked.",
+    )
+    if after is not None and project.snapshots.current() is not None:
+        st.caption("A training was stopped: resume it or forget it, then this goes on.")
+    elif after is not None:
+        st.caption(
+            f"{auto_train.new_answers(project):,} new cells since the last training. The next one starts when"
+            " you save an image on **Review**."
+        )
+
+
+def _train_by_itself(file: ProjectFile, key: str) -> None:
+    with file.open() as project:
+        project.train_by_itself(auto_train.AFTER if st.session_state[key] else None)
 
 
 def show_form(project: Project, counts: Counts) -> JobRequest | None:
