@@ -63,7 +63,7 @@ class SecondLook(nn.Module):
     def embed_boxes(self, image: Tensor, boxes: Tensor) -> Tensor:
         """Return the embeddings (N, D) of boxes (N, 4), in pixels of an image (3, H, W) in [-1, 1]."""
         return torch.cat(
-            [self.embed(cut_out(image, part, self.cell_side)).float() for part in boxes.split(_BATCH)]
+            [self.embed(cut_out(image, part, self.cell_side)).float() for part in torch.split(boxes, _BATCH)]
         )
 
     def forward(self, embeddings: Tensor) -> Tensor:
