@@ -9,19 +9,24 @@ import pytest
 import torch
 
 from rbcal.config import ScoringConfig, TrainConfig
-from rbcal.detector import mc_dropout, trainer
+from rbcal.detector import checkpoint, mc_dropout, trainer
 from rbcal.errors import DetectorError, DivergedError, JobCancelledError, ProjectError, TrainingError
 from rbcal.jobs import evaluate, score, train, training_setup
 from tests.conftest import add_image
 
 TINY = TrainConfig(steps=2, init="random", crops=4)
 PASSES = ScoringConfig(passes=3)
+CUTTING = "Cutting out the cells"
 
 
 class Silent:
-    """A reporter that listens, and stops the work after so many steps if told to."""
+    """A reporter that listens, and stops the work after so many steps if told to, of a stage or of any.
 
-    def __init__(self, stop_after=None):
+    What is done before the steps of a training does not count as one.
+    """
+
+    def __init__(self, stop_after=None, stage=None):
+        self.of_stage = stage
         self.stages = []
         self.lines = []
         self.steps = 0
@@ -31,7 +36,7 @@ class Silent:
         self.stages.append(name)
 
     def advance(self, step, loss=None):
-        self.steps += 1
+        self.steps += self.stages[-1:] == [self.of_stage] if self.of_stage else self.stages[-1:] != [CUTTING]
         if self.steps == self.stop_after:
             raise JobCancelledError
 
@@ -103,7 +108,12 @@ def test_without_a_test_set_a_model_is_trained_but_not_measured(project):
     add_image(project, 1, annotated=True)
     progress = Silent()
     train.train(project, TINY, progress)
-    assert progress.stages == ["Backing up the project", "Training", "Looking again at annotated images"]
+    assert progress.stages == [
+        "Backing up the project",
+        CUTTING,
+        "Training",
+        "Looking again at annotated images",
+    ]
     with pytest.raises(ProjectError, match="no test set with cells"):
         evaluate.evaluate(project, Silent())
 
@@ -178,6 +188,21 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_what_was_learnt(sl
     kept, whole = slides.models.all()
     assert kept.kept_step == 2
     assert slides.models.serving().id == whole.id
+
+
+def test_a_cancel_before_the_first_step_leaves_nothing_to_resume(slides):
+    with pytest.raises(JobCancelledError):
+        train.train(slides, TINY, Silent(stop_after=1, stage=CUTTING))
+    assert slides.snapshots.current() is None
+    assert not slides.models.all()
+
+
+def test_the_second_look_can_be_left_out_and_comes_back(slides):
+    for wanted in (False, True, False):
+        model_id = train.train(slides, replace(TINY, init="auto", steps=1, second_look=wanted), Silent())
+        detector = checkpoint.load(slides.models.checkpoint(model_id))
+        assert (detector.second_look is not None) == wanted
+        slides.models.promote(model_id, "expert")
 
 
 def test_a_cancel_while_the_model_is_measured_keeps_it_but_it_does_not_serve(slides):
@@ -300,7 +325,7 @@ def test_auto_starts_from_imagenet_then_from_the_model_that_serves(slides):
     assert training_setup.set_up_training(slides, TrainConfig()).config.init == "imagenet"
     first = train.train(slides, TINY, Silent())
     plan = training_setup.set_up_training(slides, TrainConfig())
-    assert (plan.config.init, plan.parent.id, plan.config.steps) == ("serving", first, 300)
+    assert (plan.config.init, plan.parent.id, plan.config.steps) == ("serving", first, 150)
     other = training_setup.set_up_training(slides, TrainConfig(backbone="vgg16"))
     assert (other.config.init, other.parent) == ("imagenet", None)
     with pytest.raises(TrainingError, match="serving model with vgg16; this project has one with efficient"):
