@@ -69,13 +69,14 @@ def fill_bank(
     counts = np.bincount(np.concatenate([np.empty(0, np.int64), *labels]))
     wanted = _shares(counts, _MOST_PATCHES)
     patches, of_patches = [], []
-    for number, (pixels, truth) in enumerate(samples, start=1):
+    for index in range(len(samples)):
+        pixels, truth = samples[index]
         taken = rng.uniform(size=len(truth)) < wanted[truth.labels]
         boxes = torch.from_numpy(truth.boxes[taken])
         signed = cut_out(as_tensor(pixels), boxes, cell_side, room=_ROOM)
         patches.append(((signed + 1) * 127.5).round().clamp(0, 255).byte())
         of_patches.append(truth.labels[taken])
-        report(number)
+        report(index + 1)
     in_order = np.concatenate(of_patches)
     return CropBank(torch.cat(patches), torch.from_numpy(in_order), _chances(in_order))
 

@@ -34,7 +34,7 @@ from rbcal.types import Annotations, Ints
 Sample = tuple[Pixels, Annotations]
 
 _LOSSES = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg", "loss_second_look")
-_NAME_STEPS = 3  # steps of the second look for each of the detector: names take longer than boxes
+_NAME_STEPS = 2  # steps of the second look for each of the detector: names take longer than boxes
 _SMOOTHING = 0.05  # of the second look's labels: experts disagree about that many cells, and more
 _MAX_GRADIENT = 10.0  # norm; one odd batch must not undo the others
 _VALIDATIONS = 6  # per training
@@ -126,7 +126,7 @@ class Training:
         """
         if self.detector.second_look is None or self._bank is not None:
             return
-        labels = self._labels or [annotations.labels for _, annotations in self._samples]
+        labels = self._labels or [self._samples[k][1].labels for k in range(len(self._samples))]
         rng = generator(self._config, 0, "crops")
         self._bank = fill_bank(self._samples, labels, self.detector.second_look.cell_side, rng, report)
 

@@ -34,8 +34,11 @@ def create_and_import(page: Page, server: str, coco_file: Path) -> None:
     expect(page.get_by_text("12 images added, 4 of them to the pool")).to_be_visible()
 
 
-def start_training(page: Page, server: str, steps: int, button: str) -> None:
+def start_training(page: Page, server: str, steps: int, button: str, *, second_look: bool) -> None:
     page.goto(f"{server}/train?project=loop")
+    if not second_look:
+        page.get_by_text("More settings").click()
+        page.get_by_text("Second look", exact=True).click()
     field = page.get_by_label("Steps", exact=True)
     field.fill(str(steps))
     field.press("Tab")
@@ -59,7 +62,7 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     path = projects / "loop.rbcal"
     data = write_coco(tmp_path / "data", 12, n_groups=4, width=320, height=240, n_cells=14)
     create_and_import(page, server, data)
-    start_training(page, server, 50, "Train, then rank the pool")
+    start_training(page, server, 50, "Train, then rank the pool", second_look=False)  # a minute less
     expect(page.get_by_text(re.compile(r"Training: \d+ of 50"))).to_be_visible(timeout=TRAINING_MS)
     wait_for_the_end(page, path, 1)
 
@@ -89,7 +92,7 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     with Project.open(path) as project:
         assert first.image_id not in [entry.image_id for entry in project.queue.top()]
 
-    start_training(page, server, 5, "Only train")
+    start_training(page, server, 5, "Only train", second_look=True)
     wait_for_the_end(page, path, 2)
     page.goto(f"{server}/progress?project=loop")
     expect(page.get_by_text("since model 1").first).to_be_visible()

@@ -14,7 +14,7 @@ from rbcal.detector.trainer import train
 from rbcal.formats.pictures import Pixels
 from rbcal.types import Annotations
 
-RANDOM = TrainConfig(init="random", device="cpu", steps=2, crops=8)
+RANDOM = TrainConfig(init="random", device="cpu", steps=2, crops=4, second_look=False)
 SIDES = np.array([16, 18, 20, 30], np.float32)
 
 
@@ -47,7 +47,7 @@ def eager(detector: Detector) -> Detector:
 @pytest.fixture
 def detector() -> Detector:
     """A random lite detector for two classes, at a scale that keeps small pictures small."""
-    return eager(build(replace(RANDOM), 2, box_sides=np.full(4, 40, np.float32)))
+    return eager(build(replace(RANDOM, second_look=True), 2, box_sides=np.full(4, 40, np.float32)))
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def vgg(blueprint: Blueprint) -> Detector:
 @pytest.fixture(scope="session")
 def able() -> Detector:
     """A detector that has learnt to find dark and bright squares."""
-    detector = build(TrainConfig(steps=30, device="cpu", crops=12), 2, box_sides=SIDES)
-    train(detector, [picture(seed) for seed in range(8)], TrainConfig(steps=30, device="cpu", crops=12))
+    detector = build(TrainConfig(steps=30, device="cpu", crops=6), 2, box_sides=SIDES)
+    train(detector, [picture(seed) for seed in range(8)], TrainConfig(steps=30, device="cpu", crops=6))
     return detector
 
 

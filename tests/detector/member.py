@@ -14,7 +14,7 @@ from rbcal.detector.trainer import Training
 from rbcal.errors import TrainingError
 from tests.detector.conftest import RANDOM, SIDES, picture
 
-CONFIG = replace(RANDOM, steps=3, batch_size=1)
+CONFIG = replace(RANDOM, steps=3, batch_size=1, second_look=True)
 PICTURES = [picture(seed) for seed in range(4)]
 
 

@@ -27,7 +27,7 @@ def bank() -> CropBank:
 
 def looking(**changes: object) -> Detector:
     """Return a random detector for two classes whose second look tells them apart somehow."""
-    detector = build(replace(RANDOM, **changes), 2, box_sides=np.full(4, 40, np.float32))
+    detector = build(replace(RANDOM, second_look=True, **changes), 2, box_sides=np.full(4, 40, np.float32))
     assert detector.second_look is not None
     detector.precision = torch.float32
     return detector

@@ -98,15 +98,15 @@ def test_rare_classes_are_seen_more_often_if_the_config_wants_it() -> None:
             return PICTURES[0]
 
     labels = [np.array([0]), np.array([0]), np.array([0]), np.array([0, 1])]
-    config = replace(RANDOM, steps=5, batch_size=1, rare_repeat=1.0)
-    with Training(build(RANDOM, 2, box_sides=SIDES), Counting(), config, labels=labels) as training:
+    config = replace(RANDOM, steps=5, batch_size=1, rare_repeat=1.0, second_look=False)
+    with Training(build(config, 2, box_sides=SIDES), Counting(), config, labels=labels) as training:
         while not training.finished:
             training.advance()
     assert sorted(Counting.seen) == [0, 1, 2, 3, 3]
 
 
 def test_a_state_holds_all_that_the_training_needs_to_go_on() -> None:
-    config = replace(RANDOM, steps=4)
+    config = replace(RANDOM, steps=4, second_look=True)
     whole, _ = trained(config=config)
     with Training(build(config, 2, box_sides=SIDES), PICTURES, config) as first:
         first.advance()
@@ -171,7 +171,7 @@ def test_images_are_read_when_a_step_needs_them() -> None:
             return PICTURES[index]
 
     samples = Lazy()
-    trained(samples, replace(RANDOM, steps=1, batch_size=2))
+    trained(samples, replace(RANDOM, steps=1, batch_size=2, second_look=False))
     assert len(samples.opened) == 2
 
 

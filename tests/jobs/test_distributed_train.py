@@ -37,6 +37,7 @@ def test_two_processes_that_are_cancelled_and_resumed_teach_bit_for_bit_the_same
     assert project.snapshots.current() is None
 
 
+@pytest.mark.crash
 def test_the_command_trains_in_two_processes_as_one_job(project):
     add_image(project, 1, annotated=True)
     done = torchrun("rbcal", "train", project.path, "--steps", 1, "--init", "random", "--device", "cpu")

@@ -14,7 +14,7 @@ from rbcal.errors import DetectorError, DivergedError, JobCancelledError, Projec
 from rbcal.jobs import evaluate, score, train, training_setup
 from tests.conftest import add_image
 
-TINY = TrainConfig(steps=2, init="random", crops=4)
+TINY = TrainConfig(steps=2, init="random", crops=4, second_look=False)
 PASSES = ScoringConfig(passes=3)
 CUTTING = "Cutting out the cells"
 
@@ -107,7 +107,7 @@ def test_a_cancelled_scoring_leaves_the_old_ranking(slides):
 def test_without_a_test_set_a_model_is_trained_but_not_measured(project):
     add_image(project, 1, annotated=True)
     progress = Silent()
-    train.train(project, TINY, progress)
+    train.train(project, replace(TINY, second_look=True), progress)
     assert progress.stages == [
         "Backing up the project",
         CUTTING,
@@ -143,7 +143,7 @@ def test_a_warm_start_can_be_resumed_too_with_its_validation(slides, monkeypatch
     add_image(slides, 7, group="slide 2", annotated=True)
     parent = train.train(slides, TINY, Silent())
     add_image(slides, 8, group="slide 3", annotated=True)
-    config = TrainConfig(steps=6, validation=0.3, crops=4)
+    config = TrainConfig(steps=6, validation=0.3, second_look=False)
     whole = slides.models.get(train.train(slides, config, Silent()))
     assert (whole.parent_id, whole.config.init) == (parent, "serving")
     assert whole.validation is not None
@@ -192,7 +192,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_what_was_learnt(sl
 
 def test_a_cancel_before_the_first_step_leaves_nothing_to_resume(slides):
     with pytest.raises(JobCancelledError):
-        train.train(slides, TINY, Silent(stop_after=1, stage=CUTTING))
+        train.train(slides, replace(TINY, second_look=True), Silent(stop_after=1, stage=CUTTING))
     assert slides.snapshots.current() is None
     assert not slides.models.all()
 
@@ -283,7 +283,8 @@ def test_the_first_model_serves_and_one_that_is_not_worse_takes_over(slides):
 def test_a_model_that_is_worse_waits_for_the_expert(slides):
     for seed in (11, 12, 13, 14):
         add_image(slides, seed, group=f"test {seed}", split="test", annotated=True)
-    good = train.train(slides, TrainConfig(steps=60, seed=3, device="cpu", crops=8), Silent())
+    config = TrainConfig(steps=60, seed=3, device="cpu", second_look=False)  # twice as fast
+    good = train.train(slides, config, Silent())
     progress = Silent()
     bad = train.train(slides, TINY, progress)
     assert slides.models.serving().id == good

@@ -84,6 +84,7 @@ def test_the_command_ranks_on_a_cluster_what_it_ranks_here(slides, workers):
     assert (job.kind, job.state, job.request.ray) == ("score", "done", "local")
 
 
+@pytest.mark.crash
 def test_a_worker_that_is_lost_is_made_up_for(slides, workers, monkeypatch, tmp_path):
     score.score(slides, PASSES, Silent())
     here = ranked(slides)
