@@ -23,7 +23,7 @@ def scored(project):
     """A pool of two images that a hardly trained model with a second look has scored."""
     trained = add_image(project, 1, annotated=True)
     images = [add_image(project, seed)[0] for seed in (4, 5)]
-    train.train(project, TINY, Silent())
+    train.train(project, replace(TINY, second_look=True), Silent())
     ranking_id = score.score(project, replace(PASSES, cell_threshold=0.01), Silent())
     return project, trained, images, ranking_id
 
