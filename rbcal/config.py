@@ -20,9 +20,7 @@ class TrainConfig:
     """How a detector is built and trained."""
 
     backbone: Backbone = "efficientnet_lite0"  # ImageNet weights come with the installation
-    second_look: bool = (
-        True  # cells are named from crops of their own as well; without it: the paper's detector
-    )
+    second_look: bool = True  # cells are named from crops of their own as well; vgg16 without: the paper's
     init: Initialisation = "auto"  # on from the serving model if its backbone is this one, else ImageNet
     weights: str | None = None  # a file with the backbone's ImageNet weights, for vgg16 offline
     steps: int = 0  # 0: as many as :func:`suggested_steps` says

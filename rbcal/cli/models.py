@@ -29,7 +29,10 @@ def train(
     project: ProjectArgument,
     backbone: Annotated[Backbone, typer.Option(help="The detector's backbone.")] = TrainConfig.backbone,
     second_look: Annotated[
-        bool, typer.Option(help="Name cells from crops of their own as well; without it, the paper's model.")
+        bool,
+        typer.Option(
+            help="Name each cell from a crop of its own as well; vgg16 without it is the paper's model."
+        ),
     ] = TrainConfig.second_look,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimiser steps; default: as many as the images warrant.")

@@ -54,19 +54,23 @@ def window(
     pixels, boxes, labels = crop(image, truth, max(1, int(config.crop / scale)), rng)
     turns, mirror = 2 * int(rng.integers(2)) + (not upright), bool(rng.integers(2))
     pixels, boxes = turn(pixels, boxes, quarter_turns=turns, mirror=mirror)
-    brightness, contrast = rng.uniform(1 - config.jitter, 1 + config.jitter, 2)
-    tint = rng.uniform(1 - config.jitter / 3, 1 + config.jitter / 3, 3)
-    angle = rng.uniform(-config.jitter, config.jitter) / 2
+    return Window(pixels, boxes, labels, scale, *lamp(config.jitter, rng))
+
+
+def lamp(jitter: float, rng: np.random.Generator) -> tuple[NDArray[np.float32], float]:
+    """Return another lamp: what a pixel is multiplied with (3, 3), brightness, tint and hue; and contrast."""
+    brightness, contrast = rng.uniform(1 - jitter, 1 + jitter, 2)
+    tint = rng.uniform(1 - jitter / 3, 1 + jitter / 3, 3)
+    angle = rng.uniform(-jitter, jitter) / 2
     colour = (brightness * tint)[:, None] * hue_rotation(angle)
-    return Window(pixels, boxes, labels, scale, colour.astype(np.float32), float(contrast))
+    return colour.astype(np.float32), float(contrast)
 
 
-def recolour(image: Tensor, lamp: Window) -> Tensor:
-    """Return the image (3, h, w) in [0, 1] under another lamp: contrast, brightness, tint and hue."""
+def recolour(image: Tensor, colour: NDArray[np.float32], contrast: float) -> Tensor:
+    """Return the image (3, h, w) in [0, 1] under another :func:`lamp`."""
     mean = image.mean()
-    image = mean + lamp.contrast * (image - mean)
-    colour = torch.from_numpy(lamp.colour).to(image)
-    return torch.einsum("ij,jhw->ihw", colour, image).clamp(0, 1)
+    image = mean + contrast * (image - mean)
+    return torch.einsum("ij,jhw->ihw", torch.from_numpy(colour).to(image), image).clamp(0, 1)
 
 
 def hue_rotation(angle: float) -> NDArray[np.float64]:

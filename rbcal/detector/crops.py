@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,8 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 from rbcal.config import TrainConfig
-from rbcal.detector.augmentation import hue_rotation
+from rbcal.detector.augmentation import lamp, recolour
+from rbcal.detector.tiling import Tile
 from rbcal.formats.pictures import Pixels
 from rbcal.types import Annotations, Ints
 
@@ -41,7 +42,8 @@ class CropBank:
     def draw(self, config: TrainConfig, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Return random crops (n, 3, 96, 96) in [-1, 1], turned, moved and recoloured, and labels (n,)."""
         chosen = torch.from_numpy(rng.choice(len(self.labels), config.crops, p=self.chances))
-        crops = recolour(_turn(self.patches[chosen].float() / 255, rng), config.jitter, rng)
+        turned = _turn(self.patches[chosen].float() / 255, rng)
+        crops = torch.stack([recolour(crop, *lamp(config.jitter, rng)) for crop in turned])
         return crops * 2 - 1, self.labels[chosen]
 
 
@@ -49,6 +51,7 @@ def fill_bank(
     samples: Sequence[tuple[Pixels, Annotations]],
     labels: Sequence[Ints],
     cell_side: float,
+    tiles_of: Callable[[int, int], Sequence[Tile]],
     rng: np.random.Generator,
     report: Callable[[int], None] = lambda n_images: None,
 ) -> CropBank:
@@ -62,6 +65,8 @@ def fill_bank(
         Of each sample: of many cells, those of frequent classes are taken in part.
     cell_side : float
         Of the project's median cell, in image pixels.
+    tiles_of : callable
+        Returns the tiles of an image (height, width): a large one is never in memory as floats whole.
     rng : numpy.random.Generator
     report : callable
         Is told how many images are done.
@@ -71,11 +76,12 @@ def fill_bank(
     patches, of_patches = [], []
     for index in range(len(samples)):
         pixels, truth = samples[index]
-        taken = rng.uniform(size=len(truth)) < wanted[truth.labels]
+        taken = np.flatnonzero(rng.uniform(size=len(truth)) < wanted[truth.labels])
         boxes = torch.from_numpy(truth.boxes[taken])
-        signed = cut_out(as_tensor(pixels), boxes, cell_side, room=_ROOM)
-        patches.append(((signed + 1) * 127.5).round().clamp(0, 255).byte())
-        of_patches.append(truth.labels[taken])
+        for rows, view, own in by_tile(pixels, boxes, tiles_of(*pixels.shape[:2])):
+            signed = cut_out(view, own, cell_side, room=_ROOM)
+            patches.append(((signed + 1) * 127.5).round().clamp(0, 255).byte())
+            of_patches.append(truth.labels[taken[rows.numpy()]])
         report(index + 1)
     in_order = np.concatenate(of_patches)
     return CropBank(torch.cat(patches), torch.from_numpy(in_order), _chances(in_order))
@@ -100,21 +106,20 @@ def cut_out(image: Tensor, boxes: Tensor, cell_side: float, room: float = 1.0) -
     return roi_align(image[None], [squares], round(room * CROP_SIDE), aligned=True)
 
 
+def by_tile(image: Pixels, boxes: Tensor, tiles: Sequence[Tile]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield of each tile with boxes: which (n,), the tile (3, h, w) in [-1, 1], its boxes (n, 4) in it."""
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    for tile in tiles:
+        left, top, right, bottom = tile.window
+        own = replace(tile, margin=0).owns(centres).nonzero().squeeze(1)  # each box in one tile
+        if len(own):
+            view = as_tensor(image[top:bottom, left:right]).to(boxes.device)
+            yield own, view, boxes[own] - boxes.new_tensor([left, top, left, top])
+
+
 def as_tensor(pixels: Pixels) -> Tensor:
     """Return an image (H, W, 3) uint8 as (3, H, W) float32 in [-1, 1]."""
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 127.5 - 1
-
-
-def recolour(crops: Tensor, jitter: float, rng: np.random.Generator) -> Tensor:
-    """Return crops (n, 3, h, w) in [0, 1], each under another lamp: contrast, brightness, tint and hue."""
-    n = len(crops)
-    contrast, brightness = torch.from_numpy(rng.uniform(1 - jitter, 1 + jitter, (2, n))).float()
-    tints = brightness.numpy()[:, None] * rng.uniform(1 - jitter / 3, 1 + jitter / 3, (n, 3))
-    angles = rng.uniform(-jitter, jitter, n) / 2
-    colours = np.stack([tint[:, None] * hue_rotation(a) for tint, a in zip(tints, angles, strict=True)])
-    mean = crops.mean((1, 2, 3), keepdim=True)
-    crops = mean + contrast[:, None, None, None] * (crops - mean)
-    return torch.einsum("nij,njhw->nihw", torch.from_numpy(colours).float(), crops).clamp(0, 1)
 
 
 def _turn(patches: Tensor, rng: np.random.Generator) -> Tensor:

@@ -31,7 +31,7 @@ from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image
 from rbcal.config import TrainConfig
 from rbcal.detector.backbones import BACKBONES, Levels
 from rbcal.detector.box_head import BoxHead
-from rbcal.detector.crops import as_tensor
+from rbcal.detector.crops import by_tile
 from rbcal.detector.devices import inference_precision, resolve_device
 from rbcal.detector.second_look import SecondLook
 from rbcal.detector.tiling import Tile, tiles
@@ -187,18 +187,11 @@ class Detector(nn.Module):
         second_look = self.second_look
         if second_look is None or isinstance(image, TiledFeatures):
             raise TypeError("Only a detector with a second look looks again, and only at pixels.")
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         embeddings, order = [], []
-        for tile in self.tiles(*image.shape[:2]):
-            left, top, right, bottom = tile.window
-            own = replace(tile, margin=0).owns(centres).nonzero().squeeze(1)  # each box in one tile
-            if not len(own):
-                continue
-            pixels = as_tensor(image[top:bottom, left:right]).to(boxes.device)
-            corner = boxes.new_tensor([left, top, left, top])
+        for rows, view, own in by_tile(image, boxes, self.tiles(*image.shape[:2])):
             with self._autocast():
-                embeddings.append(second_look.embed_boxes(pixels, boxes[own] - corner))
-            order.append(own)
+                embeddings.append(second_look.embed_boxes(view, own))
+            order.append(rows)
         if not embeddings:
             return boxes.new_empty(0, second_look.classes.in_features)
         return torch.cat(embeddings)[torch.cat(order).argsort()]

@@ -11,9 +11,7 @@ from rbcal.config import TrainConfig
 from rbcal.detector.faster_rcnn import Detector
 from rbcal.detector.second_look import SecondLook
 
-_NEW_SHARE = (
-    3.0  # of the learning rate: the last two layers of a second look are small, and begin from nothing
-)
+_NEW_SHARE = 3.0  # of the learning rate: a second look's last two layers are small, and begin from nothing
 _PRETRAINED_SHARE = 0.1  # of the learning rate: ImageNet's features are adapted, not learned anew
 
 
@@ -47,11 +45,7 @@ def _parameter_groups(detector: Detector, config: TrainConfig) -> list[dict[str,
             layer.requires_grad_(False)
         layers = detector.backbone.pretrained_layers(detector.roi_heads.box_head)
         pretrained = {parameter for layer in layers for parameter in layer.parameters()}
-    parts = (
-        detector.backbone,
-        detector.rpn,
-        detector.roi_heads,
-    )  # the second look has an optimiser of its own
+    parts = (detector.backbone, detector.rpn, detector.roi_heads)  # all but the second look
     learning = [each for part in parts for each in part.parameters() if each.requires_grad]
     return [
         {"params": [p for p in learning if p not in pretrained], "lr": config.learning_rate},

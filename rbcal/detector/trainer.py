@@ -127,8 +127,9 @@ class Training:
         if self.detector.second_look is None or self._bank is not None:
             return
         labels = self._labels or [self._samples[k][1].labels for k in range(len(self._samples))]
-        rng = generator(self._config, 0, "crops")
-        self._bank = fill_bank(self._samples, labels, self.detector.second_look.cell_side, rng, report)
+        detector, rng = self.detector, generator(self._config, 0, "crops")
+        cell_side = self.detector.second_look.cell_side
+        self._bank = fill_bank(self._samples, labels, cell_side, detector.tiles, rng, report)
 
     def advance(self) -> StepLosses:
         """Do one step and return where training stands.
@@ -380,4 +381,4 @@ def example(detector: Detector, view: Window) -> tuple[Tensor, dict[str, Tensor]
         "boxes": torch.from_numpy(view.boxes * np.array([x, y, x, y], np.float32)).to(detector.device),
         "labels": torch.from_numpy(view.labels + 1).to(detector.device),  # 0 is background
     }
-    return recolour(working, view), target
+    return recolour(working, view.colour, view.contrast), target

@@ -37,7 +37,6 @@ def create_and_import(page: Page, server: str, coco_file: Path) -> None:
 def start_training(page: Page, server: str, steps: int, button: str, *, second_look: bool) -> None:
     page.goto(f"{server}/train?project=loop")
     if not second_look:
-        page.get_by_text("More settings").click()
         page.get_by_text("Second look", exact=True).click()
     field = page.get_by_label("Steps", exact=True)
     field.fill(str(steps))

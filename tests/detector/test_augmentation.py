@@ -84,12 +84,12 @@ def test_another_lamp_keeps_grey_grey_but_for_its_tint_and_stays_in_range() -> N
         view = window(
             *PICTURES[0], 1.0, replace(RANDOM, jitter=0.5), np.random.default_rng(seed), upright=True
         )
-        coloured = recolour(image, view)
+        coloured = recolour(image, view.colour, view.contrast)
         assert coloured.min() >= 0
         assert coloured.max() <= 1
         assert not torch.allclose(coloured, image)
     plain = window(*PICTURES[0], 1.0, replace(RANDOM, jitter=0.0), np.random.default_rng(0), upright=True)
-    torch.testing.assert_close(recolour(image, plain), image)
+    torch.testing.assert_close(recolour(image, plain.colour, plain.contrast), image)
 
 
 def test_images_of_rare_classes_are_repeated_and_a_threshold_of_0_repeats_none() -> None:

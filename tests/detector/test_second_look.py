@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from rbcal.detector.crops import CropBank, as_tensor, cut_out, fill_bank
 from rbcal.detector.faster_rcnn import Detector, TiledFeatures, build, widen, with_second_look
 from rbcal.detector.mc_dropout import detect, sample
 from rbcal.detector.second_look import mixed
+from rbcal.detector.tiling import Tile, tiles
 from rbcal.types import Annotations
 from tests.detector.conftest import RANDOM, SIDES, picture
 
@@ -21,8 +23,12 @@ PICTURES = [picture(seed) for seed in range(4)]
 LABELS = [truth.labels for _, truth in PICTURES]
 
 
+def whole(height: int, width: int) -> list[Tile]:
+    return tiles(height, width, side=1000, overlap=40)
+
+
 def bank() -> CropBank:
-    return fill_bank(PICTURES, LABELS, 16, np.random.default_rng(0))
+    return fill_bank(PICTURES, LABELS, 16, whole, np.random.default_rng(0))
 
 
 def looking(**changes: object) -> Detector:
@@ -78,6 +84,17 @@ def test_of_too_many_cells_the_frequent_classes_lose_first() -> None:
     assert (shares * [10, 1000, 0, 400]).sum() <= 500
 
 
+def test_the_patches_of_an_image_in_tiles_are_those_of_a_whole_one() -> None:
+    sample = picture(3, side=400, n_cells=60)
+    counted = [sample[1].labels]
+    one = fill_bank([sample], counted, 16, whole, np.random.default_rng(0))
+    tiled = fill_bank([sample], counted, 16, partial(tiles, side=160, overlap=60), np.random.default_rng(0))
+    assert len(tiles(400, 400, side=160, overlap=60)) > 4
+    order, of_tiled = (each.patches.flatten(1).float().mean(1).argsort() for each in (one, tiled))
+    assert (one.patches[order].int() - tiled.patches[of_tiled].int()).abs().max() <= 1
+    assert torch.equal(one.labels[order], tiled.labels[of_tiled])
+
+
 def test_draws_follow_the_generator_alone() -> None:
     filled = bank()
     one, other = (filled.draw(replace(RANDOM, crops=5), np.random.default_rng(3)) for _ in range(2))
@@ -89,7 +106,7 @@ def test_draws_follow_the_generator_alone() -> None:
 
 def test_images_without_cells_teach_nothing_and_break_nothing() -> None:
     blank = np.zeros((50, 50, 3), np.uint8), Annotations.empty()
-    filled = fill_bank([blank, *PICTURES], [blank[1].labels, *LABELS], 16, np.random.default_rng(0))
+    filled = fill_bank([blank, *PICTURES], [blank[1].labels, *LABELS], 16, whole, np.random.default_rng(0))
     assert torch.equal(filled.labels, bank().labels)
 
 

@@ -120,7 +120,15 @@ def _ask_for_training(columns: Sequence[Any], counts: Counts, *, has_model: bool
         help="Going on from the serving model needs fewer steps and is measured to be better. With "
         "another backbone than its own, training starts from ImageNet's weights.",
     )
-    suggested = suggested_steps(counts.annotated_images, "serving" if has_model else "imagenet")
+    second_look = columns[0].checkbox(
+        "Second look",
+        TrainConfig.second_look,
+        help="Each found cell is also cut out and named by a network of its own, which tells the subtypes "
+        "apart better. vgg16 without it is the detector of the paper.",
+    )
+    suggested = suggested_steps(
+        counts.annotated_images, "serving" if has_model else "imagenet", second_look=second_look
+    )
     steps = columns[2].number_input(
         "Steps",
         min_value=1,
@@ -129,7 +137,7 @@ def _ask_for_training(columns: Sequence[Any], counts: Counts, *, has_model: bool
         placeholder=f"{suggested}",
         help="Left empty: as many as the images warrant, more of them from ImageNet's weights.",
     )
-    return TrainConfig(backbone=backbone, init=init, steps=int(steps or 0))
+    return TrainConfig(backbone=backbone, second_look=second_look, init=init, steps=int(steps or 0))
 
 
 def _ask_for_more(config: TrainConfig) -> TrainConfig:
@@ -146,12 +154,6 @@ def _ask_for_more(config: TrainConfig) -> TrainConfig:
         help="0: every image equally often. t: an image with a class that fewer than this share of "
         "the images have is seen up to sqrt(t / share) times as often.",
     )
-    second_look = st.checkbox(
-        "Second look",
-        config.second_look,
-        help="Each found cell is also cut out and named by a network of its own, which knows the subtypes "
-        "far better. Without it, the model is the one of the paper.",
-    )
     rate = st.number_input(
         "Learning rate",
         1e-7,
@@ -163,7 +165,6 @@ def _ask_for_more(config: TrainConfig) -> TrainConfig:
     )
     return replace(
         config,
-        second_look=second_look,
         seed=int(seed),
         device=device.strip(),
         weights=weights.strip() or None,
