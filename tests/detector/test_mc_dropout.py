@@ -179,8 +179,8 @@ def test_an_image_in_tiles_has_every_cell_once(able: Detector, monkeypatch: pyte
     for detections in (whole, tiled):
         overlap = iou(truth.boxes[:, None], detections.boxes[None])
         assert (overlap.max(1) > 0.5).mean() > 0.97
-    n_whole, n_tiled = (int((each.probs[:, 0] < 0.2).sum()) for each in (whole, tiled))  # not the faint ones
-    assert abs(n_whole - n_tiled) <= 6  # a hundred cells lie in the overlaps
+        n_certain = int((detections.probs[:, 0] < 0.2).sum())  # how faint a cell is depends on what is around
+        assert n_certain <= len(truth) + 3  # a hundred cells lie in the overlaps: none comes out twice
 
 
 def test_a_box_within_a_more_certain_one_or_around_it_is_the_same_cell_and_a_touching_one_is_not(
