@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -34,18 +36,23 @@ def learning(tmp_path, monkeypatch):
     return path, images
 
 
-def test_what_is_saved_names_the_images_that_are_opened_later(learning):
+def test_what_is_saved_names_the_images_that_are_opened_later(learning, monkeypatch):
     path, images = learning
+    learn, shown_first = live.update, threading.Event()
+    monkeypatch.setattr(live, "update", lambda *arguments: shown_first.wait(60) and learn(*arguments))
     at = open_review()
     file, n = at.session_state["project"], len(at.session_state["editor"].boxes)
     assert LEARNING not in words(at)
     at.button(key="save").click().run()
     assert at.session_state["editor"].image.id == images[1]  # at once, though names are learning
+    shown_first.set()
     live_thread.join(file)
+    shown_first.clear()
     at.button(key="save").click().run()
-    live_thread.join(file)
     assert at.session_state["editor"].image.id == images[2]
     assert f"{LEARNING} ({n} cells so far); not yet measured on the test set." in words(at)
+    shown_first.set()
+    live_thread.join(file)
     with Project.open(path) as project:
         ranking_id = project.rankings.current().id
         stored, named = (project.rankings.cells(ranking_id, images[2], live=each) for each in (False, True))
