@@ -1,4 +1,4 @@
-"""The worker, writing its state down at every step: ``python -m tests.crash.trainer FILE JOB``."""
+"""The worker, writing its state down at every step: ``python -m tests.crash.trainer FILE PROJECT JOB``."""
 
 from __future__ import annotations
 

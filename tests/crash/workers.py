@@ -115,8 +115,8 @@ class Training(_Working):
 
     def start(self, path: Path) -> Any:
         with Project.open(path) as project:
-            job_id = project.jobs.add(TRAIN)
-        program = Program("trainer", path, job_id)
+            project_id, job_id = project.file.project_id, project.jobs.add(TRAIN)
+        program = Program("trainer", path, project_id, job_id)
         launcher._workers[path.resolve()] = program.process
         program.ready()
         return program.process
@@ -208,7 +208,7 @@ class Simulating(_Working):
         self.points = self._points(whole)
 
     def start(self, path: Path) -> Any:
-        launcher.start(path, SimulateJob(TINY, 2))
+        launcher.start(ProjectFile(path), SimulateJob(TINY, 2))
         return launcher._workers[path.resolve()]
 
     def _points(self, path: Path) -> dict[tuple[int, str, int], str]:
