@@ -19,11 +19,11 @@ from rbcal.detector.tiling import Tile
 from rbcal.formats.pictures import Pixels
 from rbcal.types import Annotations, Ints
 
-CROP_SIDE = 96  # pixels
+CROP_SIDE = 80  # pixels
 _CONTEXT = 2.0  # of a crop, in sides of the project's median cell: its size, and its neighbours, are seen
 _LEAST_CONTEXT = 1.2  # in longer sides of the box: a giant cell is seen whole
-_ROOM = 4 / 3  # a patch is that much wider than a crop, at the same resolution: it is turned and moved
-_MOST_PATCHES = 8000  # 400 MB
+_ROOM = 1.35  # a patch is that much wider than a crop, at the same resolution: it is turned and moved
+_MOST_PATCHES = 8000  # 275 MB
 _BALANCE = 0.5  # 0: a class is drawn as often as it occurs; 1: as often as any other
 _SHIFT, _ZOOM = 0.08, 0.12  # of a drawn crop, in its sides; logarithm of its size: as boxes found are off
 
@@ -40,7 +40,7 @@ class CropBank:
     chances: NDArray[np.float64]
 
     def draw(self, config: TrainConfig, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Return random crops (n, 3, 96, 96) in [-1, 1], turned, moved and recoloured, and labels (n,)."""
+        """Return random crops (n, 3, 80, 80) in [-1, 1], turned, moved and recoloured, and labels (n,)."""
         chosen = torch.from_numpy(rng.choice(len(self.labels), config.crops, p=self.chances))
         turned = _turn(self.patches[chosen].float() / 255, rng)
         crops = torch.stack([recolour(crop, *lamp(config.jitter, rng)) for crop in turned])
@@ -88,7 +88,7 @@ def fill_bank(
 
 
 def cut_out(image: Tensor, boxes: Tensor, cell_side: float, room: float = 1.0) -> Tensor:
-    """Return the surroundings of boxes, (N, 3, 96, 96), all at one scale; beyond the image they are grey.
+    """Return the surroundings of boxes, (N, 3, 80, 80), all at one scale; beyond the image they are grey.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def make_optimizer(detector: Detector, config: TrainConfig) -> torch.optim.AdamW
 def make_name_optimizer(second_look: SecondLook, config: TrainConfig) -> torch.optim.AdamW:
     """Return the optimiser of a second look: its own, for it takes several steps in one of the detector."""
     if config.init != "random":
-        for layer in second_look.early_layers():
+        for layer in (*second_look.early_layers(), *second_look.depthwise_layers()):
             layer.requires_grad_(False)
     body = [parameter for parameter in second_look.body.parameters() if parameter.requires_grad]
     groups = [
