@@ -10,9 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from rbcal.cli import app
+from rbcal.errors import JobCancelledError
 from rbcal.jobs import live, score, train
 from rbcal.jobs.live import fit_live_head, read_answers, why_not
 from rbcal.live_head import LastLayer
+from rbcal.store.verification import verify
 from rbcal.types import CROP_EMBEDDING_SIZE, Annotations
 from tests.conftest import add_image
 from tests.jobs.test_pipeline import PASSES, TINY, Silent
@@ -84,6 +86,14 @@ def test_without_a_second_look_a_serving_model_or_a_ranking_nothing_is_fitted(sc
     project.models.promote(project.models.add(TINY, b"other", images, 1.0), "expert")
     assert "Another model serves" in why_not(project)
     assert fit_live_head(project) is None
+
+
+def test_a_project_is_whole_while_its_pool_is_half_scored(scored):
+    project, *_ = scored
+    with pytest.raises(JobCancelledError):
+        score.score(project, replace(PASSES, cell_threshold=0.01), Silent(1, "Scoring the pool"))
+    assert project._database.value("SELECT count(*) FROM detection WHERE ranking_id = 2") > 0
+    assert verify(project.path).ok
 
 
 def test_a_model_without_second_look_has_no_live_names(project):
