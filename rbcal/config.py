@@ -32,7 +32,7 @@ class TrainConfig:
     weight_decay: float = 0.05  # AdamW's usual value for fine-tuning
     warmup: float = 0.1  # share of the steps with a rising rate, while the new layers are still noise
     crop: int = 640  # pixels at working scale: a step on a large image costs what one on a small image costs
-    crops: int = 48  # of cells in each of the four steps that the second look takes in one
+    crops: int = 48  # of cells in each of the two steps that the second look takes in one
     jitter: float = 0.2  # of light and contrast, a third of it of tint: slides differ in stain and lamp
     scale_jitter: float = 0.1  # cells of one slide differ that much, slides of one lab hardly more
     rare_repeat: float = 0.0  # images with a class that fewer images have are seen more often; 0: off
@@ -65,13 +65,13 @@ def suggested_steps(
     With a second look the detector has the boxes to find alone, and that takes fewer.
 
     >>> [suggested_steps(n, "imagenet") for n in (1, 12, 48, 300)], suggested_steps(300, "serving")
-    ([100, 100, 200, 400], 75)
+    ([200, 200, 400, 800], 150)
     >>> [suggested_steps(n, "imagenet", second_look=False) for n in (12, 300)]
     [300, 1200]
     """
     if init == "serving":  # earlier rounds have done the others
-        return 75 if second_look else 300
-    least = 100 if second_look else 300
+        return 150 if second_look else 300
+    least = 200 if second_look else 300
     return int(np.clip(round(least * math.sqrt(n_images / 12), -1), least, 4 * least))
 
 

@@ -56,10 +56,6 @@ class SecondLook(nn.Module):
         stages = cast(nn.Sequential, self.body.blocks)
         return (cast(nn.Module, self.body.conv_stem), *stages[:2])
 
-    def depthwise_layers(self) -> list[nn.Module]:
-        """Return the layers that filter each channel by itself: few weights, and half of a step's time."""
-        return [layer for layer in self.body.modules() if isinstance(layer, nn.Conv2d) and layer.groups > 1]
-
     def embed(self, crops: Tensor) -> Tensor:
         """Return embeddings (N, D), up to the dropout, of crops (N, 3, 80, 80) in [-1, 1]."""
         return F.relu(self.narrow(self.body(crops.contiguous(memory_format=torch.channels_last))))

@@ -34,7 +34,7 @@ from rbcal.types import Annotations, Ints
 Sample = tuple[Pixels, Annotations]
 
 _LOSSES = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg", "loss_second_look")
-_NAME_STEPS = 4  # steps of the second look for each of the detector: names take longer than boxes
+_NAME_STEPS = 2  # steps of the second look for each of the detector: names take longer than boxes
 _SMOOTHING = 0.05  # of the second look's labels: experts disagree about that many cells, and more
 _MAX_GRADIENT = 10.0  # norm; one odd batch must not undo the others
 _VALIDATIONS = 6  # per training
