@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,20 @@ Format = Literal["coco", "voc", "yolo", "predictions-csv", "predictions-coco"]
 _UNCERTAINTY = ("u_d", "u_c", "u_r")
 _NAMED = ("image", "image_id", "group")
 _ABOUT = ("model", "ranked_at")
-_CELL_COLUMNS = ("x1", "y1", "x2", "y2", "class", "probability", "U_d", "U_c", "U_r", "flagged")
+_CELL_COLUMNS = (
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "class",
+    "probability",
+    "U_d",
+    "U_c",
+    "U_r",
+    "flagged",
+    "change_probability",
+    "green",
+)
 _SCORES = {
     "R": "relevance",
     "cells": "n_cells",
@@ -269,13 +282,24 @@ class _Export:
                     np.array([getattr(cell, u) for cell in cells], np.float32) for u in _UNCERTAINTY
                 )
                 flagged = flags(CellScores(u_d, u_c, u_r), ranking.config).any.tolist()
-                yield image, score, list(map(self._cell_row, cells, flagged))
+                chances, green = self._chances(ranking, cells)
+                yield image, score, list(map(self._cell_row, cells, flagged, chances, green))
 
-    def _cell_row(self, cell: Cell, is_flagged: bool) -> dict[str, Any]:
+    def _chances(self, ranking: StoredRanking, cells: Sequence[Cell]) -> tuple[list[Any], list[int]]:
+        """Return how likely each cell of an image would be changed, "" while unknown, and if it is green."""
+        change = self._project.colours.get(ranking.id)
+        if change is None or not cells:
+            return [""] * len(cells), [0] * len(cells)
+        e = change.chances(np.stack([cell.probs for cell in cells]), np.zeros(len(cells), np.int64))
+        limit = -1.0 if change.green_limit is None else change.green_limit
+        return e.tolist(), (e <= limit).astype(int).tolist()
+
+    def _cell_row(self, cell: Cell, is_flagged: bool, chance: Any, is_green: int) -> dict[str, Any]:
         probs = cell.probs[1:].tolist()
         columns = (*_CELL_COLUMNS, *(f"p({name})" for name in self._classes))
-        about = (self._classes[cell.label], probs[cell.label], cell.u_d, cell.u_c, cell.u_r, int(is_flagged))
-        return dict(zip(columns, (*cell.box.tolist(), *about, *probs), strict=True))
+        about = (self._classes[cell.label], probs[cell.label], cell.u_d, cell.u_c, cell.u_r)
+        colours = (int(is_flagged), chance, is_green)
+        return dict(zip(columns, (*cell.box.tolist(), *about, *colours, *probs), strict=True))
 
     # ---- files -------------------------------------------------------------------------------
 

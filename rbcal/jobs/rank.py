@@ -14,6 +14,7 @@ from rbcal.acquisition.pool import Pool
 from rbcal.acquisition.ranking import Ranking, audited
 from rbcal.acquisition.strategies import expected_gains, rank_pool
 from rbcal.errors import ProjectError
+from rbcal.jobs.colours import colour
 from rbcal.jobs.progress import ProgressReporter
 from rbcal.store.project import Project
 from rbcal.store.rankings import RankedImage, StoredRanking
@@ -85,11 +86,11 @@ def _arrange(
     ranking: Ranking,
     context: AcquisitionContext,
 ) -> None:
-    cost = context.cost_model
+    cost, chances = context.cost_model, colour(project, stored, pool)
     project.rankings.arrange(
         stored.id,
         strategy,
-        ranked_images(pool, ranking, expected_gains(pool, context)),
+        ranked_images(pool, ranking, expected_gains(pool, context, chances)),
         {
             "seed": context.seed,
             "calibration_cells": context.calibration.n_cells,

@@ -15,6 +15,7 @@ from rbcal.formats.names import composed
 from rbcal.outputs import new_file
 from rbcal.store import backups, schema
 from rbcal.store.classes import Classes
+from rbcal.store.colours import Colours
 from rbcal.store.database import Database, Header, is_closed, now, read_header, replaced
 from rbcal.store.evaluations import Evaluations
 from rbcal.store.images import Images
@@ -100,6 +101,7 @@ class Project:
         self.snapshots = Snapshots(database)
         self.rankings = Rankings(database)
         self.live_heads = LiveHeads(database)
+        self.colours = Colours(database)
         self.queue = Queue(database)
         self.evaluations = Evaluations(database)
         self.simulations = Simulations(database)

@@ -150,6 +150,7 @@ def plant(
         pixels, seed = synth.draw(900, n_cells=6, **scene)
         seed_id = _add(project, pixels, "seed.png")
         project.reviews.save(seed_id, seed, origin="import", base_revision=0)
+        project.colours.choose("paper", 0.02)  # the scores are made up, so no promise can be kept
         model_id = project.models.add(TrainConfig(), WEIGHTS, {"train": project.images.annotated()}, 1.0)
         project.models.promote(model_id, "gate")
         config = ScoringConfig()

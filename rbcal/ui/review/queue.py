@@ -14,7 +14,6 @@ from streamlit.delta_generator import DeltaGenerator
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY
 from rbcal.formats import pictures
 from rbcal.jobs import live_thread
-from rbcal.jobs.live import why_not
 from rbcal.review.editor import Editor
 from rbcal.review.explanations import BATCH, batch_words, brief, why
 from rbcal.review.messages import FilmstripMessages
@@ -48,11 +47,8 @@ def save(editor: Editor, image_id: int) -> None:
     if editor.image.id != image_id:  # a second press, meant for the image before
         return
     following_id = _next(editor)
-    with editor.log.file.open() as project:
-        is_learning = why_not(project) is None or project.train_after is not None
     editor.save()
-    if is_learning:
-        live_thread.start(editor.log.file, following_id)
+    live_thread.start(editor.log.file, following_id)
     n = len(editor.boxes)
     time = duration(editor.log.seconds)
     session.saved = f"Saved {literal(editor.image.name)}: {n} cell{'s' * (n != 1)}, {time}"
@@ -131,7 +127,7 @@ def _lines(entry: QueueEntry, strategy: str) -> list[str]:
     if score is None or not score.n_cells:
         return [first]
     rare = f" · {score.n_rare} rare" if score.n_rare else ""
-    return [first, f"{score.n_flagged} red{rare}"]
+    return [first, f"{score.red} red{rare}"]
 
 
 def _thumbnail(project: Project, image_id: int) -> str:
@@ -181,7 +177,7 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
                 "#": range(leaf * _LISTED + 1, leaf * _LISTED + 1 + len(entries)),
                 "Image": [("⤼ " if entry.skipped else "") + entry.name for entry in entries],
                 "Goes by": [brief(strategy, entry.score) for entry in entries],
-                "Red": [entry.score.n_flagged if entry.score else None for entry in entries],
+                "Red": [entry.score.red if entry.score else None for entry in entries],
                 "Rare": [entry.score.n_rare if entry.score else None for entry in entries],
                 "Why": [why(strategy, entry, names) for entry in entries],
             }
