@@ -321,7 +321,8 @@ class Reviews:
             return Annotations.empty(), (), ()
         *sides, labels, detection_ids, review_status = zip(*cells, strict=True)
         counted = read_merges(self._db).labels(np.array(labels))
-        return Annotations(np.array(sides, np.float32).T, counted), detection_ids, review_status
+        read = np.array([status != "open" for status in review_status])
+        return Annotations(np.array(sides, np.float32).T, counted, read), detection_ids, review_status
 
     def cells_per_class(self, split: Split = "work") -> Mapping[int, int]:
         """Return the number of annotated cells of each label on one side of the test set."""
