@@ -105,10 +105,10 @@ def _embed_annotated(
     if (layer := scorer.last_layer) is None:
         raise TypeError("Only a detector with a second look embeds the boxes that it is given.")
     project.live_heads.begin(ranking_id, layer)
-    annotated = [image for image in project.images.annotated() if image.n_cells]
+    annotated = [image for image in project.images.annotated() if image.n_boxes]
     drawn = {image.id for image in _drawn(annotated, config)}
     annotated.sort(key=lambda image: -(image.review_id or 0))
-    before = np.cumsum([0, *(image.n_cells for image in annotated)])
+    before = np.cumsum([0, *(image.n_boxes for image in annotated)])
     latest = [image for image, n in zip(annotated, before, strict=False) if n < _EMBEDDED_CELLS]
     progress.stage("Looking at annotated images", len(latest))
     some = [np.empty((0, layer.weight.shape[1]), np.float32)]
