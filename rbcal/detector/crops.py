@@ -55,14 +55,15 @@ def fill_bank(
     rng: np.random.Generator,
     report: Callable[[int], None] = lambda n_images: None,
 ) -> CropBank:
-    """Cut the cells out of annotated images.
+    """Cut the cells that were read out of annotated images.
 
     Parameters
     ----------
     samples : sequence of (image (H, W, 3) uint8, Annotations)
         Read one at a time.
-    labels : sequence of (M,) int64
-        Of each sample: of many cells, those of frequent classes are taken in part.
+    labels : sequence of (n,) int64
+        Of the cells of each sample that were read; the others teach no class. Of many cells, those of
+        frequent classes are taken in part.
     cell_side : float
         Of the project's median cell, in image pixels.
     tiles_of : callable
@@ -76,7 +77,8 @@ def fill_bank(
     patches, of_patches = [], []
     for index in range(len(samples)):
         pixels, truth = samples[index]
-        taken = np.flatnonzero(rng.uniform(size=len(truth)) < wanted[truth.labels])
+        taken = np.flatnonzero(truth.read)
+        taken = taken[rng.uniform(size=len(taken)) < wanted[truth.read_labels]]
         boxes = torch.from_numpy(truth.boxes[taken])
         for rows, view, own in by_tile(pixels, boxes, tiles_of(*pixels.shape[:2])):
             signed = cut_out(view, own, cell_side, room=_ROOM)

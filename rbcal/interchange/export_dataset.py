@@ -58,7 +58,7 @@ _Part = tuple[str, str, list[Image]]  # the folder that it goes into, its side o
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export did: how many images it wrote, and how many it left out as nobody reviewed them."""
+    """What an export did: how many images it wrote, and left out as nobody reviewed them, or only in part."""
 
     images: int
     left_out: int = 0
@@ -67,13 +67,13 @@ class ExportReport:
 def summary(report: ExportReport, where: str) -> str:
     """Return what an export did as people say it.
 
-    >>> summary(ExportReport(1, left_out=2), "out/")
-    '1 image written to out/. 2 images were left out: their boxes are not reviewed, or not saved.'
+    >>> print(summary(ExportReport(1, left_out=1), "o/"))
+    1 image written to o/. 1 image was left out: its boxes are not reviewed, not all read, or not saved.
     """
     said = f"{count(report.images, 'image')} written to {where}."
     if report.left_out:
         were = "was left out: its boxes are" if report.left_out == 1 else "were left out: their boxes are"
-        said += f" {count(report.left_out, 'image')} {were} not reviewed, or not saved."
+        said += f" {count(report.left_out, 'image')} {were} not reviewed, not all read, or not saved."
     return said
 
 
@@ -98,8 +98,9 @@ def export(
     overwrite : bool
         Whether the folder may have things in it already; they are kept beside it, as FOLDER.before-1.
     unreviewed : bool
-        Whether images come that nobody has reviewed, or whose review is not saved yet: into the folder
-        ``not_annotated``, without boxes, for another project. Other programs must not learn from them.
+        Whether images come that nobody has reviewed, or only in part, or whose review is not saved yet: into
+        the folder ``not_annotated``, without boxes, for another project. Other programs must not learn from
+        them.
     track : callable, optional
         Wraps the images on their way, to show progress.
 
@@ -146,28 +147,28 @@ class _Export:
         parts = list(self._parts())
         if not parts:
             raise ProjectError(
-                f"No image of {self._project.path.name} is reviewed, so there are no annotations to write. "
-                "Review some images first, or export those that are not reviewed, too."
+                f"No image of {self._project.path.name} is reviewed whole, so there are no annotations to "
+                "write. Review some images first, or export those that are not reviewed, too."
             )
         writers[format_](parts)
         n = sum(len(images) for _, _, images in parts)
         return ExportReport(n, len(self._images) - n)
 
     def _parts(self) -> Iterator[_Part]:
-        """Yield the images that are written together: those that nobody reviewed apart from all others."""
+        """Yield the images that are written together: those that are not reviewed whole lie apart."""
         for place, is_reviewed in (("", True), (f"{_APART}/", False))[: 1 + self._unreviewed]:
             for side, split in _SIDES.items():
                 images = [
-                    each
-                    for each in self._images
-                    if each.split == split and (each.review_id is not None) == is_reviewed
+                    each for each in self._images if each.split == split and _is_whole(each) == is_reviewed
                 ]
                 if images:
                     yield place, side, images
 
     def _labelled(self, image: Image) -> LabelledImage:
         """Return an image with its annotations."""
-        boxes = {} if image.review_id is None else self._project.log.reviewed(image.review_id)
+        boxes = {}
+        if image.review_id is not None and _is_whole(image):
+            boxes = self._project.log.reviewed(image.review_id)
         name = self._names[image.id]
         return LabelledImage(
             file_name=name,
@@ -177,7 +178,7 @@ class _Export:
             boxes=[state.box for state in boxes.values()],
             classes=[self._classes[state.label] for state in boxes.values()],
             split=image.split,
-            annotated=image.review_id is not None,
+            annotated=_is_whole(image),
             title=None if name == image.name else image.name,
             layer=image.layer or None,
         )
@@ -311,6 +312,11 @@ class _Export:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def _is_whole(image: Image) -> bool:
+    """Return whether the boxes of an image are all that is in it: it is reviewed, and every box was read."""
+    return image.review_id is not None and not image.n_unread
 
 
 def _result(image: Image, cell: Mapping[str, Any], category: int) -> dict[str, Any]:

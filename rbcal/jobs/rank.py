@@ -119,11 +119,12 @@ def acquisition_context(project: Project, stored: StoredRanking, seed: int) -> A
     """Return what the project knows beside the pool: annotations, and what past reviews say of the model."""
     n_classes, cells = len(project.classes.names()), project.reviews.cells_per_class()
     outcomes = project.reviews.outcomes()
+    predicted, true = outcomes.probs[:, 1:].argmax(axis=1), outcomes.label
     return AcquisitionContext(
         scoring=stored.config,
         annotated=np.array([cells.get(label, 0) for label in range(n_classes)]),
         rare=tuple(project.classes.rare_labels()),
-        f1=f1_of_classes(outcomes.probs[:, 1:].argmax(axis=1), outcomes.label, n_classes),
+        f1=f1_of_classes(predicted[outcomes.read], true[outcomes.read], n_classes),
         annotated_embeddings=project.rankings.annotated_embeddings(stored.id),
         calibration=Calibration.fit(outcomes.uncertainty[outcomes.read], outcomes.changed[outcomes.read]),
         cost_model=CostModel.fit(*project.reviews.times()),

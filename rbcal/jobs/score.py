@@ -105,10 +105,10 @@ def _embed_annotated(
     project: Project, ranking_id: int, scorer: Scorer, config: ScoringConfig, progress: ProgressReporter
 ) -> Floats:
     """Store what the second look makes of annotated cells, for live names; return some of it, (M, D)."""
-    annotated = [image for image in project.images.annotated() if image.n_cells]
+    annotated = [image for image in project.images.annotated() if image.n_boxes]
     drawn = {image.id for image in _drawn(annotated, config)}
     annotated.sort(key=lambda image: -(image.review_id or 0))
-    before = np.cumsum([0, *(image.n_cells for image in annotated)])
+    before = np.cumsum([0, *(image.n_boxes for image in annotated)])
     latest = [image for image, n in zip(annotated, before, strict=False) if n < _EMBEDDED_CELLS]
     progress.stage("Looking at annotated images", len(latest))
     some = [np.empty((0, CROP_EMBEDDING_SIZE), np.float32)]

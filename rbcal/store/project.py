@@ -230,6 +230,15 @@ class Project:
             raise ProjectError(f"A training follows after at least 1 new cell, but got {after}.")
         self._database.write("UPDATE project SET train_after = ?", (after,))
 
+    @property
+    def ask_unread(self) -> bool:
+        """Whether *Save* asks what becomes of boxes that were not read; else they are saved as such."""
+        return bool(self._database.value("SELECT ask_unread FROM project"))
+
+    def ask_of_unread(self, *, ask: bool) -> None:
+        """Let *Save* ask what becomes of boxes that were not read, or not any more."""
+        self._database.write("UPDATE project SET ask_unread = ?", (int(ask),))
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()

@@ -108,6 +108,13 @@ def test_draws_follow_the_generator_alone() -> None:
     assert one[0].abs().max() <= 1
 
 
+def test_no_crop_is_cut_of_a_cell_that_nobody_read() -> None:
+    image, truth = PICTURES[0]
+    half_read = replace(truth, labels=truth.labels + 5, read=np.arange(len(truth)) % 2 == 0)
+    filled = fill_bank([(image, half_read)], [half_read.read_labels], 16, whole, np.random.default_rng(0))
+    assert filled.labels.tolist() == (truth.labels + 5)[::2].tolist()
+
+
 def test_images_without_cells_teach_nothing_and_break_nothing() -> None:
     blank = np.zeros((50, 50, 3), np.uint8), Annotations.empty()
     filled = fill_bank([blank, *PICTURES], [blank[1].labels, *LABELS], 16, whole, np.random.default_rng(0))

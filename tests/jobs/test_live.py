@@ -61,6 +61,23 @@ def test_without_an_answer_since_the_training_the_models_own_names_stay(scored):
     assert project.live_heads.get(ranking_id).fitted is None
 
 
+@pytest.mark.parametrize("of_the_pool", [True, False])
+def test_an_answer_that_nobody_read_is_none(scored, of_the_pool):
+    project, (trained, truth), (first, _), ranking_id = scored
+    if of_the_pool:
+        boxes = np.array([cell.box for cell in project.rankings.cells(ranking_id, first)])
+        saved = Annotations(boxes, np.zeros(len(boxes)))
+    else:
+        first, saved = trained, truth
+    before = len(read_answers(project, ranking_id).labels) - (0 if of_the_pool else len(truth))
+    status = ["kept", *["open"] * (len(saved) - 1)]
+    revision = project.reviews.revision(first)
+    project.reviews.save(
+        first, saved, origin="expert", base_revision=revision, review_status=status, ranking_id=ranking_id
+    )
+    assert len(read_answers(project, ranking_id).labels) == before + 1
+
+
 def test_a_corrected_annotation_takes_the_place_of_the_one_before(scored):
     project, (image_id, truth), _, ranking_id = scored
     moved = Annotations(truth.boxes[1:] + np.float32(1), (truth.labels[1:] + 1) % 3)

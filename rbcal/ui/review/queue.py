@@ -22,7 +22,7 @@ from rbcal.store.project import Project, ProjectFile
 from rbcal.store.queue import QueueEntry
 from rbcal.ui.review.acts import act
 from rbcal.ui.session import session
-from rbcal.wording import duration, literal
+from rbcal.wording import count, duration, literal
 
 _FILMSTRIP = 12  # images; as many as a tall window has room for
 _LISTED = 50  # images on one leaf of the list
@@ -43,17 +43,33 @@ def following(order: Queue, image_id: int) -> int | None:
 
 
 def save(editor: Editor, image_id: int) -> None:
-    """Store the boxes of an image, then say so, then open the next one."""
+    """Store the boxes of an image, unless the expert must be asked first what that means."""
     if editor.image.id != image_id:  # a second press, meant for the image before
+        return
+    with editor.log.file.open() as project:
+        if not editor.boxes or (editor.n_unread and project.ask_unread):
+            session.dialog = "save"
+            return
+    save_as_read(editor, image_id)
+
+
+def save_as_read(editor: Editor, image_id: int) -> None:
+    """Store the boxes of an image, those as unread that are open; say so, and open the next image."""
+    if editor.image.id != image_id:
         return
     following_id = _next(editor)
     editor.save()
     live_thread.start(editor.log.file, following_id)
-    n = len(editor.boxes)
-    time = duration(editor.log.seconds)
-    session.saved = f"Saved {literal(editor.image.name)}: {n} cell{'s' * (n != 1)}, {time}"
+    session.saved = f"Saved {literal(editor.image.name)}: {saved_words(editor)}"
     session.wanted_image = following_id
     session.editor = None
+
+
+def saved_words(editor: Editor) -> str:
+    """Say how many boxes were saved, how many of them unread, and how long it took."""
+    n_read = len(editor.boxes) - editor.n_unread
+    unread = f", {count(editor.n_unread, 'box', 'boxes')} not read" if editor.n_unread else ""
+    return f"{count(n_read, 'cell')}{unread}, {duration(editor.log.seconds)}"
 
 
 def skip(editor: Editor, image_id: int) -> None:
