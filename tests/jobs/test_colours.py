@@ -70,6 +70,15 @@ def test_sure_cells_are_green_and_the_others_red_where_test_images_say_so(measur
     assert predictions.verdicts[predictions.red[0]].reasons[0].endswith("likely to need a change")
 
 
+def test_the_work_in_an_image_is_foreseen_from_the_chances(measured):
+    project, pool, model_id = measured
+    ranking_id = rank_pool(project, pool, model_id, [SURE] * 5 + [UNSURE] * 3)
+    rerank(project, "balanced")
+    terms = project.rankings.score(ranking_id, pool[0]).terms
+    assert terms["change"] == pytest.approx(3 * 0.7, abs=0.5)  # 5 that are right, 3 that are a guess
+    assert terms["minutes"] == pytest.approx((5 + 8 * 1 + 4 * terms["change"]) / 60, abs=1e-3)
+
+
 def test_a_promise_that_nothing_keeps_leaves_every_cell_red(measured):
     project, pool, model_id = measured
     project.colours.choose("chance", 0.001)
