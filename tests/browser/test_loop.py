@@ -77,7 +77,7 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     label = (relabelled.label + 1) % 3
     page.keyboard.press(str(label + 1))
     page.get_by_role("button", name="Save & next").click()
-    page.get_by_role("dialog").get_by_role("button", name="Save as read in part").click()
+    page.get_by_role("dialog").get_by_role("button", name="I looked at all: keep the rest").click()
 
     eventually(lambda: reviewed(path, first.image_id) is not None, "the review is stored")
     review = reviewed(path, first.image_id)
