@@ -124,7 +124,7 @@ def acquisition_context(project: Project, stored: StoredRanking, seed: int) -> A
         scoring=stored.config,
         annotated=np.array([cells.get(label, 0) for label in range(n_classes)]),
         rare=tuple(project.classes.rare_labels()),
-        f1=f1_of_classes(predicted[outcomes.read], true[outcomes.read], n_classes),
+        f1=f1_of_classes(predicted[outcomes.answered], true[outcomes.answered], n_classes),
         annotated_embeddings=project.rankings.annotated_embeddings(stored.id),
         calibration=Calibration.fit(outcomes.uncertainty[outcomes.read], outcomes.changed[outcomes.read]),
         cost_model=CostModel.fit(*project.reviews.times()),

@@ -49,6 +49,8 @@ class Outcomes:
     read : (N,) bool
         The expert reviewed this very cell: it was kept, changed, deleted or a spot check. A cell that was
         accepted in bulk, or saved while open, tells nothing about the model's uncertainty.
+    answered : (N,) bool
+        The same, or it was accepted in bulk: it was not left open.
     check : (N,) bool
         It was a spot check: drawn at random among the green cells of the image.
     audit : (N,) bool
@@ -64,6 +66,7 @@ class Outcomes:
     label: Ints
     changed: Bools
     read: Bools
+    answered: Bools
     check: Bools
     audit: Bools
 
@@ -72,7 +75,7 @@ class Outcomes:
         """Return the outcomes of no review."""
         numbers, flags, ids = np.empty(0, np.float32), np.empty(0, bool), np.empty(0, np.int64)
         matrix = np.empty((0, 2), np.float32)
-        return cls(ids, ids, matrix, numbers, numbers, numbers, ids, flags, flags, flags, flags)
+        return cls(ids, ids, matrix, numbers, numbers, numbers, ids, flags, flags, flags, flags, flags)
 
     def __len__(self) -> int:
         return len(self.image)
@@ -104,6 +107,7 @@ def read_outcomes(database: Database) -> Outcomes:
         label=np.array([-1 if each is None else each for each in label], np.int64),
         changed=np.array([_is_changed(*act, was) for act, was in zip(acts, predicted, strict=True)]),
         read=np.array([_is_read(*act) for act in acts]),
+        answered=np.array([wrong is not None or status != "open" for wrong, _, status in acts]),
         check=np.array([each is not None for each in wrong]),
         audit=np.array([each is not None for each in propensity]),
     )
