@@ -25,7 +25,8 @@ def ask_before_save(editor: Editor) -> None:
 def ask_of_unread(editor: Editor) -> None:
     """Ask what becomes of the boxes that are still open."""
     were = "was" if editor.n_unread == 1 else "were"
-    words = f"**{count(editor.n_unread, 'box', 'boxes')} of this image {were} not read.**"
+    words = f"**{count(editor.n_unread, 'box', 'boxes')} of this image {were} not read.** "
+    words += "Saved like that, they teach that a cell is there, never which."
     if editor.image.split == "test":
         words += " Nothing is measured on a test image until all its boxes are read."
     st.markdown(words)
@@ -37,7 +38,6 @@ def ask_of_unread(editor: Editor) -> None:
         type="primary",
         on_click=act,
         args=(_save_in_part, *this),
-        help="They teach that a cell is there, never which.",
     )
     all_read = st.button(
         "I looked at all: keep the rest",

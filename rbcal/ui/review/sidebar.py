@@ -18,7 +18,7 @@ from rbcal.store.colours import ColourBy
 from rbcal.store.log import Work
 from rbcal.ui.review.acts import act
 from rbcal.ui.session import session
-from rbcal.wording import literal, signed
+from rbcal.wording import count, literal, signed
 
 ONE_BY_ONE = (
     "A class key says what it is and goes on. **Enter**: the model is right. **Del**: no cell. "
@@ -148,11 +148,11 @@ def show_view(editor: Editor) -> None:
         key="chips",
         format_func={"all": "all boxes", "flagged": "red and blue", "none": "no box"}.__getitem__,
     )
+    choose_colours(editor)
     filters = _choose_filters(NO_FILTERS | view.filters)
     if filters != NO_FILTERS | view.filters:
         view.filters = filters
         st.rerun()
-    choose_colours(editor)
     if (chips, only) != (view.chips, view.only):
         view.chips = chips
         navigation.show_only(editor, only)
@@ -213,7 +213,7 @@ def show_cell_review(editor: Editor) -> None:
     """Show how far the cell review is, and its acts for the mouse."""
     batch, view = editor.cell_review.batch, editor.view
     place, total, left = editor.cell_review.place(editor.boxes, editor.selected)
-    where = f"{len(batch)} cells side by side" if batch else f"Cell {place} of {total}"
+    where = f"{count(len(batch), 'cell')} side by side" if batch else f"Cell {place} of {total}"
     st.progress((total - left) / total if total else 1.0, f"{where} · {left} to go")
     with st.container(horizontal=True, gap="small", key="steps"):
         _button("", "step", -1, key="before", icon="arrow_back", help="Left")
