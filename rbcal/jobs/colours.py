@@ -66,23 +66,43 @@ def colour(project: Project, ranking: StoredRanking, pool: Pool | None = None) -
     (N,) float64 or None
         e of each cell of the pool; None while nobody knows how often the model errs.
     """
-    pool = project.rankings.pool(ranking.id) if pool is None else pool
     change = fit_change_model(read_evidence(project, ranking), project.colours.promise)
+    return _store(project, ranking, change, pool)
+
+
+def recolour(project: Project) -> None:
+    """Work colours out anew if the expert has read enough since, or if the promise needs it.
+
+    Nothing happens while the pool is not ranked, while nobody knows how often the model errs, and where
+    colours go by the paper.
+    """
+    ranking = project.rankings.current()
+    if ranking is None or project.colours.by == "paper":
+        return
+    stored, evidence = project.colours.get(ranking.id), read_evidence(project, ranking)
+    change = fit_change_model(evidence, project.colours.promise)
+    if change is None:
+        return
+    if stored is None or len(evidence) >= _NEWS * stored.n_cells or _is_stricter(change, stored):
+        _store(project, ranking, change)
+
+
+def _is_stricter(change: StoredChangeModel, stored: StoredChangeModel) -> bool:
+    """Return whether fewer cells may be green than are: a spot check was wrong."""
+    if stored.green_limit is None:
+        return False
+    return change.green_limit is None or change.green_limit < stored.green_limit
+
+
+def _store(
+    project: Project, ranking: StoredRanking, change: StoredChangeModel | None, pool: Pool | None = None
+) -> Reals | None:
+    pool = project.rankings.pool(ranking.id) if pool is None else pool
     chances = None if change is None else change.chances(pool.probs, pool.image)
     with project.transaction():
         project.colours.save(ranking.id, change)
         project.colours.save_red(ranking.id, _red_of_images(project, pool, chances, change))
     return chances
-
-
-def recolour(project: Project) -> None:
-    """Work colours out anew if the expert has read enough since; nothing while the pool is not ranked."""
-    ranking = project.rankings.current()
-    if ranking is None or project.colours.by == "paper":
-        return
-    stored, evidence = project.colours.get(ranking.id), read_evidence(project, ranking)
-    if len(evidence) >= _NEWS * (0 if stored is None else stored.n_cells):
-        colour(project, ranking)
 
 
 def fit_change_model(evidence: ChangeEvidence, promise: float) -> StoredChangeModel | None:

@@ -12,9 +12,10 @@ from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ProjectError
 from rbcal.interchange.export_dataset import export
 from rbcal.jobs import live_thread
-from rbcal.jobs.colours import colour, is_changed, read_evidence
+from rbcal.jobs.colours import colour, is_changed, read_evidence, recolour
 from rbcal.jobs.rank import rerank
 from rbcal.review.predictions import CellPredictions
+from rbcal.store.log import BoxState
 from rbcal.store.project import ProjectFile
 from rbcal.store.rankings import Cell
 from rbcal.types import Annotations, Detections
@@ -163,3 +164,28 @@ def test_after_a_save_the_thread_works_the_colours_out(measured):
     live_thread.join(ProjectFile(project.path))
     assert live_thread.last_error(ProjectFile(project.path)) is None
     assert project.colours.get(ranking_id).n_cells == 240
+
+
+def test_a_wrong_spot_check_takes_green_back_at_once(measured):
+    project, pool, model_id = measured
+    project.colours.choose("chance", 0.1)
+    ranking_id = rank_pool(project, pool, model_id, [SURE] * 12)
+    recolour(project)
+    stored = project.colours.get(ranking_id)
+    assert stored.green_limit is not None
+    cells = project.rankings.cells(ranking_id, pool[0])
+    boxes = {
+        k: BoxState(tuple(cell.box.tolist()), 2, "changed", cell.detection_id)
+        for k, cell in enumerate(cells[:8])
+    }
+    project.reviews.save_boxes(
+        pool[0],
+        boxes,
+        origin="expert",
+        version=0,
+        ranking_id=ranking_id,
+        spot_checks={cell.detection_id: True for cell in cells[:8]},
+    )
+    recolour(project)
+    assert project.colours.get(ranking_id).green_limit is None
+    assert [entry.score.red for entry in project.queue.top()] == [12]
