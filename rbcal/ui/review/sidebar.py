@@ -28,7 +28,7 @@ IN_A_BATCH = (
     "**Enter** keeps all cells here that you have not mended. Click a wrong one, then press its class key, "
     "or **Del** if it is no cell. **U** undoes, **W** shows the whole image."
 )
-COLOURS_BY: Mapping[ColourBy, str] = {"chance": "green is rarely wrong", "paper": "the paper's thresholds"}
+COLOURS_BY: Mapping[ColourBy, str] = {"chance": "chance of an error", "paper": "the paper's thresholds"}
 PROMISES = (0.01, 0.02, 0.05, 0.1)  # shares of the green cells
 NO_FILTERS = {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"}
 MOST_BUTTONS = 20  # classes; more of them make a list
