@@ -14,6 +14,7 @@ from rbcal.ui.review.bar import show_bar
 from rbcal.ui.review.component import show_canvas, show_companion
 from rbcal.ui.review.open_image import display_copy, forget_other_project, hold_picture
 from rbcal.ui.review.queue import Queue, following, queue_label, show_filmstrip, show_list
+from rbcal.ui.review.save_questions import ask_before_save
 from rbcal.ui.review.shortcuts_help import show_keys
 from rbcal.ui.review.sidebar import show_panel
 from rbcal.ui.session import open_project, session
@@ -81,6 +82,8 @@ def show_editor() -> None:
             show_list(editor.log.file, editor.view, editor.names)
         case "keys":
             show_keys(editor)
+        case "save":
+            ask_before_save(editor)
 
 
 def show_nothing_left(project: Project) -> None:

@@ -7,7 +7,7 @@ H and W the height and width of an image in pixels. Boxes are ``x1, y1, x2, y2``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,6 +17,7 @@ from rbcal.errors import ShapeError
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 EMBEDDING_SIZE = 32  # numbers that say what a cell looks like to a model; angles are then kept to about 0.2
 CROP_EMBEDDING_SIZE = 128  # the same of a second look: of a crop of the cell, as its last layer takes it
@@ -31,20 +32,32 @@ class Annotations:
     ----------
     boxes : (M, 4) float32, pixels
     labels : (M,) int64, 0 <= label < C
+    read : (M,) bool, optional
+        Whether the expert looked at the cell, or it was imported; by default all. A box that was saved open
+        says that a cell is there, never which.
     """
 
     boxes: Floats
     labels: Ints
+    read: Bools = field(default_factory=lambda: np.array(True))  # of all
 
     def __post_init__(self) -> None:
         _settle(self, "boxes", np.float32, (None, 4))
         _settle(self, "labels", np.int64, (len(self.boxes),))
+        if np.ndim(self.read) == 0:
+            object.__setattr__(self, "read", np.full(len(self.boxes), self.read))
+        _settle(self, "read", np.bool_, (len(self.boxes),))
         _check_sides(self.boxes)
         if self.labels.size and self.labels.min() < 0:
             raise ShapeError(f"labels must be >= 0, but got {self.labels.min()}.")
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    @property
+    def read_labels(self) -> Ints:
+        """(n,) int64: the labels of the cells that were read; they alone teach classes."""
+        return self.labels[self.read]
 
     @classmethod
     def empty(cls) -> Annotations:

@@ -67,7 +67,7 @@ class Score:
     """How relevant an image is, equation (8), how many of its cells fire each term, and its place.
 
     `value`, `terms` and `propensity` are those of :class:`rbcal.acquisition.ranking.Ranking`; None and empty
-    while no strategy has ordered the pool.
+    while no strategy has ordered the pool. `n_red` cells are red; None: those that (8) flags are.
     """
 
     relevance: float
@@ -79,6 +79,12 @@ class Score:
     value: float | None = None
     terms: Mapping[str, float] = field(default_factory=dict)
     propensity: float | None = None
+    n_red: int | None = None
+
+    @property
+    def red(self) -> int:
+        """How many cells are red."""
+        return self.n_flagged if self.n_red is None else self.n_red
 
 
 def score_cells(

@@ -135,11 +135,11 @@ def explain_balanced(score: Score, names: Sequence[str], _rare_names: Sequence[s
         for k in gains[:_NAMED]
         if terms.get(f"gain {k}", 0) > 0 and terms[f"new {k}"] >= 0.5
     ]
-    needed = f"about {' and '.join(worth)}, which are most needed, " if worth else ""
-    work = (
-        f"{terms['change']:.0f} of {score.n_cells} cells to change, {duration(60 * terms['minutes'])} of work"
-    )
-    return needed + work
+    parts = [f"about {' and '.join(worth)}, which are most needed"] if worth else []
+    if "change" in terms:
+        parts += [f"{terms['change']:.0f} of {score.n_cells} cells to change"]
+        parts += [f"{duration(60 * terms['minutes'])} of work"]
+    return ", ".join(parts) or f"{score.n_cells} cells"
 
 
 def _share(score: Score, term: str) -> str:
@@ -151,7 +151,11 @@ _BALANCED = Strategy(
     sentence="Cells you would change, most of all of classes with few annotations, per minute of yours.",
     function=balanced,
     explain=explain_balanced,
-    brief=lambda score: f"~{score.terms.get('change', 0):.0f} of {score.n_cells} to change",
+    brief=lambda score: (
+        f"~{score.terms['change']:.0f} of {score.n_cells} to change"
+        if "change" in score.terms
+        else f"{score.n_cells} cells"
+    ),
     method="by the expected number of corrections, weighted towards classes with few annotations and "
     "towards cells unlike those already annotated, per expected minute of review",
 )
@@ -260,13 +264,15 @@ def rank_pool(strategy: str, pool: Pool, context: AcquisitionContext) -> Ranking
     return STRATEGIES[strategy].function(pool, context)
 
 
-def expected_gains(pool: Pool, context: AcquisitionContext) -> dict[str, Reals]:
+def expected_gains(pool: Pool, context: AcquisitionContext, chances: Reals | None = None) -> dict[str, Reals]:
     """Return what each image is expected to bring, whatever the strategy: (K,) each.
 
     "new 0", "new 1", ... are the cells of each class by the model's probabilities, "change" the cells that
-    the expert would change, "minutes" the time of the expert.
+    the expert would change, by their `chances` (N,), "minutes" the time of the expert. The last two are left
+    out where nobody knows how often the model errs.
     """
-    change = pool.total(context.calibration(pool.uncertainty))
-    seconds = context.cost_model.seconds(pool.n_cells, change)
     new = {f"new {k}": pool.total(pool.probs[:, k + 1]) for k in range(pool.n_classes)}
-    return {**new, "change": change, "minutes": seconds / 60}
+    if chances is None:
+        return new
+    change = pool.total(chances)
+    return {**new, "change": change, "minutes": context.cost_model.seconds(pool.n_cells, change) / 60}

@@ -1,43 +1,41 @@
-"""Does a predicted change come true? The calibration of e against what the expert then did.
+"""Does a predicted change come true? The calibration of e against the truth.
 
-It loads scipy, with the calibration; pages import it when they show it.
+It loads scipy and scikit-learn; pages import it when they show it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from rbcal.acquisition.calibration import FEWEST, Bin, Calibration, expected_error, reliability
+from rbcal.acquisition.calibration import Bin, expected_error, reliability
+from rbcal.acquisition.change_model import FEWEST, cross_fitted
 from rbcal.charts.learning_curve import COLOURS
 from rbcal.evaluation.intervals import wilson
-from rbcal.store.outcomes import Bools, Outcomes
-from rbcal.types import Reals
+from rbcal.jobs.colours import ChangeEvidence
 
-_REFIT = 1.1  # once there are a tenth more cells: fifty fits for 20,000 cells, not one for each image
 _FEWEST_IN_BIN = 20
 _MOST_BINS = 10
 
 
 @dataclass(frozen=True)
 class CalibrationCheck:
-    """What was predicted of cells before the expert saw them, and what the expert then did.
+    """What was predicted of cells by a change model that had not seen their slide, and what is true of them.
 
     Parameters
     ----------
     bins : tuple of Bin
-        Of about equal numbers of cells, the least doubtful first; empty while nothing could be predicted.
+        Of about equal numbers of cells, the least likely to change first; empty while nothing is known.
     error : float
         Expected calibration error in [0, 1], 0 is best.
     n_cells : int
-        That were predicted.
+        Whose truth is known, and which the model was not trained on.
     n_read : int
-        That the expert looked at; the first 200 or more of them are trained on alone.
+        Of them, those that the expert read since the training; the others are of test images.
     audit : Bin or None
         Those in images that were drawn at random, all in one: they stand for the whole pool.
     """
@@ -49,41 +47,21 @@ class CalibrationCheck:
     audit: Bin | None
 
 
-def check_calibration(outcomes: Outcomes) -> CalibrationCheck:
-    """Return how well each review is predicted from the reviews before it (prequentially).
-
-    Only cells that the expert looked at count. A cell is never predicted by a calibration that has seen its
-    own image, or a later one: the diagram would praise itself.
-    """
-    read = outcomes.read
-    changed, audit = outcomes.changed[read], outcomes.audit[read]
-    positions, predicted = _predict_ahead(outcomes.uncertainty[read], changed, outcomes.image[read])
-    if not len(positions):
-        return CalibrationCheck((), 0.0, 0, len(changed), None)
-    true, drawn = changed[positions], audit[positions]
-    n_bins = int(np.clip(len(positions) // _FEWEST_IN_BIN, 1, _MOST_BINS))
-    bins = reliability(predicted, true, n_bins)
+def check_calibration(evidence: ChangeEvidence) -> CalibrationCheck:
+    """Return how well the chance of a change is predicted, each cell by what other slides say."""
+    n_read = int(evidence.is_read.sum())
+    predicted = cross_fitted(evidence.features, evidence.changed, evidence.group)
+    if predicted is None:
+        return CalibrationCheck((), 0.0, len(evidence), n_read, None)
+    changed, drawn = evidence.changed, evidence.is_audit
+    bins = reliability(predicted, changed, int(np.clip(len(evidence) // _FEWEST_IN_BIN, 1, _MOST_BINS)))
     return CalibrationCheck(
         bins=tuple(bins),
         error=expected_error(bins),
-        n_cells=len(positions),
-        n_read=len(changed),
-        audit=reliability(predicted[drawn], true[drawn], 1)[0] if drawn.any() else None,
+        n_cells=len(evidence),
+        n_read=n_read,
+        audit=reliability(predicted[drawn], changed[drawn], 1)[0] if drawn.any() else None,
     )
-
-
-def _predict_ahead(uncertainty: Reals, changed: Bools, image: np.ndarray) -> tuple[np.ndarray, Reals]:
-    """Return the positions of the cells that can be predicted from earlier images, and the predictions."""
-    borders = [*np.flatnonzero(np.diff(image, prepend=-1)), len(image)]
-    positions, predicted = [np.empty(0, np.int64)], [np.empty(0)]
-    calibration, n_trained = Calibration(), 0
-    for start, end in pairwise(borders):
-        if start >= max(FEWEST, _REFIT * n_trained):
-            calibration, n_trained = Calibration.fit(uncertainty[:start], changed[:start]), int(start)
-        if calibration.learnt:
-            positions.append(np.arange(start, end))
-            predicted.append(calibration(uncertainty[start:end]))
-    return np.concatenate(positions), np.concatenate(predicted)
 
 
 def reliability_table(bins: Sequence[Bin]) -> pd.DataFrame:
@@ -112,11 +90,11 @@ def reliability_chart(bins: Sequence[Bin]) -> alt.LayerChart:
             "Cells",
         ],
     )
-    y = alt.Y("Changed:Q", scale=scale, axis=axis, title="Cells that the expert changed")
+    y = alt.Y("Changed:Q", scale=scale, axis=axis, title="Cells that were wrong")
     layers = [
         line.mark_line(color="#808080", strokeDash=[6, 5]).encode(x="Predicted:Q", y="Changed:Q"),
         base.mark_rule(color=COLOURS[0], strokeWidth=2).encode(
-            y=alt.Y("Low:Q", scale=scale, axis=axis, title="Cells that the expert changed"), y2="High:Q"
+            y=alt.Y("Low:Q", scale=scale, axis=axis, title="Cells that were wrong"), y2="High:Q"
         ),
         base.mark_line(color=COLOURS[0], strokeWidth=1, opacity=0.6).encode(y=y),
         base.mark_point(filled=True, size=90, opacity=1, color=COLOURS[0]).encode(y=y),
@@ -126,20 +104,21 @@ def reliability_chart(bins: Sequence[Bin]) -> alt.LayerChart:
 
 def reliability_words(check: CalibrationCheck) -> str:
     """Return in words what the diagram shows, and how honest it is."""
-    if not check.n_cells:
+    if not check.bins:
         return (
-            f"The chance that you would change a cell is learnt from your reviews once you have looked at "
-            f"{FEWEST} cells, and checked on the images after those; {check.n_read} so far. Until then the "
-            "queue goes by what is unusual in the pool."
+            "How likely you would change a cell is known once the truth is known of "
+            f"{FEWEST} cells that the model was not trained on, on at least two slides, some of them wrong; "
+            f"{check.n_cells:,} so far. They come from test images, and from what you read. Until then "
+            "nothing is green."
         )
     words = (
-        f"{check.n_cells:,} cells that you looked at, each predicted from your earlier reviews only, never "
-        f"from its own image. The mean gap between predicted and true is {check.error:.0%}. Bars: 95 % "
-        "intervals, as if cells had nothing to do with each other. Cells accepted in bulk or saved without a "
-        "look are left out."
+        f"{check.n_cells:,} cells whose truth is known: {check.n_cells - check.n_read:,} of test images, "
+        f"{check.n_read:,} that you read since the training. Each is predicted from other slides, never from "
+        f"its own. The mean gap between predicted and true is {check.error:.0%}. Bars: 95 % intervals, as if "
+        "cells had nothing to do with each other. Cells accepted in bulk or saved unread are left out."
     )
     if check.audit is None:
-        return f"{words} No image of them was drawn at random, so this holds for images that were chosen."
+        return words
     predicted, changed, n_cells = check.audit.predicted, check.audit.changed, check.audit.n_cells
     low, high = wilson(round(changed * n_cells), n_cells)
     return (

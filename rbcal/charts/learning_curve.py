@@ -84,10 +84,10 @@ def class_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> al
 
 def flagged_curve(history: Sequence[PoolState]) -> alt.LayerChart:
     """Return the chart of flagged cells in the pool against annotated cells, one point for each ranking."""
-    kind = "Flagged cells in the pool"
+    kind = "Red cells in the pool"
     rows = [(state.model_id, state.annotated_cells, state.n_flagged, kind) for state in history]
     table = pd.DataFrame(rows, columns=["Model", "Annotated cells", "Cells", "Kind"])
-    return _lines(table, "Kind", [kind], "Cells", "Flagged cells", top=None)
+    return _lines(table, "Kind", [kind], "Cells", "Red cells", top=None)
 
 
 def loss_curve(losses: Sequence[tuple[int, float]]) -> alt.LayerChart:

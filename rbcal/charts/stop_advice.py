@@ -80,14 +80,14 @@ def flagged_words(n_flagged: int | None) -> str:
     """Return in words how much of the pool the model is still unsure about.
 
     >>> flagged_words(0)
-    'No flagged cell is left in the pool: the model is sure of all that it finds there.'
+    'No red cell is left in the pool.'
     """
     if n_flagged is None:
-        return "The pool is not ranked, so nobody knows how many flagged cells it has."
+        return "The pool is not ranked, so nobody knows how many red cells it has."
     if n_flagged == 0:
-        return "No flagged cell is left in the pool: the model is sure of all that it finds there."
+        return "No red cell is left in the pool."
     cells = "cell is" if n_flagged == 1 else "cells are"
-    return f"{n_flagged:,} flagged {cells} left in the pool."
+    return f"{n_flagged:,} red {cells} left in the pool."
 
 
 def verdict_words(standings: Mapping[str, Standing], n_images: int) -> str:

@@ -147,6 +147,6 @@ def status(project: ProjectArgument, as_json: JsonOption = False) -> None:
     echo(f"  model      {'none yet' if model is None else f'{model.id} ({model.config.backbone})'}")
     if ranking is not None:
         stale = ", stale: score again" if ranking.stale else ""
-        echo(f"  ranking    by model {ranking.model_id}{stale}; {document['flagged_in_pool']} flagged cells")
+        echo(f"  ranking    by model {ranking.model_id}{stale}; {document['flagged_in_pool']} red cells")
     if job is not None:
         echo(f"  last job   {job.kind}: {job.state}{f' ({job.reason})' if job.reason else ''}")

@@ -40,7 +40,7 @@ def score(
         model = None if ranking is None else ranking.model_id
         print_json({"model": model, "images": len(entries), "cells": n_cells, "flagged": flagged})
     else:
-        echo(f"{len(entries)} images ranked: {n_cells} cells, {flagged} of them flagged.")
+        echo(f"{len(entries)} images ranked: {n_cells} cells, {flagged} of them red.")
 
 
 @app.command()
@@ -113,7 +113,7 @@ def queue(
         echo("The pool is not ranked yet: train, then score. In the order of import:")
     elif ranking.stale:
         echo(f"This ranking is by model {ranking.model_id}; a newer model serves. Score again.")
-    echo(f"{'rank':>4} {'R':>7} {'cells':>6} {'flagged':>8}  image: why")
+    echo(f"{'rank':>4} {'R':>7} {'cells':>6} {'red':>8}  image: why")
     for rank, (entry, reason) in enumerate(zip(entries, reasons, strict=True), start=1):
         echo(_as_line(rank, entry, reason))
 
@@ -127,6 +127,7 @@ def _as_json(rank: int, entry: QueueEntry, reason: str | None) -> dict[str, Any]
         "relevance": score and score.relevance,
         "cells": score and score.n_cells,
         "flagged": score and score.n_flagged,
+        "red": score and score.red,
         "class_unsure": score and score.n_class,
         "box_unsure": score and score.n_box,
         "maybe_rare": score and score.n_rare,
@@ -141,5 +142,5 @@ def _as_line(rank: int, entry: QueueEntry, reason: str | None) -> str:
     score = entry.score
     if score is None:
         return f"{rank:4} {'-':>7} {'-':>6} {'-':>8}  {entry.name}"
-    figures = f"{score.relevance:7.0f} {score.n_cells:6} {score.n_flagged:8}"
+    figures = f"{score.relevance:7.0f} {score.n_cells:6} {score.red:8}"
     return f"{rank:4} {figures}  {entry.name}: {reason or ''}"

@@ -14,6 +14,7 @@ from rbcal.config import TrainConfig
 from rbcal.formats.pictures import Pixels
 from rbcal.types import Annotations, Floats, Ints, area
 
+UNREAD = -1  # in the place of a label: a cell is there, and nobody said which
 _MIN_VISIBLE = 0.5  # of a cell's area; of less, the expert could not name it either
 
 
@@ -23,7 +24,7 @@ class Window:
 
     pixels: Pixels  # (h, w, 3) uint8
     boxes: Floats  # (M, 4), pixels of the window
-    labels: Ints  # (M,)
+    labels: Ints  # (M,); UNREAD where nobody looked at the cell
     scale: float  # working pixels per image pixel
     colour: NDArray[np.float32]  # (3, 3): what a pixel is multiplied with
     contrast: float
@@ -83,10 +84,14 @@ def hue_rotation(angle: float) -> NDArray[np.float64]:
 def crop(
     image: Pixels, truth: Annotations, side: int, rng: np.random.Generator
 ) -> tuple[Pixels, Floats, Ints]:
-    """Return a window of at most side x side pixels around a random cell, and the cells that it shows."""
+    """Return a window of at most side x side pixels around a random cell, and the cells that it shows.
+
+    The label of a cell that nobody read is `UNREAD`.
+    """
     height, width = image.shape[:2]
+    labels = np.where(truth.read, truth.labels, UNREAD)
     if max(height, width) <= side:
-        return image, truth.boxes, truth.labels
+        return image, truth.boxes, labels
     size = np.array([min(width, side), min(height, side)])
     room = np.array([width, height]) - size
     corner = rng.integers(room + 1)
@@ -99,7 +104,7 @@ def crop(
     border = np.array([right - left, bottom - top] * 2, np.float32)
     boxes = np.clip(truth.boxes - shift, 0, border)
     shown = area(boxes) >= _MIN_VISIBLE * area(truth.boxes)
-    return image[top:bottom, left:right], boxes[shown], truth.labels[shown]
+    return image[top:bottom, left:right], boxes[shown], labels[shown]
 
 
 def turn(image: Pixels, boxes: Floats, *, quarter_turns: int, mirror: bool) -> tuple[Pixels, Floats]:

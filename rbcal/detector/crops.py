@@ -19,11 +19,11 @@ from rbcal.detector.tiling import Tile
 from rbcal.formats.pictures import Pixels
 from rbcal.types import Annotations, Ints
 
-CROP_SIDE = 96  # pixels
+CROP_SIDE = 80  # pixels
 _CONTEXT = 2.0  # of a crop, in sides of the project's median cell: its size, and its neighbours, are seen
 _LEAST_CONTEXT = 1.2  # in longer sides of the box: a giant cell is seen whole
-_ROOM = 4 / 3  # a patch is that much wider than a crop, at the same resolution: it is turned and moved
-_MOST_PATCHES = 8000  # 400 MB
+_ROOM = 1.35  # a patch is that much wider than a crop, at the same resolution: it is turned and moved
+_MOST_PATCHES = 8000  # 275 MB
 _BALANCE = 0.5  # 0: a class is drawn as often as it occurs; 1: as often as any other
 _SHIFT, _ZOOM = 0.08, 0.12  # of a drawn crop, in its sides; logarithm of its size: as boxes found are off
 
@@ -40,7 +40,7 @@ class CropBank:
     chances: NDArray[np.float64]
 
     def draw(self, config: TrainConfig, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Return random crops (n, 3, 96, 96) in [-1, 1], turned, moved and recoloured, and labels (n,)."""
+        """Return random crops (n, 3, 80, 80) in [-1, 1], turned, moved and recoloured, and labels (n,)."""
         chosen = torch.from_numpy(rng.choice(len(self.labels), config.crops, p=self.chances))
         turned = _turn(self.patches[chosen].float() / 255, rng)
         crops = torch.stack([recolour(crop, *lamp(config.jitter, rng)) for crop in turned])
@@ -55,14 +55,15 @@ def fill_bank(
     rng: np.random.Generator,
     report: Callable[[int], None] = lambda n_images: None,
 ) -> CropBank:
-    """Cut the cells out of annotated images.
+    """Cut the cells that were read out of annotated images.
 
     Parameters
     ----------
     samples : sequence of (image (H, W, 3) uint8, Annotations)
         Read one at a time.
-    labels : sequence of (M,) int64
-        Of each sample: of many cells, those of frequent classes are taken in part.
+    labels : sequence of (n,) int64
+        Of the cells of each sample that were read; the others teach no class. Of many cells, those of
+        frequent classes are taken in part.
     cell_side : float
         Of the project's median cell, in image pixels.
     tiles_of : callable
@@ -76,7 +77,8 @@ def fill_bank(
     patches, of_patches = [], []
     for index in range(len(samples)):
         pixels, truth = samples[index]
-        taken = np.flatnonzero(rng.uniform(size=len(truth)) < wanted[truth.labels])
+        taken = np.flatnonzero(truth.read)
+        taken = taken[rng.uniform(size=len(taken)) < wanted[truth.read_labels]]
         boxes = torch.from_numpy(truth.boxes[taken])
         for rows, view, own in by_tile(pixels, boxes, tiles_of(*pixels.shape[:2])):
             signed = cut_out(view, own, cell_side, room=_ROOM)
@@ -88,7 +90,7 @@ def fill_bank(
 
 
 def cut_out(image: Tensor, boxes: Tensor, cell_side: float, room: float = 1.0) -> Tensor:
-    """Return the surroundings of boxes, (N, 3, 96, 96), all at one scale; beyond the image they are grey.
+    """Return the surroundings of boxes, (N, 3, 80, 80), all at one scale; beyond the image they are grey.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -24,8 +25,7 @@ def make_optimizer(detector: Detector, config: TrainConfig) -> torch.optim.AdamW
 def make_name_optimizer(second_look: SecondLook, config: TrainConfig) -> torch.optim.AdamW:
     """Return the optimiser of a second look: its own, for it takes several steps in one of the detector."""
     if config.init != "random":
-        for layer in second_look.early_layers():
-            layer.requires_grad_(False)
+        _hold_still(second_look.early_layers(), second_look.body)
     body = [parameter for parameter in second_look.body.parameters() if parameter.requires_grad]
     groups = [
         {
@@ -41,8 +41,7 @@ def _parameter_groups(detector: Detector, config: TrainConfig) -> list[dict[str,
     """Return new layers at the full rate, pretrained ones at a part of it, early ones not at all."""
     pretrained: set[nn.Parameter] = set()
     if config.init != "random":
-        for layer in detector.backbone.early_layers():
-            layer.requires_grad_(False)
+        _hold_still(detector.backbone.early_layers(), detector.backbone)
         layers = detector.backbone.pretrained_layers(detector.roi_heads.box_head)
         pretrained = {parameter for layer in layers for parameter in layer.parameters()}
     parts = (detector.backbone, detector.rpn, detector.roi_heads)  # all but the second look
@@ -51,6 +50,16 @@ def _parameter_groups(detector: Detector, config: TrainConfig) -> list[dict[str,
         {"params": [p for p in learning if p not in pretrained], "lr": config.learning_rate},
         {"params": [p for p in learning if p in pretrained], "lr": config.learning_rate * _PRETRAINED_SHARE},
     ]
+
+
+def _hold_still(early_layers: Iterable[nn.Module], body: nn.Module) -> None:
+    """Let early layers keep their weights, and those that filter each channel of a body by itself.
+
+    The latter have few weights, and finding how to change them takes up to half of a step.
+    """
+    depthwise = [layer for layer in body.modules() if isinstance(layer, nn.Conv2d) and layer.groups > 1]
+    for layer in (*early_layers, *depthwise):
+        layer.requires_grad_(False)
 
 
 def rate_share(step: int, config: TrainConfig) -> float:

@@ -3,7 +3,7 @@
 Faster R-CNN finds cells well from a dozen images and misnames them: its features see a cell five places wide.
 So each box that it found is cut out of the image, with its surroundings, and named by a network of its own::
 
-    box -> crop (3, 96, 96) -> EfficientNet-Lite0 -> layer of 128 | dropout -> classes
+    box -> crop (3, 80, 80) -> EfficientNet-Lite0 -> layer of 128 | dropout -> classes
 
 What is before the bar, the embedding, is the same in every stochastic pass. Whether a box is a cell at all
 stays the detector's word; which cell it is, they say together: :func:`mixed`.
@@ -57,7 +57,7 @@ class SecondLook(nn.Module):
         return (cast(nn.Module, self.body.conv_stem), *stages[:2])
 
     def embed(self, crops: Tensor) -> Tensor:
-        """Return embeddings (N, D), up to the dropout, of crops (N, 3, 96, 96) in [-1, 1]."""
+        """Return embeddings (N, D), up to the dropout, of crops (N, 3, 80, 80) in [-1, 1]."""
         return F.relu(self.narrow(self.body(crops.contiguous(memory_format=torch.channels_last))))
 
     def embed_boxes(self, image: Tensor, boxes: Tensor) -> Tensor:

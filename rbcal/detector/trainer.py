@@ -18,7 +18,7 @@ import torch.nn.functional as F  # noqa: N812  the name that every torch program
 from torch import Tensor, nn
 
 from rbcal.config import TrainConfig
-from rbcal.detector.augmentation import Window, recolour, window
+from rbcal.detector.augmentation import UNREAD, Window, recolour, window
 from rbcal.detector.checkpoint import load, save
 from rbcal.detector.crops import CropBank, fill_bank
 from rbcal.detector.devices import is_out_of_memory, training_precision
@@ -34,6 +34,7 @@ from rbcal.types import Annotations, Ints
 Sample = tuple[Pixels, Annotations]
 
 _LOSSES = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg", "loss_second_look")
+_IGNORED = -100  # a target that torchvision samples no proposal for: neither a class nor background
 _NAME_STEPS = 2  # steps of the second look for each of the detector: names take longer than boxes
 _SMOOTHING = 0.05  # of the second look's labels: experts disagree about that many cells, and more
 _MAX_GRADIENT = 10.0  # norm; one odd batch must not undo the others
@@ -70,8 +71,9 @@ class Training:
         Read one at a time, in another thread, ahead of the step that needs it. Images without cells teach
         what is background.
     config : TrainConfig
-    labels : sequence of (M,) int64, optional
-        Of each sample: what `config.rare_repeat` and the choice of crops need to know beforehand.
+    labels : sequence of (n,) int64, optional
+        Of the cells of each sample that were read: what `config.rare_repeat` and the choice of crops need
+        to know beforehand.
     validate : callable, optional
         Returns how good the detector is on annotated images that it is not trained on; higher is better.
         It is called a few times, the best weights are kept, and no progress for long ends the training.
@@ -126,7 +128,7 @@ class Training:
         """
         if self.detector.second_look is None or self._bank is not None:
             return
-        labels = self._labels or [self._samples[k][1].labels for k in range(len(self._samples))]
+        labels = self._labels or [self._samples[k][1].read_labels for k in range(len(self._samples))]
         detector, rng = self.detector, generator(self._config, 0, "crops")
         cell_side = self.detector.second_look.cell_side
         self._bank = fill_bank(self._samples, labels, cell_side, detector.tiles, rng, report)
@@ -373,12 +375,17 @@ def train(
 
 
 def example(detector: Detector, view: Window) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return a window (3, h, w) at working scale, recoloured, and its targets."""
+    """Return a window (3, h, w) at working scale, recoloured, and its targets.
+
+    A box that nobody read teaches the RPN that a cell is there. The head learns nothing from the proposals
+    that are of it: no class, no background, no box.
+    """
     working = detector.rescale(view.pixels, view.scale)
     (height, width), (working_height, working_width) = view.pixels.shape[:2], working.shape[1:]
     y, x = working_height / height, working_width / width
+    labels = np.where(view.labels == UNREAD, _IGNORED, view.labels + 1)  # 0 is background
     target = {
         "boxes": torch.from_numpy(view.boxes * np.array([x, y, x, y], np.float32)).to(detector.device),
-        "labels": torch.from_numpy(view.labels + 1).to(detector.device),  # 0 is background
+        "labels": torch.from_numpy(labels).to(detector.device),
     }
     return recolour(working, view.colour, view.contrast), target

@@ -78,6 +78,21 @@ def match(
     return Matched(of_annotation, of_detection, best, shown)
 
 
+def without_unread(annotations: Annotations, detections: Detections) -> tuple[Annotations, Detections]:
+    """Return both without the cells that nobody read, and without the detections that are of them.
+
+    Nobody said what such a cell is, so a detector is neither right nor wrong about it.
+    """
+    if annotations.read.all():
+        return annotations, detections
+    of_cell = match(annotations, detections).detection
+    judged, read = np.append(annotations.read, True)[of_cell], annotations.read  # -1: of none, so it counts
+    return (
+        Annotations(annotations.boxes[read], annotations.labels[read]),
+        Detections(detections.boxes[judged], detections.probs[judged]),
+    )
+
+
 @dataclass(frozen=True)
 class Mistake:
     """One place where annotation and detector disagree.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,20 @@ Format = Literal["coco", "voc", "yolo", "predictions-csv", "predictions-coco"]
 _UNCERTAINTY = ("u_d", "u_c", "u_r")
 _NAMED = ("image", "image_id", "group")
 _ABOUT = ("model", "ranked_at")
-_CELL_COLUMNS = ("x1", "y1", "x2", "y2", "class", "probability", "U_d", "U_c", "U_r", "flagged")
+_CELL_COLUMNS = (
+    "x1",
+    "y1",
+    "x2",
+    "y2",
+    "class",
+    "probability",
+    "U_d",
+    "U_c",
+    "U_r",
+    "flagged",
+    "change_probability",
+    "green",
+)
 _SCORES = {
     "R": "relevance",
     "cells": "n_cells",
@@ -45,7 +58,7 @@ _Part = tuple[str, str, list[Image]]  # the folder that it goes into, its side o
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export did: how many images it wrote, and how many it left out as nobody reviewed them."""
+    """What an export did: how many images it wrote, and left out as nobody reviewed them, or only in part."""
 
     images: int
     left_out: int = 0
@@ -54,13 +67,13 @@ class ExportReport:
 def summary(report: ExportReport, where: str) -> str:
     """Return what an export did as people say it.
 
-    >>> summary(ExportReport(1, left_out=2), "out/")
-    '1 image written to out/. 2 images were left out: their boxes are not reviewed, or not saved.'
+    >>> print(summary(ExportReport(1, left_out=1), "o/"))
+    1 image written to o/. 1 image was left out: its boxes are not reviewed, not all read, or not saved.
     """
     said = f"{count(report.images, 'image')} written to {where}."
     if report.left_out:
         were = "was left out: its boxes are" if report.left_out == 1 else "were left out: their boxes are"
-        said += f" {count(report.left_out, 'image')} {were} not reviewed, or not saved."
+        said += f" {count(report.left_out, 'image')} {were} not reviewed, not all read, or not saved."
     return said
 
 
@@ -85,8 +98,9 @@ def export(
     overwrite : bool
         Whether the folder may have things in it already; they are kept beside it, as FOLDER.before-1.
     unreviewed : bool
-        Whether images come that nobody has reviewed, or whose review is not saved yet: into the folder
-        ``not_annotated``, without boxes, for another project. Other programs must not learn from them.
+        Whether images come that nobody has reviewed, or only in part, or whose review is not saved yet: into
+        the folder ``not_annotated``, without boxes, for another project. Other programs must not learn from
+        them.
     track : callable, optional
         Wraps the images on their way, to show progress.
 
@@ -133,28 +147,28 @@ class _Export:
         parts = list(self._parts())
         if not parts:
             raise ProjectError(
-                f"No image of {self._project.path.name} is reviewed, so there are no annotations to write. "
-                "Review some images first, or export those that are not reviewed, too."
+                f"No image of {self._project.path.name} is reviewed whole, so there are no annotations to "
+                "write. Review some images first, or export those that are not reviewed, too."
             )
         writers[format_](parts)
         n = sum(len(images) for _, _, images in parts)
         return ExportReport(n, len(self._images) - n)
 
     def _parts(self) -> Iterator[_Part]:
-        """Yield the images that are written together: those that nobody reviewed apart from all others."""
+        """Yield the images that are written together: those that are not reviewed whole lie apart."""
         for place, is_reviewed in (("", True), (f"{_APART}/", False))[: 1 + self._unreviewed]:
             for side, split in _SIDES.items():
                 images = [
-                    each
-                    for each in self._images
-                    if each.split == split and (each.review_id is not None) == is_reviewed
+                    each for each in self._images if each.split == split and _is_whole(each) == is_reviewed
                 ]
                 if images:
                     yield place, side, images
 
     def _labelled(self, image: Image) -> LabelledImage:
         """Return an image with its annotations."""
-        boxes = {} if image.review_id is None else self._project.log.reviewed(image.review_id)
+        boxes = {}
+        if image.review_id is not None and _is_whole(image):
+            boxes = self._project.log.reviewed(image.review_id)
         name = self._names[image.id]
         return LabelledImage(
             file_name=name,
@@ -164,7 +178,7 @@ class _Export:
             boxes=[state.box for state in boxes.values()],
             classes=[self._classes[state.label] for state in boxes.values()],
             split=image.split,
-            annotated=image.review_id is not None,
+            annotated=_is_whole(image),
             title=None if name == image.name else image.name,
             layer=image.layer or None,
         )
@@ -269,13 +283,24 @@ class _Export:
                     np.array([getattr(cell, u) for cell in cells], np.float32) for u in _UNCERTAINTY
                 )
                 flagged = flags(CellScores(u_d, u_c, u_r), ranking.config).any.tolist()
-                yield image, score, list(map(self._cell_row, cells, flagged))
+                chances, green = self._chances(ranking, cells)
+                yield image, score, list(map(self._cell_row, cells, flagged, chances, green))
 
-    def _cell_row(self, cell: Cell, is_flagged: bool) -> dict[str, Any]:
+    def _chances(self, ranking: StoredRanking, cells: Sequence[Cell]) -> tuple[list[Any], list[int]]:
+        """Return how likely each cell of an image would be changed, "" while unknown, and if it is green."""
+        change = self._project.colours.get(ranking.id)
+        if change is None or not cells:
+            return [""] * len(cells), [0] * len(cells)
+        e = change.chances(np.stack([cell.probs for cell in cells]), np.zeros(len(cells), np.int64))
+        limit = -1.0 if change.green_limit is None else change.green_limit
+        return e.tolist(), (e <= limit).astype(int).tolist()
+
+    def _cell_row(self, cell: Cell, is_flagged: bool, chance: Any, is_green: int) -> dict[str, Any]:
         probs = cell.probs[1:].tolist()
         columns = (*_CELL_COLUMNS, *(f"p({name})" for name in self._classes))
-        about = (self._classes[cell.label], probs[cell.label], cell.u_d, cell.u_c, cell.u_r, int(is_flagged))
-        return dict(zip(columns, (*cell.box.tolist(), *about, *probs), strict=True))
+        about = (self._classes[cell.label], probs[cell.label], cell.u_d, cell.u_c, cell.u_r)
+        colours = (int(is_flagged), chance, is_green)
+        return dict(zip(columns, (*cell.box.tolist(), *about, *colours, *probs), strict=True))
 
     # ---- files -------------------------------------------------------------------------------
 
@@ -287,6 +312,11 @@ class _Export:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def _is_whole(image: Image) -> bool:
+    """Return whether the boxes of an image are all that is in it: it is reviewed, and every box was read."""
+    return image.review_id is not None and not image.n_unread
 
 
 def _result(image: Image, cell: Mapping[str, Any], category: int) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def follow(process_group: ProcessGroup) -> None:
 
     while (task := process_group.receive()) is not None:
         samples = _Sent([process_group.receive() for _ in range(task.n_images)])
-        labels = [annotations.labels for _, _, annotations in samples.images]
+        labels = [annotations.read_labels for _, _, annotations in samples.images]
         with Training.resumed(
             task.state, samples, task.config, labels=labels, process_group=process_group
         ) as training:

@@ -94,10 +94,10 @@ def read_answers(project: Project, ranking_id: int) -> Answers:
 
 
 def _labelled(cells: EmbeddedCells, annotations: Annotations) -> tuple[Ints, Ints]:
-    """Return which cells the expert has labelled, by their boxes, and the labels."""
+    """Return which cells the expert has read and labelled, by their boxes, and the labels."""
     if cells.boxes is None:
-        return np.arange(len(annotations)), annotations.labels
+        return np.flatnonzero(annotations.read), annotations.read_labels
     anything = np.tile(np.array([0, 1], np.float32), (len(cells.boxes), 1))
     of_cell = match(annotations, Detections(cells.boxes, anything)).detection
-    rows = np.flatnonzero(of_cell >= 0)
+    rows = np.flatnonzero((of_cell >= 0) & np.append(annotations.read, False)[of_cell])  # -1: of none
     return rows, annotations.labels[of_cell[rows]]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rbcal.errors import RbcalError
 from rbcal.jobs import auto_train, live
+from rbcal.jobs.colours import recolour
 from rbcal.store.project import ProjectFile
 
 _LOGGER = logging.getLogger(__name__)
@@ -72,7 +73,9 @@ def _learn(file: ProjectFile, open_image: int | None) -> str | None:
     """Do it once; return what went wrong, in words."""
     try:
         with file.open() as project:
-            live.update(project, open_image)
+            done = live.update(project, open_image)
+            if done is None or not done.n_new:
+                recolour(project)  # else the new order came with new colours
             auto_train.start_if_due(project)
     except RbcalError as err:
         _LOGGER.warning("Names did not learn: %s", err)

@@ -14,6 +14,7 @@ from rbcal.acquisition.pool import Pool
 from rbcal.acquisition.ranking import Ranking, audited
 from rbcal.acquisition.strategies import expected_gains, rank_pool
 from rbcal.errors import ProjectError
+from rbcal.jobs.colours import colour
 from rbcal.jobs.progress import ProgressReporter
 from rbcal.store.project import Project
 from rbcal.store.rankings import RankedImage, StoredRanking
@@ -85,11 +86,11 @@ def _arrange(
     ranking: Ranking,
     context: AcquisitionContext,
 ) -> None:
-    cost = context.cost_model
+    cost, chances = context.cost_model, colour(project, stored, pool)
     project.rankings.arrange(
         stored.id,
         strategy,
-        ranked_images(pool, ranking, expected_gains(pool, context)),
+        ranked_images(pool, ranking, expected_gains(pool, context, chances)),
         {
             "seed": context.seed,
             "calibration_cells": context.calibration.n_cells,
@@ -118,11 +119,12 @@ def acquisition_context(project: Project, stored: StoredRanking, seed: int) -> A
     """Return what the project knows beside the pool: annotations, and what past reviews say of the model."""
     n_classes, cells = len(project.classes.names()), project.reviews.cells_per_class()
     outcomes = project.reviews.outcomes()
+    predicted, true = outcomes.probs[:, 1:].argmax(axis=1), outcomes.label
     return AcquisitionContext(
         scoring=stored.config,
         annotated=np.array([cells.get(label, 0) for label in range(n_classes)]),
         rare=tuple(project.classes.rare_labels()),
-        f1=f1_of_classes(outcomes.probs[:, 1:].argmax(axis=1), outcomes.label, n_classes),
+        f1=f1_of_classes(predicted[outcomes.answered], true[outcomes.answered], n_classes),
         annotated_embeddings=project.rankings.annotated_embeddings(stored.id),
         calibration=Calibration.fit(outcomes.uncertainty[outcomes.read], outcomes.changed[outcomes.read]),
         cost_model=CostModel.fit(*project.reviews.times()),

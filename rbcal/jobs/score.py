@@ -24,7 +24,7 @@ from rbcal.jobs.rank import rank_stored
 from rbcal.jobs.ray_cluster import Cluster, Shared
 from rbcal.store.images import Image
 from rbcal.store.project import Project
-from rbcal.types import EMBEDDING_SIZE, Floats
+from rbcal.types import CROP_EMBEDDING_SIZE, EMBEDDING_SIZE, Floats
 
 _EMBEDDED_IMAGES = 64  # annotated images; enough to know which appearances are well covered
 _EMBEDDED_CELLS = 20_000  # annotated cells, the last ones, that live names are fitted to: a minute of a CPU
@@ -55,7 +55,10 @@ def score(
     rare = [label for label in project.classes.rare_labels() if label in trained]
     pool = project.images.pool()
     scorer = Scorer(detector, config, rare, merges)
-    ranking_id = project.rankings.begin(model.id, config)
+    with project.transaction():  # the head says of which size the embeddings are
+        ranking_id = project.rankings.begin(model.id, config)
+        if scorer.last_layer is not None:
+            project.live_heads.begin(ranking_id, scorer.last_layer)
     log_tiles(detector, pool, progress)
     with ExitStack() as stack:
         if ray is None:
@@ -102,16 +105,13 @@ def _embed_annotated(
     project: Project, ranking_id: int, scorer: Scorer, config: ScoringConfig, progress: ProgressReporter
 ) -> Floats:
     """Store what the second look makes of annotated cells, for live names; return some of it, (M, D)."""
-    if (layer := scorer.last_layer) is None:
-        raise TypeError("Only a detector with a second look embeds the boxes that it is given.")
-    project.live_heads.begin(ranking_id, layer)
-    annotated = [image for image in project.images.annotated() if image.n_cells]
+    annotated = [image for image in project.images.annotated() if image.n_boxes]
     drawn = {image.id for image in _drawn(annotated, config)}
     annotated.sort(key=lambda image: -(image.review_id or 0))
-    before = np.cumsum([0, *(image.n_cells for image in annotated)])
+    before = np.cumsum([0, *(image.n_boxes for image in annotated)])
     latest = [image for image, n in zip(annotated, before, strict=False) if n < _EMBEDDED_CELLS]
     progress.stage("Looking at annotated images", len(latest))
-    some = [np.empty((0, layer.weight.shape[1]), np.float32)]
+    some = [np.empty((0, CROP_EMBEDDING_SIZE), np.float32)]
     for done, (image, pixels) in enumerate(decoded(project.file, latest), start=1):
         embeddings = scorer.embeddings_of(load_annotations(project, image).boxes, pixels, progress)
         project.live_heads.add_annotated(ranking_id, image.review_id or 0, embeddings)

@@ -72,14 +72,15 @@ def simulate(
 
 
 def load_corpus(project: Project) -> Corpus:
-    """Return the annotated images of a project and its test set, as a simulation needs them.
+    """Return the fully read images of a project and its test set, as a simulation needs them.
 
     Raises
     ------
     ScoringError
         If there are too few of them.
     """
-    trainable, test = project.images.annotated(), project.images.test()
+    trainable = [image for image in project.images.annotated() if not image.n_unread]
+    test = project.images.test()
     if not any(image.n_cells for image in test):
         raise ScoringError(
             f"{project.path.name} has no test set with cells, so a simulation has nothing to measure on. It "

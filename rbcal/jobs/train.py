@@ -15,6 +15,7 @@ from rbcal.detector.faster_rcnn import Detector, build, widen, with_second_look
 from rbcal.detector.trainer import Training
 from rbcal.errors import DivergedError, JobCancelledError, ProjectError, TrainingError
 from rbcal.evaluation import average_precision
+from rbcal.evaluation.matching import without_unread
 from rbcal.jobs import distributed_train
 from rbcal.jobs.evaluate import predict_annotated
 from rbcal.jobs.loaders import Samples
@@ -139,13 +140,13 @@ def _train_once(project: Project, setup: TrainingSetup, progress: ProgressReport
     with project.file.open() as reader:  # of its own: pictures are read in another thread
         samples = Samples(reader, setup.images["train"])
         validation = Samples(project, setup.images["validate"])
-        labels = [annotations.labels for annotations in samples.annotations]
+        labels = [annotations.read_labels for annotations in samples.annotations]
 
         def validate(detector: Detector) -> float:
             progress.log(f"Looking at {len(validation)} images that do not teach")
             predict = partial(mc_dropout.detect, detector)
             pairs = (
-                (truth, predict_within_memory(detector, predict, pixels, progress))
+                without_unread(truth, predict_within_memory(detector, predict, pixels, progress))
                 for pixels, truth in validation
             )
             return average_precision.evaluate(pairs, setup.n_classes, []).precision_all

@@ -46,7 +46,7 @@ def set_up_training(project: Project, config: TrainConfig) -> TrainingSetup:
     if not sum(image.n_cells for image in images):
         raise TrainingError(
             f"Training needs at least 1 annotated cell; the {len(images)} annotated images of this project "
-            "have none. Import annotations or review an image first."
+            "have none that was read. Import annotations or review an image first."
         )
     parent = _parent(project, config)
     if config.init == "auto":
@@ -85,7 +85,7 @@ def set_up_resumed_training(project: Project) -> TrainingSetup:
         )
     images: dict[Purpose, list[Image]] = {"train": [], "validate": []}
     for purpose, image_id, review_id in snapshot.image_revisions:
-        n_cells = len(project.reviews.annotations(review_id))
+        n_cells = len(project.reviews.annotations(review_id).read_labels)
         images[purpose].append(replace(project.images.get(image_id), review_id=review_id, n_cells=n_cells))
     parent = None if snapshot.parent_id is None else project.models.get(snapshot.parent_id)
     return TrainingSetup(snapshot.config, snapshot.n_classes, parent, images, snapshot)

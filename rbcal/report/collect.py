@@ -23,6 +23,7 @@ from rbcal.evaluation.metrics import Evaluation
 from rbcal.formats.crops import Crop, crop
 from rbcal.formats.pictures import Pixels, decode
 from rbcal.jobs.loaders import load_annotations
+from rbcal.review.explanations import CellColours
 from rbcal.store.classes import CellClass
 from rbcal.store.database import now
 from rbcal.store.evaluations import CurvePoint
@@ -97,11 +98,12 @@ class AnnotationSummary:
 
 @dataclass(frozen=True, eq=False)
 class PoolSummary:
-    """The images that wait for review: their ranking, flagged cells, and the least certain cells."""
+    """The images that wait for review: their ranking, red cells, and the least certain cells."""
 
     ranking: StoredRanking | None
     n_flagged: int | None
     uncertain: Sequence[UncertainCell]
+    colours: CellColours
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,7 +254,9 @@ def _pool(project: Project) -> PoolSummary:
             cells = {cell.detection_id: cell for cell in project.rankings.cells(ranking.id, image_id)}
             image, cell = project.images.get(image_id), cells[detection_id]
             uncertain.append(UncertainCell(image.name, cut(image, [cell.box]), cell))
-    return PoolSummary(ranking, project.queue.flagged_in_pool(), uncertain)
+    change = None if ranking is None else project.colours.get(ranking.id)
+    colours = CellColours(project.colours.by, project.colours.promise, change)
+    return PoolSummary(ranking, project.queue.flagged_in_pool(), uncertain, colours)
 
 
 def _cropper(project: Project) -> Callable[[Image, Sequence[ArrayLike]], Crop]:

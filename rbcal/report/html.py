@@ -113,7 +113,7 @@ def _figures(data: ReportData) -> list[tuple[str, str, str]]:
         ("Expert time", *time),
         ("Precision_all", tables.figure_words(measured.precision_all if measured else None), on_test),
         ("Rare-class AP", tables.figure_words(measured.rare_ap_50 if measured else None), on_test),
-        ("Flagged cells", flagged, f"in a pool of {count(counts.pool_images, 'image')}"),
+        ("Red cells", flagged, f"in a pool of {count(counts.pool_images, 'image')}"),
     ]
 
 

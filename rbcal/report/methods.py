@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rbcal.acquisition.strategies import STRATEGIES
+from rbcal.config import ScoringConfig
 from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.evaluation.strategy_comparison import PairedDifference, summaries
 from rbcal.report.collect import AnnotationSummary, Errors, ReportData, SimulationResult, own_classes
+from rbcal.review.explanations import CellColours
 from rbcal.store.classes import CellClass
 from rbcal.store.models import Model
 from rbcal.store.rankings import StoredRanking
@@ -36,7 +38,7 @@ def methods(data: ReportData) -> list[str]:
     if data.model is not None:
         paragraphs.append(" ".join(_training(data.model)))
     if data.pool.ranking is not None:
-        paragraphs.append(_uncertainty(data.pool.ranking))
+        paragraphs.append(_uncertainty(data.pool.ranking, data.pool.colours))
     if data.model is not None and data.evaluation is not None:
         paragraphs.append(" ".join(_evaluation(data.model, data.evaluation, data.errors)))
     if data.simulation is not None:
@@ -128,16 +130,40 @@ def _training(model: Model) -> Iterator[str]:
         )
 
 
-def _uncertainty(ranking: StoredRanking) -> str:
+def _red(config: ScoringConfig, colours: CellColours) -> str:
+    """Say which cells were red."""
+    if colours.by == "paper":
+        return (
+            "A cell was flagged for review if the share of passes that agree on its class, U^c, was at most "
+            f"{config.alpha:g}, if the mean overlap (IoU) of its boxes in the passes, U^d, was at most "
+            f"{config.beta:g}, or if its mean probability for a rare class exceeded "
+            f"{config.rare_threshold:g}."
+        )
+    if colours.change is None:
+        return "All cells were flagged for review, as it was not known how often the model errs."
+    rests = (
+        "How likely the expert would change a cell was estimated by logistic regression from its class "
+        f"probability and the share of that class in its image, on {colours.change.n_cells:,} cells of "
+        "images that the model was not trained on."
+    )
+    if colours.change.green_limit is None:
+        return (
+            f"{rests} All cells were flagged for review: for no limit could it be promised, with 95% "
+            f"confidence, that at most {colours.promise:.0%} of the others were wrong."
+        )
+    return (
+        f"{rests} Cells above {colours.change.green_limit:.1%} were flagged for review, so that, with 95% "
+        f"confidence, at most {colours.promise:.0%} of the others were wrong (Angelopoulos et al. 2021)."
+    )
+
+
+def _uncertainty(ranking: StoredRanking, colours: CellColours) -> str:
     config, strategy = ranking.config, ranking.strategy
     audited = bool(ranking.context) and strategy != "random"
     registered = STRATEGIES.get(strategy)
     return (
         f"In the last ranking, uncertainty was estimated from {config.passes} stochastic forward passes with "
-        "dropout (Gal and Ghahramani 2016). A cell was flagged for review if the share of passes that agree "
-        f"on its class, U^c, was at most {config.alpha:g}, if the mean overlap (IoU) of its boxes in the "
-        f"passes, U^d, was at most {config.beta:g}, or if its mean probability for a rare class exceeded "
-        f"{config.rare_threshold:g}. Images were offered for review "
+        f"dropout (Gal and Ghahramani 2016). {_red(config, colours)} Images were offered for review "
         + (registered.method if registered else f"in the order of the strategy {strategy}")
         + ("; one in ten was drawn at random." if audited else ".")
     )

@@ -86,6 +86,11 @@ class Editor:
         return self.cell_review.cells(self.boxes)
 
     @property
+    def n_unread(self) -> int:
+        """How many boxes nobody has read yet."""
+        return sum(each.review_status == "open" for each in self.boxes)
+
+    @property
     def loaded(self) -> bool:
         """Whether the canvas shows what it should; in the cell review there is none to wait for."""
         return self.cell_review.is_open or self.canvas.loaded

@@ -45,6 +45,18 @@ def keep(editor: Editor) -> None:
         navigation.go_on(editor, order, target)
 
 
+def keep_and_go_on(editor: Editor) -> None:
+    """Find the selected box right as it is, and point at the next red one, on the whole image."""
+    if editor.selected is not None:
+        editor.change(editor.history.keep(editor.selected))
+    navigation.go_to_waiting(editor)
+
+
+def keep_rest(editor: Editor) -> None:
+    """Find every box right that is still open: the expert has looked at all of them."""
+    editor.change(editor.history.keep_rest())
+
+
 def remove(editor: Editor) -> None:
     """Delete the selected box."""
     if editor.selected is not None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rbcal.acquisition.change_model import FEWEST
 from rbcal.acquisition.relevance import CellScores, Score, flags
 from rbcal.acquisition.strategies import explaining
 from rbcal.config import ScoringConfig
 from rbcal.evaluation.intervals import wilson
+from rbcal.store.colours import ColourBy, StoredChangeModel
 from rbcal.store.queue import QueueEntry
 from rbcal.store.rankings import Cell
 from rbcal.store.reviews import Version
@@ -24,23 +26,28 @@ _NAMED = 2  # classes
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the thresholds of equation (8) say of one cell: the reasons why it is red; none if it is green."""
+    """Whether a cell is drawn red, and why."""
 
     detection_id: int
+    flagged: bool
     reasons: tuple[str, ...]
     brief: str  # the same, for a row of a table: "S.D 31%? · class 60% · box 0.78"
-    weight: float  # what the cell adds to R, equation (8)
+    weight: float  # the higher, the sooner the cell comes
 
-    @property
-    def flagged(self) -> bool:
-        """Whether the cell is drawn red."""
-        return bool(self.reasons)
+
+@dataclass(frozen=True)
+class CellColours:
+    """What makes a cell green, and how likely a change is; None: nobody knows how often the model errs."""
+
+    by: ColourBy = "chance"
+    promise: float = 0.02
+    change: StoredChangeModel | None = None
 
 
 def verdicts(
     cells: Sequence[Cell], names: Sequence[str], rare: Sequence[int], config: ScoringConfig
 ) -> list[Verdict]:
-    """Return a verdict for each cell, in the same order.
+    """Return what the thresholds of equation (8) say of each cell, in the same order.
 
     Parameters
     ----------
@@ -61,6 +68,7 @@ def verdicts(
         answers.append(
             Verdict(
                 cell.detection_id,
+                flagged=any(terms),
                 reasons=tuple(long for long, _ in reasons),
                 brief=" · ".join(short for _, short in reasons),
                 weight=terms[0] + terms[1] + config.gamma * terms[2],
@@ -69,8 +77,69 @@ def verdicts(
     return answers
 
 
+def by_chance(
+    verdicts: Sequence[Verdict], cells: Sequence[Cell], change: StoredChangeModel | None
+) -> list[Verdict]:
+    """Return the verdicts of an image by the chance that the expert would change each cell.
+
+    Where that is not known, or no chance keeps the promise, every cell is red.
+    """
+    if change is None or not cells:
+        return [replace(each, flagged=True, reasons=(), brief="") for each in verdicts]
+    chances = change.chances(np.stack([cell.probs for cell in cells]), np.zeros(len(cells), np.int64))
+    limit = -1.0 if change.green_limit is None else change.green_limit
+    return [
+        replace(
+            each,
+            flagged=e > limit,
+            reasons=(f"{e:.0%} likely to need a change",) if e > limit else (),
+            brief=f"{e:.0%}" if e > limit else "",
+            weight=e,
+        )
+        for each, e in zip(verdicts, chances.tolist(), strict=True)
+    ]
+
+
+def promise_words(colours: CellColours, wrong: int, checked: int) -> str:
+    """Say what green means, and how far it can be trusted.
+
+    Parameters
+    ----------
+    colours : CellColours
+    wrong, checked : int
+        Spot checks of this model's green cells.
+
+    >>> promise_words(CellColours(), 0, 0)
+    'Nothing is green yet: how often this model errs is known once you have read 200 of its cells.'
+    >>> from rbcal.acquisition.change_model import ChangeModel
+    >>> change = StoredChangeModel(ChangeModel(0, -1, 0), None, 1000, 400)
+    >>> promise_words(CellColours("chance", 0.02, change), 0, 0)
+    'Nothing is green: the model still misnames 4 in 10 cells. Go through them side by side (G).'
+    >>> promise_words(CellColours("chance", 0.02, replace(change, green_limit=0.1)), 1, 140)
+    'Green: at most 2% wrong is promised; 1 of 140 checked was.'
+    """
+    change = colours.change
+    if change is None:
+        return (
+            "Nothing is green yet: how often this model errs is known once you have read "
+            f"{FEWEST} of its cells."
+        )
+    if change.green_limit is None:
+        tenths = max(1, round(10 * change.n_wrong / change.n_cells))
+        return (
+            f"Nothing is green: the model still misnames {tenths} in 10 cells. Go through them side by "
+            "side (G)."
+        )
+    words = f"Green: at most {colours.promise:.0%} wrong is promised"
+    return (
+        f"{words}; {wrong:,} of {checked:,} checked {'was' if wrong == 1 else 'were'}."
+        if checked
+        else f"{words}."
+    )
+
+
 def most_uncertain_first(cells: Sequence[Cell], verdicts: Sequence[Verdict]) -> list[int]:
-    """Return the positions of the flagged cells: what adds most to R first, then the least certain."""
+    """Return the positions of the red cells: those of the greatest weight first, then the least certain."""
     flagged = [position for position, verdict in enumerate(verdicts) if verdict.flagged]
     return sorted(flagged, key=lambda k: (-verdicts[k].weight, cells[k].u_c, cells[k].u_d))
 
@@ -205,10 +274,10 @@ def batch_words(entries: Sequence[QueueEntry], names: Sequence[str], rare: Seque
     )
     which = "The next image" if len(scores) == 1 else f"The next {len(scores)} images"
     n_cells = sum(score.n_cells for score in scores)
-    return (
-        f"{which}: about {n_cells} cells{f' ({named})' if named else ''}, {total['change']:.0f} of them to "
-        f"change, {duration(60 * total['minutes'])}"
-    )
+    words = f"{which}: about {n_cells} cells{f' ({named})' if named else ''}"
+    if "change" in total:
+        words += f", {total['change']:.0f} of them to change, {duration(60 * total['minutes'])}"
+    return words
 
 
 def version_words(version: Version) -> str:

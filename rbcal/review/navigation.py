@@ -108,6 +108,16 @@ def next_red(editor: Editor) -> None:
         editor.select(left[0].id, centre=True)
 
 
+def go_to_waiting(editor: Editor) -> None:
+    """Point at the next red cell that waits, those that nobody looked at first; say where there is none."""
+    left = waiting(editor.red_cells)
+    unseen = [each for each in left if each.id not in editor.visited]
+    if left:
+        editor.select((unseen or left)[0].id, centre=True)
+    else:
+        editor.notice = "No red cell waits. Look for missed cells, then save."
+
+
 def show_only(editor: Editor, which: str | int) -> None:
     """Choose which boxes are shown; the others stay as they are."""
     editor.view.only = which

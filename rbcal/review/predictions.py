@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rbcal.review.boxes import EditedBox, EditedBoxes
 from rbcal.review.canvas_drawing import Frame
-from rbcal.review.explanations import Verdict, most_uncertain_first, verdicts
+from rbcal.review.explanations import CellColours, Verdict, by_chance, most_uncertain_first, verdicts
 from rbcal.review.spot_checks import is_spot_check
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, StoredRanking
@@ -21,21 +21,28 @@ class CellPredictions:
     cells: Mapping[int, Cell] = field(default_factory=dict)
     verdicts: Mapping[int, Verdict] = field(default_factory=dict)
     spot_checks: tuple[int, int] = (0, 0)  # wrong, checked: the model's green boxes so far
+    colours: CellColours = field(default_factory=CellColours)
     live_cells: int = 0  # answers that the names learnt from since the training
 
     @classmethod
     def read(cls, project: Project, ranking: StoredRanking | None, image_id: int) -> CellPredictions:
         """Return what a ranking has of an image; nothing where there is no ranking."""
+        by, promise = project.colours.by, project.colours.promise
         if ranking is None:
-            return cls()
+            return cls(colours=CellColours(by, promise))
         cells = project.rankings.cells(ranking.id, image_id, live=True)
         head = project.live_heads.get(ranking.id)
         names, rare = project.classes.names(), project.classes.rare_labels()
+        colours = CellColours(by, promise, project.colours.get(ranking.id))
+        of_cells = verdicts(cells, names, rare, ranking.config)
+        if colours.by == "chance":
+            of_cells = by_chance(of_cells, cells, colours.change)
         return cls(
             ranking,
             {cell.detection_id: cell for cell in cells},
-            {each.detection_id: each for each in verdicts(cells, names, rare, ranking.config)},
+            {each.detection_id: each for each in of_cells},
             project.reviews.spot_checks(ranking.model_id),
+            colours,
             0 if head is None or head.fitted is None else head.n_cells,
         )
 

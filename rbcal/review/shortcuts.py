@@ -61,7 +61,8 @@ SHORTCUTS = (
     _row("cells", "P", "show where each of the passes saw the cell", "toggle_passes", "p"),
     _row("cells", "H (held)", "hide the boxes", "hide", "h"),
     _row("cells", "+ -", "larger, smaller; 0: 300 %", "zoom_by", _ZOOM),
-    _row("image", "Enter", "save, and open the next image", "save", "Enter"),
+    _row("image", "Enter", "the chosen cell is right: keep it, and go on to the next red one",
+         "keep_and_go_on", "Enter"),
     _row("image", "N", "the next red cell", "next_red", "n"),
     _row("image", "arrows", "choose the nearest box in that direction", "go", _ARROWS),
     _row("image", "K", "keep the chosen box as it is: it is right", "keep", "k"),
@@ -97,8 +98,8 @@ def key_table() -> dict[str, dict[str, tuple[str, Any]]]:
 def printed(action: str, mode: Mode) -> str:
     """Return the key of an action as it is printed.
 
-    >>> printed("skip", "everywhere"), printed("save", "image")
-    ('S', 'Enter')
+    >>> printed("skip", "everywhere"), printed("save", "everywhere")
+    ('S', 'Ctrl+Enter')
     """
     return next(each.printed for each in SHORTCUTS if (each.action, each.mode) == (action, mode))
 

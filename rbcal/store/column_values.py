@@ -35,7 +35,8 @@ _WHOLE: Mapping[str, str] = {  # SQL that holds of every value `c` of a column
     **dict.fromkeys(("detection.u_c", "detection.u_d", "detection.u_r"), "c BETWEEN 0 AND 1"),
     **dict.fromkeys(("live_head.own", "live_head.fitted"), f"length(c) % {_ROW} = 0 AND length(c) > 0"),
     "model_detection.boxes": "length(c) % 16 = 0",
-    "model_detection.probs": "length(boxes) = 0 OR length(c) % (length(boxes) / 4) = 0",
+    "model_detection.probs": "length(boxes) = 0"  # else for each box background and a class at least
+    " OR length(c) % (length(boxes) / 4) = 0 AND length(c) >= length(boxes) / 2",
     "perceptual_hash.hash": "length(c) IN (0, 32)",
     "ranking.annotated_embeddings": f"length(c) % {2 * EMBEDDING_SIZE} = 0",
     "thumbnail.content": "length(c) > 0",
@@ -54,6 +55,8 @@ _NONE_OF: Mapping[str, str] = {  # a query that finds nothing, or what it finds 
              way (start, here) AS (SELECT class_id, target_id FROM step
                                    UNION SELECT start, target_id FROM way JOIN step ON class_id = here)
         SELECT 1 FROM way WHERE start = here""",
+    "the pool is ranked, and no model serves": "SELECT 1 FROM ranking"
+    " WHERE finished_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM serving)",
     "the serving model has no weights": "SELECT 1 FROM serving"
     " WHERE id = (SELECT max(id) FROM serving) AND model_id NOT IN (SELECT model_id FROM checkpoint_chunk)",
     "a predicted cell lies far outside its image": "SELECT 1 FROM detection JOIN image ON image.id = image_id"

@@ -19,7 +19,10 @@ LARGEST_FILE = 999_000_000  # bytes; SQLite holds no row of more than 10^9
 _SELECT = """
 SELECT image.id, image.name, width, height, layer, image_group.name AS "group",
        image.split, current_review.id AS review_id, coalesce(current_review.revision, 0) AS revision,
-       (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id) AS n_cells
+       (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id
+        AND review_status IS NOT 'open') AS n_cells,
+       (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id
+        AND review_status = 'open') AS n_unread
 FROM image JOIN image_group ON image_group.id = image.group_id
 LEFT JOIN current_review ON current_review.image_id = image.id
 """
@@ -30,7 +33,7 @@ class Image:
     """An image and how far its annotation is.
 
     Width and height are pixels; `layer` says which picture of its file it is; `revision` is 0 and
-    `review_id` None while it is not annotated.
+    `review_id` None while it is not annotated. `n_cells` were read; `n_unread` boxes were saved open.
     """
 
     id: int
@@ -43,6 +46,12 @@ class Image:
     review_id: int | None
     revision: int
     n_cells: int
+    n_unread: int = 0
+
+    @property
+    def n_boxes(self) -> int:
+        """How many annotations are stored, read or not."""
+        return self.n_cells + self.n_unread
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many images and annotated cells a project has; the test set is counted apart."""
+    """How many images and annotated cells a project has; the test set is counted apart.
+
+    Cells are those that were read; a test image with a box that was not is in none of the two.
+    """
 
     images: int
     pool_images: int
@@ -207,8 +219,8 @@ class Images:
         return self._where("image.split = 'work' AND current_review.id IS NOT NULL")
 
     def test(self) -> list[Image]:
-        """Return the annotated images of the frozen test set, in the order of import."""
-        return self._where("image.split = 'test' AND current_review.id IS NOT NULL")
+        """Return the images of the frozen test set whose every box was read, in the order of import."""
+        return self._where("image.split = 'test' AND current_review.id IS NOT NULL AND n_unread = 0")
 
     def group_splits(self) -> dict[str, Split]:
         """Return for each group the side of the test set it is on."""
@@ -234,12 +246,14 @@ class Images:
                    count(*) FILTER (WHERE split = 'work' AND n_cells IS NULL) AS pool_images,
                    count(*) FILTER (WHERE split = 'work' AND n_cells IS NOT NULL) AS annotated_images,
                    coalesce(sum(n_cells) FILTER (WHERE split = 'work'), 0) AS annotated_cells,
-                   count(*) FILTER (WHERE split = 'test' AND n_cells IS NOT NULL) AS test_images,
-                   coalesce(sum(n_cells) FILTER (WHERE split = 'test'), 0) AS test_cells,
+                   count(*) FILTER (WHERE split = 'test' AND is_counted) AS test_images,
+                   coalesce(sum(n_cells) FILTER (WHERE split = 'test' AND is_counted), 0) AS test_cells,
                    (SELECT count(DISTINCT group_id) FROM image) AS groups
             FROM (SELECT image.split,
                          CASE WHEN review.id IS NOT NULL THEN
-                           (SELECT count(*) FROM annotation WHERE review_id = review.id) END AS n_cells
+                           (SELECT count(*) FROM annotation
+                            WHERE review_id = review.id AND review_status IS NOT 'open') END AS n_cells,
+                         EXISTS (SELECT 1 FROM counted_review WHERE id = review.id) AS is_counted
                   FROM image LEFT JOIN current_review AS review ON review.image_id = image.id)
             """
         )

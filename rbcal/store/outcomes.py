@@ -15,9 +15,10 @@ from rbcal.types import Floats, Ints, Reals
 Bools = NDArray[np.bool_]
 
 _FIRST_REVIEWS = """
-SELECT review.image_id, detection.probs, bald, agreement, rate, class_id, review_status, wrong, propensity
-FROM review JOIN detection ON detection.ranking_id = review.ranking_id
-  AND detection.image_id = review.image_id
+SELECT review.image_id, model_id, detection.probs, bald, agreement, rate, class_id, review_status, wrong,
+  propensity
+FROM review JOIN ranking ON ranking.id = review.ranking_id
+JOIN detection ON detection.ranking_id = review.ranking_id AND detection.image_id = review.image_id
 LEFT JOIN annotation ON annotation.review_id = review.id
   AND annotation.detection_id = detection.id
 LEFT JOIN spot_check ON spot_check.review_id = review.id
@@ -36,6 +37,8 @@ class Outcomes:
     ----------
     image : (N,) int64
         The id of its image.
+    model : (N,) int64
+        The number of the model that predicted it.
     probs : (N, C + 1) float32
     bald, agreement, rate : (N,) float32
         What the model said of its uncertainty then.
@@ -46,11 +49,16 @@ class Outcomes:
     read : (N,) bool
         The expert reviewed this very cell: it was kept, changed, deleted or a spot check. A cell that was
         accepted in bulk, or saved while open, tells nothing about the model's uncertainty.
+    answered : (N,) bool
+        The same, or it was accepted in bulk: it was not left open.
+    check : (N,) bool
+        It was a spot check: drawn at random among the green cells of the image.
     audit : (N,) bool
         The image was drawn at random, not chosen.
     """
 
     image: Ints
+    model: Ints
     probs: Floats
     bald: Floats
     agreement: Floats
@@ -58,6 +66,8 @@ class Outcomes:
     label: Ints
     changed: Bools
     read: Bools
+    answered: Bools
+    check: Bools
     audit: Bools
 
     @classmethod
@@ -65,7 +75,7 @@ class Outcomes:
         """Return the outcomes of no review."""
         numbers, flags, ids = np.empty(0, np.float32), np.empty(0, bool), np.empty(0, np.int64)
         matrix = np.empty((0, 2), np.float32)
-        return cls(ids, matrix, numbers, numbers, numbers, ids, flags, flags, flags)
+        return cls(ids, ids, matrix, numbers, numbers, numbers, ids, flags, flags, flags, flags, flags)
 
     def __len__(self) -> int:
         return len(self.image)
@@ -82,13 +92,14 @@ def read_outcomes(database: Database) -> Outcomes:
     if not rows:
         return Outcomes.none()
     merges = read_merges(database)
-    image, probs, bald, agreement, rate, label, status, wrong, propensity = zip(*rows, strict=True)
+    image, model, probs, bald, agreement, rate, label, status, wrong, propensity = zip(*rows, strict=True)
     widened = _widened([merges.probs(np.frombuffer(each, "<f4")) for each in probs])
     label = tuple(None if each is None else merges.target(each) for each in label)
     predicted = widened[:, 1:].argmax(axis=1)
     acts = list(zip(wrong, label, status, strict=True))
     return Outcomes(
         image=np.array(image, np.int64),
+        model=np.array(model, np.int64),
         probs=widened,
         bald=np.array(bald, np.float32),
         agreement=np.array(agreement, np.float32),
@@ -96,6 +107,8 @@ def read_outcomes(database: Database) -> Outcomes:
         label=np.array([-1 if each is None else each for each in label], np.int64),
         changed=np.array([_is_changed(*act, was) for act, was in zip(acts, predicted, strict=True)]),
         read=np.array([_is_read(*act) for act in acts]),
+        answered=np.array([wrong is not None or status != "open" for wrong, _, status in acts]),
+        check=np.array([each is not None for each in wrong]),
         audit=np.array([each is not None for each in propensity]),
     )
 

@@ -15,6 +15,7 @@ from rbcal.formats.names import composed
 from rbcal.outputs import new_file
 from rbcal.store import backups, schema
 from rbcal.store.classes import Classes
+from rbcal.store.colours import Colours
 from rbcal.store.database import Database, Header, is_closed, now, read_header, replaced
 from rbcal.store.evaluations import Evaluations
 from rbcal.store.images import Images
@@ -100,6 +101,7 @@ class Project:
         self.snapshots = Snapshots(database)
         self.rankings = Rankings(database)
         self.live_heads = LiveHeads(database)
+        self.colours = Colours(database)
         self.queue = Queue(database)
         self.evaluations = Evaluations(database)
         self.simulations = Simulations(database)
@@ -227,6 +229,15 @@ class Project:
         if after is not None and after < 1:
             raise ProjectError(f"A training follows after at least 1 new cell, but got {after}.")
         self._database.write("UPDATE project SET train_after = ?", (after,))
+
+    @property
+    def ask_unread(self) -> bool:
+        """Whether *Save* asks what becomes of boxes that were not read; else they are saved as such."""
+        return bool(self._database.value("SELECT ask_unread FROM project"))
+
+    def ask_of_unread(self, *, ask: bool) -> None:
+        """Let *Save* ask what becomes of boxes that were not read, or not any more."""
+        self._database.write("UPDATE project SET ask_unread = ?", (int(ask),))
 
     def close(self) -> None:
         """Close the file."""

@@ -88,12 +88,12 @@ class Queue:
         self._db.write("INSERT OR REPLACE INTO skipped VALUES (?, ?)", (image_id, now()))
 
     def flagged_in_pool(self) -> int | None:
-        """Return how many flagged cells wait in the pool by the current ranking; None without a ranking."""
+        """Return how many red cells wait in the pool by the current ranking; None without a ranking."""
         if self._db.value(f"SELECT {CURRENT_RANKING}") is None:
             return None
         return int(
             self._db.value(
-                f"SELECT total(n_flagged) FROM score JOIN image ON image.id = image_id"  # noqa: S608
+                f"SELECT total(coalesce(n_red, n_flagged)) FROM score JOIN image ON image.id = image_id"  # noqa: S608
                 f" WHERE ranking_id = {CURRENT_RANKING} AND split = 'work'"
                 " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)"
             )

@@ -290,7 +290,7 @@ class Rankings:
         """Return what each finished ranking predicted in the pool of its time, the oldest first."""
         rows = self._db.rows(
             "SELECT ranking.model_id, model.n_cells AS annotated_cells, count(*) AS n_images,"
-            " total(score.n_cells) AS n_cells, total(n_flagged) AS n_flagged"
+            " total(score.n_cells) AS n_cells, total(coalesce(n_red, n_flagged)) AS n_flagged"
             " FROM ranking JOIN model ON model.id = ranking.model_id"
             " JOIN score ON score.ranking_id = ranking.id"
             " WHERE finished_at IS NOT NULL GROUP BY ranking.id ORDER BY ranking.id"

@@ -54,7 +54,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """An image that has annotations, and when it got the last ones."""
+    """An image that has annotations, how many cells of it were read, and when it got the last ones."""
 
     image_id: int
     name: str
@@ -259,7 +259,8 @@ class Reviews:
         """Return some of the images that :meth:`count` counts, the one saved last first."""
         rows = self._db.rows(
             "SELECT image.id AS image_id, image.name, origin, seconds, created_at,"
-            " (SELECT count(*) FROM annotation WHERE review_id = current_review.id) AS n_cells"
+            " (SELECT count(*) FROM annotation WHERE review_id = current_review.id"
+            "  AND review_status IS NOT 'open') AS n_cells"
             " FROM current_review JOIN image ON image.id = image_id"
             " WHERE split = 'work' AND instr(lower(image.name), lower(?))"
             " ORDER BY current_review.id DESC LIMIT ? OFFSET ?",
@@ -278,7 +279,7 @@ class Reviews:
         return (row["wrong"], row["n"]) if row else (0, 0)
 
     def answered_since(self, moment: datetime | None) -> int:
-        """Return how many cells the expert's reviews have that were saved after a moment; None: all.
+        """Return how many read cells the expert's reviews have that were saved after a moment; None: all.
 
         Those of test images do not count.
         """
@@ -286,7 +287,8 @@ class Reviews:
             self._db.value(
                 "SELECT count(*) FROM current_review JOIN image ON image.id = image_id"
                 " JOIN annotation ON annotation.review_id = current_review.id"
-                " WHERE split = 'work' AND origin = 'expert' AND (?1 IS NULL OR created_at > ?1)",
+                " WHERE split = 'work' AND origin = 'expert' AND review_status IS NOT 'open'"
+                " AND (?1 IS NULL OR created_at > ?1)",
                 (None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds"),),
             )
         )
@@ -296,9 +298,10 @@ class Reviews:
         return read_outcomes(self._db)
 
     def times(self) -> tuple[list[float], list[int], list[int]]:
-        """Return seconds, cells and changed cells of each first review by the expert."""
+        """Return seconds, read cells and changed cells of each first review by the expert."""
         rows = self._db.tuples(
-            "SELECT seconds, (SELECT count(*) FROM annotation WHERE review_id = review.id),"
+            "SELECT seconds, (SELECT count(*) FROM annotation WHERE review_id = review.id"
+            " AND review_status IS NOT 'open'),"
             " (SELECT count(*) FROM annotation WHERE review_id = review.id"
             " AND review_status IN ('changed', 'drawn'))"
             " + (SELECT count(*) FROM detection WHERE detection.ranking_id = review.ranking_id"
@@ -321,13 +324,13 @@ class Reviews:
             return Annotations.empty(), (), ()
         *sides, labels, detection_ids, review_status = zip(*cells, strict=True)
         counted = read_merges(self._db).labels(np.array(labels))
-        return Annotations(np.array(sides, np.float32).T, counted), detection_ids, review_status
+        read = np.array([status != "open" for status in review_status])
+        return Annotations(np.array(sides, np.float32).T, counted, read), detection_ids, review_status
 
     def cells_per_class(self, split: Split = "work") -> Mapping[int, int]:
-        """Return the number of annotated cells of each label on one side of the test set."""
+        """Return the number of annotated cells of each label on one side of the test set; of read ones."""
         rows = self._db.rows(
-            "SELECT class_id, count(*) AS n FROM current_annotation"
-            " JOIN image ON image.id = image_id WHERE split = ? GROUP BY class_id",
+            "SELECT class_id, count(*) AS n FROM read_annotation WHERE split = ? GROUP BY class_id",
             (split,),
         )
         merges, counts = read_merges(self._db), Counter[int]()

@@ -15,7 +15,7 @@ from sqlite_utils.migrations import Migrations
 from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
-USER_VERSION = 2  # the number of migrations; in the header of every project file
+USER_VERSION = 4  # the number of migrations; in the header of every project file
 migrations = Migrations("rbcal")
 _LIVE = (  # of a ranking by a model with a second look
     # Its last layer, and the same as the expert's answers have it by now; float32 (C, D + 1), the bias last.
@@ -34,6 +34,32 @@ _LIVE = (  # of a ranking by a model with a second look
   PRIMARY KEY (ranking_id, review_id)
 ) STRICT""",
 )
+_READ = (  # a box that was saved open was not read; NULL: it was imported
+    # Every count of cells needs the status, too: this index has all of it, in the place of the first one.
+    "DROP INDEX annotation_by_review",
+    "CREATE INDEX annotation_by_review ON annotation (review_id, class_id, review_status)",
+    # The reviews that count: of a test image, only where every box was read.
+    """CREATE VIEW counted_review AS
+  SELECT current_review.*, image.split FROM current_review JOIN image ON image.id = image_id
+  WHERE image.split = 'work' OR NOT EXISTS
+    (SELECT 1 FROM annotation WHERE review_id = current_review.id AND review_status = 'open')""",
+    """CREATE VIEW read_annotation AS
+  SELECT annotation.*, counted_review.image_id, counted_review.split
+  FROM annotation JOIN counted_review ON counted_review.id = annotation.review_id
+  WHERE review_status IS NOT 'open'""",
+)
+
+# The chance that the expert would change a cell of a ranking: rbcal.acquisition.change_model.
+_CHANGE_MODEL = """CREATE TABLE change_model (
+  ranking_id  INTEGER PRIMARY KEY REFERENCES ranking (id) ON DELETE CASCADE,
+  intercept   REAL NOT NULL,
+  confidence  REAL NOT NULL,
+  company     REAL NOT NULL,
+  green_limit REAL CHECK (green_limit BETWEEN 0 AND 1),        -- NULL: no chance keeps the promise
+  n_cells     INTEGER NOT NULL CHECK (n_cells > 0),            -- that it rests on
+  n_wrong     INTEGER NOT NULL CHECK (n_wrong BETWEEN 0 AND n_cells),
+  fitted_at   TEXT NOT NULL
+) STRICT"""
 
 
 @migrations()
@@ -62,6 +88,32 @@ def m002_as_named(db: Database) -> None:
     db.execute("ALTER TABLE project ADD COLUMN train_after INTEGER CHECK (train_after > 0)")
     for statement in _LIVE:
         db.execute(statement)
+
+
+@migrations()
+def m003_read(db: Database) -> None:
+    """Count only the cells that were read, and ask what becomes of boxes that were not."""
+    # 0: what was not read is saved as read in part, without a question.
+    db.execute(
+        "ALTER TABLE project ADD COLUMN ask_unread INTEGER NOT NULL DEFAULT 1 CHECK (ask_unread IN (0, 1))"
+    )
+    for statement in _READ:
+        db.execute(statement)
+
+
+@migrations()
+def m004_honest_colours(db: Database) -> None:
+    """Keep how likely a change of a cell is, and what the user wants of the green ones."""
+    db.execute(
+        "ALTER TABLE project ADD COLUMN colour_by TEXT NOT NULL DEFAULT 'chance'"
+        " CHECK (colour_by IN ('chance', 'paper'))"
+    )
+    db.execute(  # which share of the green cells may be wrong
+        "ALTER TABLE project ADD COLUMN promise REAL NOT NULL DEFAULT 0.02"
+        " CHECK (promise > 0 AND promise <= 0.5)"
+    )
+    db.execute("ALTER TABLE score ADD COLUMN n_red INTEGER CHECK (n_red >= 0)")  # NULL: by the paper
+    db.execute(_CHANGE_MODEL)
 
 
 @cache

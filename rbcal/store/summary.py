@@ -27,7 +27,7 @@ class Round:
     n_images, n_imported : int
         Annotated images, and how many of them came with their annotations.
     cells : {label: number}
-        Annotated cells; a class without a cell is left out. Merged classes count as their targets.
+        Annotated cells that were read; a class without one is left out. Merged classes are their targets.
     expert_seconds : float
         Time of all reviews of these images, later corrections included.
     """
@@ -53,7 +53,7 @@ class Summary:
     def rounds(self, split: Split) -> list[Round]:
         """Return the annotated images of one side of the test set by round, the oldest first.
 
-        The test set trains no model, so it is one round.
+        The test set trains no model, so it is one round; an image of it that was read in part is left out.
         """
         images = self._db.rows(
             f"""
@@ -61,9 +61,9 @@ class Summary:
                    count(*) FILTER (WHERE origin = 'import') AS n_imported,
                    total((SELECT total(seconds) FROM review
                           WHERE review.image_id = image.id AND review.origin = 'expert')) AS expert_seconds
-            FROM current_review JOIN image ON image.id = current_review.image_id
+            FROM counted_review JOIN image ON image.id = counted_review.image_id
             LEFT JOIN first ON first.image_id = image.id
-            WHERE split = ? GROUP BY model_id ORDER BY model_id NULLS LAST
+            WHERE counted_review.split = ? GROUP BY model_id ORDER BY model_id NULLS LAST
             """,  # noqa: S608  our own text
             (split,),
         )
@@ -72,8 +72,7 @@ class Summary:
         for model_id, label, n in self._db.tuples(
             f"""
             {_FIRST} SELECT model_id, class_id, count(*)
-            FROM current_annotation JOIN image ON image.id = current_annotation.image_id
-            LEFT JOIN first ON first.image_id = image.id
+            FROM read_annotation LEFT JOIN first ON first.image_id = read_annotation.image_id
             WHERE split = ? GROUP BY model_id, class_id ORDER BY class_id
             """,  # noqa: S608  our own text
             (split,),
@@ -107,21 +106,22 @@ class Summary:
         Two projects have the same if their files, classes and boxes are the same, whatever their order. A
         merged class has the name of its target. It is that of one line of text for each image,
         "file-sha256 layer", each followed by one line for each of its cells, "class-name x1 y1 x2 y2"; images
-        and cells are sorted.
+        and cells are sorted. In place of the class of a cell that nobody read stands "?"; a test image that
+        was read in part is left out.
         """
         merges = read_merges(self._db)
         names = dict(self._db.tuples("SELECT id, name FROM class"))
         cells: dict[int, list[str]] = {}
-        for image_id, label, *box in self._db.tuples(
-            "SELECT image_id, class_id, x1, y1, x2, y2 FROM current_annotation"
-            " JOIN image ON image.id = image_id WHERE split = ?",
+        for image_id, label, status, *box in self._db.tuples(
+            "SELECT image_id, class_id, review_status, x1, y1, x2, y2 FROM annotation"
+            " JOIN counted_review ON counted_review.id = review_id WHERE split = ?",
             (split,),
         ):
-            name = names[merges.target(label)]
+            name = "?" if status == "open" else names[merges.target(label)]
             cells.setdefault(image_id, []).append(" ".join([name, *map(repr, box)]))
         images = self._db.tuples(
-            "SELECT sha256, layer, image.id FROM image JOIN current_review ON image_id = image.id"
-            " WHERE split = ? ORDER BY sha256, layer",
+            "SELECT sha256, layer, image.id FROM image JOIN counted_review ON image_id = image.id"
+            " WHERE counted_review.split = ? ORDER BY sha256, layer",
             (split,),
         )
         digest = hashlib.sha256()

@@ -194,7 +194,9 @@ def _pictures(connection: sqlite3.Connection) -> Check:
 
     def find_problem(image_id: int) -> str | None:
         name, sha256 = _one(connection, "SELECT name, sha256 FROM image WHERE id = ?", image_id)
-        (content,) = _one(connection, "SELECT content FROM image_content WHERE image_id = ?", image_id)
+        (content,) = _one(
+            connection, "SELECT CAST(content AS BLOB) FROM image_content WHERE image_id = ?", image_id
+        )
         if hashlib.sha256(content).hexdigest() != sha256:
             return f"image {image_id} ({name}): the picture is not the one that was imported"
         return None
@@ -264,7 +266,8 @@ def _checkpoints(connection: sqlite3.Connection) -> Check:
     def find_problem(model_id: int) -> str | None:
         n_bytes, sha256 = _one(connection, "SELECT n_bytes, sha256 FROM model WHERE id = ?", model_id)
         chunks = connection.execute(
-            "SELECT content FROM checkpoint_chunk WHERE model_id = ? ORDER BY position", (model_id,)
+            "SELECT CAST(content AS BLOB) FROM checkpoint_chunk WHERE model_id = ? ORDER BY position",
+            (model_id,),
         )
         content = b"".join(row[0] for row in chunks)
         if len(content) != n_bytes or hashlib.sha256(content).hexdigest() != sha256:

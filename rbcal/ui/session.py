@@ -63,7 +63,7 @@ class Session:
     wanted_image: Key[int | None] = Key(_none)  # to open next on the Review page
     wanted_box: Key[Box | None] = Key(_none)  # to bring into sight there
     saved: Key[str | None] = Key(_none)  # what was saved last, in words
-    dialog: Key[str | None] = Key(_none)  # to open on the Review page: "queue" or "keys"
+    dialog: Key[str | None] = Key(_none)  # to open on the Review page: "queue", "keys" or "save"
     review_error: Key[str | None] = Key(_none)  # what a callback ran into
 
 

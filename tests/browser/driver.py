@@ -140,16 +140,20 @@ def plant(
     n_cells: int = 55,
     fewer: int = 10,
     ranked: bool = True,
+    asks: bool = False,
 ) -> list[int]:
     """Create a project whose pool a model seems to have ranked; return the images in the order of the queue.
 
     Every third cell is unsure of its class, every fourth of its box; later images have `fewer` cells.
+    Unless it `asks`, boxes that nobody read are saved as such without a question.
     """
     with Project.create(path, classes=classes, rare=rare) as project:
+        project.ask_of_unread(ask=asks)
         scene = {"width": width, "height": height, "n_classes": min(3, len(classes))}
         pixels, seed = synth.draw(900, n_cells=6, **scene)
         seed_id = _add(project, pixels, "seed.png")
         project.reviews.save(seed_id, seed, origin="import", base_revision=0)
+        project.colours.choose("paper", 0.02)  # the scores are made up, so no promise can be kept
         model_id = project.models.add(TrainConfig(), WEIGHTS, {"train": project.images.annotated()}, 1.0)
         project.models.promote(model_id, "gate")
         config = ScoringConfig()

@@ -178,7 +178,7 @@ def _saves(page: Page, canvas: Canvas, n: int) -> list[float]:
     times = []
     for _ in range(n):
         page.wait_for_timeout(1800)
-        times.append(until(page, "boxes", "Enter"))
+        times.append(until(page, "boxes", "Control+Enter"))
         canvas.ready()
     return times
 
@@ -198,7 +198,7 @@ def memory() -> None:
                         f"  {number:3} images: server {resident():.0f} MiB, browser heap {heap:.0f} MiB",
                         flush=True,
                     )
-                until(page, "boxes", "Enter")
+                until(page, "boxes", "Control+Enter")
                 canvas.ready()
 
 

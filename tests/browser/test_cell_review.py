@@ -54,7 +54,7 @@ def test_every_act_of_the_cell_review_is_stored_box_by_box(
     eventually(lambda: by_cell.cell != mistake, "the cell before is shown")
     by_cell.press("ArrowRight", "w")
     canvas.ready()
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
 
     review = reviewed(path, image_id)
@@ -90,7 +90,7 @@ def test_the_end_of_the_cell_review_is_the_whole_image_and_one_enter_too_many_do
     assert reviewed(path, image_id) is None
     assert statuses(path, image_id).count("kept") == n_red
     page.wait_for_timeout(1600)  # long enough to have looked
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     by_cell.ready()  # the next image opens as this one did
 
@@ -111,7 +111,7 @@ def test_green_boxes_are_accepted_at_once_and_a_few_come_back(projects: Path, pa
     wrong = (cells[by_cell.cell].label + 1) % 3
     by_cell.press(str(wrong + 1), *["Enter"] * (len(spots) - 1), "w")
     canvas.ready()
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     review_status = dict(
         zip(reviewed(path, image_id).detection_ids, reviewed(path, image_id).review_status, strict=True)

@@ -81,7 +81,7 @@ def test_a_box_is_stored_where_it_was_put_at_every_zoom(
     x, y = centre(moved)
     dx, dy = canvas.drag((x, y), (x + 17, y - 11))
     eventually(lambda: bool(drafted(path, image_id)), "the move is drafted")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     review = reviewed(path, image_id)
     boxes = dict(zip(review.detection_ids, review.annotations.boxes, strict=True))
@@ -121,7 +121,7 @@ def test_boxes_that_are_not_shown_are_saved_all_the_same(projects: Path, page: P
     page.keyboard.press("Delete")
     eventually(lambda: len(drafted(path, image_id)) == len(cells) - 1, "the deletion is drafted")
     canvas.ready()
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     everything = {cell.detection_id for cell in cells}
     assert set(reviewed(path, image_id).detection_ids) == everything - {deleted.detection_id}
@@ -167,7 +167,7 @@ def test_a_seed_image_is_drawn_box_after_box(projects: Path, page: Page, open_re
     places = [(20 + 60 * k, 20 + 55 * row) for row in range(6) for k in range(10)]
     for x, y in places:  # without a pause
         canvas.drag((x, y), (x + 30, y + 26))
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     annotations = reviewed(path, image_id).annotations
     assert len(annotations) == 60

@@ -61,8 +61,8 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     path = projects / "loop.rbcal"
     data = write_coco(tmp_path / "data", 12, n_groups=4, width=320, height=240, n_cells=14)
     create_and_import(page, server, data)
-    start_training(page, server, 50, "Train, then rank the pool", second_look=False)  # a minute less
-    expect(page.get_by_text(re.compile(r"Training: \d+ of 50"))).to_be_visible(timeout=TRAINING_MS)
+    start_training(page, server, 120, "Train, then rank the pool", second_look=False)  # a minute less
+    expect(page.get_by_text(re.compile(r"Training: \d+ of 120"))).to_be_visible(timeout=TRAINING_MS)
     wait_for_the_end(page, path, 1)
 
     with Project.open(path) as project:
@@ -77,6 +77,7 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     label = (relabelled.label + 1) % 3
     page.keyboard.press(str(label + 1))
     page.get_by_role("button", name="Save & next").click()
+    page.get_by_role("dialog").get_by_role("button", name="I looked at all: keep the rest").click()
 
     eventually(lambda: reviewed(path, first.image_id) is not None, "the review is stored")
     review = reviewed(path, first.image_id)

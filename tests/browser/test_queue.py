@@ -28,7 +28,7 @@ def test_a_skipped_image_waits_and_can_be_reached_again(projects: Path, page: Pa
     page.locator(".filmstrip button.skipped").click()
     expect(page.get_by_text("1 of 3")).to_be_visible()
     canvas.ready()
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, images[0]) is not None, "the review is stored")
     with Project.open(path) as project:
         assert project.queue.order() == [(images[1], False), (images[2], False)]
@@ -60,7 +60,7 @@ def test_the_list_filters_by_class_and_opens_reviewed_images_again(
     images = plant(path)
     cells = detected_cells(path, images[0])
     canvas = open_review("list").ready()
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, images[0]) is not None, "the review is stored")
     expect(page.get_by_text("1 of 2")).to_be_visible()
     canvas.ready()
@@ -88,7 +88,7 @@ def test_the_list_filters_by_class_and_opens_reviewed_images_again(
     canvas.click(*centre(deleted))
     page.keyboard.press("Delete")
     eventually(lambda: len(drafted(path, images[0])) == len(cells) - 1, "the deletion is drafted")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, images[0]).revision == 2, "the second review is stored")
     review = reviewed(path, images[0])
     assert set(review.detection_ids) == {cell.detection_id for cell in cells} - {deleted.detection_id}
@@ -109,15 +109,15 @@ def test_the_later_of_two_tabs_hears_of_it_and_chooses(
     second.click(*centre(theirs))
     other.keyboard.press("Delete")
     eventually(lambda: len(drafted(path, image_id)) == len(cells) - 1, "the other tab's deletion is drafted")
-    other.keyboard.press("Enter")
+    other.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the other tab's review is stored")
     other.context.close()
 
     canvas.click(*centre(mine))
     page.keyboard.press("Delete")
     expect(page.get_by_text("changed elsewhere")).to_be_visible()
-    page.keyboard.press("Enter")
-    page.wait_for_timeout(1600)  # a second Enter within that time is taken for a slip
+    page.keyboard.press("Control+Enter")
+    page.wait_for_timeout(1600)  # a second save within that time is taken for a slip
     expect(page.get_by_text("changed elsewhere")).to_be_visible()
     assert reviewed(path, image_id).revision == 1
     page.get_by_role("button", name="Show theirs").click()
@@ -132,7 +132,7 @@ def test_the_later_of_two_tabs_hears_of_it_and_chooses(
     page.keyboard.press("Control+z")
     eventually(lambda: kept() == everything - {mine.detection_id}, "mine are back")
     canvas.ready()
-    page.wait_for_timeout(1600)  # a second Enter within that time is taken for a slip
-    page.keyboard.press("Enter")
+    page.wait_for_timeout(1600)  # a second save within that time is taken for a slip
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id).revision == 2, "my review is stored after theirs")
     assert set(reviewed(path, image_id).detection_ids) == everything - {mine.detection_id}

@@ -101,7 +101,7 @@ def test_five_edits_and_a_hasty_save_are_stored_box_by_box(projects: Path, page:
     canvas.click(*centre(resized))
     x2, y2 = (resized.box[2:] + 0.5).tolist()  # the handle sits on the outer edge of the line
     wider, higher = canvas.drag((x2, y2), (x2 + 5, y2 + 7))
-    page.keyboard.press("Enter")  # at once: the component holds its last edit back for 200 ms
+    page.keyboard.press("Control+Enter")  # at once: the component holds its last edit back for 200 ms
 
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     review = reviewed(path, image_id)
@@ -125,6 +125,36 @@ def test_five_edits_and_a_hasty_save_are_stored_box_by_box(projects: Path, page:
     expect(page.get_by_text("Saved 000.png")).to_be_visible()
 
 
+def test_save_asks_of_unread_boxes_and_enter_keeps_cell_after_cell(
+    projects: Path, page: Page, open_review: Open
+):
+    path = projects / "asks.rbcal"
+    image_id, *_ = plant(path, 2, n_cells=12, fewer=1, asks=True)
+    n = len(detected_cells(path, image_id))
+    canvas = open_review("asks").ready()
+    page.keyboard.press("Enter")  # the first red cell
+    expect(page.get_by_text("Class of the selected cell")).to_be_visible()
+    canvas.ready()
+    page.keyboard.press("Enter")
+    eventually(
+        lambda: [row["review_status"] for row in drafted(path, image_id)].count("kept") == 1, "one kept"
+    )
+    canvas.ready()
+    page.keyboard.press("Control+Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(f"{n - 1} boxes of this image were not read.")).to_be_visible()
+    dialog.get_by_role("button", name="Go on reading").click()
+    expect(dialog).to_have_count(0)
+    assert reviewed(path, image_id) is None
+    page.wait_for_timeout(1600)  # a second save within that time is taken for a slip
+    page.keyboard.press("Control+Enter")
+    dialog.get_by_role("button", name="I looked at all: keep the rest").click()
+    eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
+    assert set(reviewed(path, image_id).review_status) == {"kept"}
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_text("001.png", exact=True)).to_be_visible()
+
+
 def test_a_draft_survives_a_reload_and_a_visit_to_another_page(projects: Path, page: Page, open_review: Open):
     path = projects / "drafts.rbcal"
     image_id, *_ = plant(path)
@@ -145,7 +175,7 @@ def test_a_draft_survives_a_reload_and_a_visit_to_another_page(projects: Path, p
     page.get_by_role("link", name="Review").click()
     canvas.ready()
     expect(page.get_by_text(f"{len(cells) - 2} cells")).to_be_visible()
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     kept = {cell.detection_id for cell in cells} - {first.detection_id, second.detection_id}
     assert set(reviewed(path, image_id).detection_ids) == kept
@@ -202,7 +232,7 @@ def test_an_unranked_pool_is_annotated_by_hand_from_nothing(projects: Path, page
     page.keyboard.press("3")  # the box just drawn
     eventually(lambda: [row["label"] for row in drafted(path, image_id)] == [2], "the class is drafted")
     canvas.drag((200, 100), (230, 140))  # keeps that class
-    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     annotations = reviewed(path, image_id).annotations
     np.testing.assert_allclose(annotations.boxes, [[100, 100, 140, 130], [200, 100, 230, 140]], atol=0.5)

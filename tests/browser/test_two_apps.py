@@ -68,6 +68,7 @@ def test_boxes_that_were_drawn_in_two_apps_are_both_kept(
     expect(page.get_by_text("This image was changed elsewhere since you opened it")).to_be_visible()
     assert "save" not in acts(pool)
     page.get_by_role("button", name="Show theirs").click()
+    expect(page.get_by_text("These are the boxes of the other window")).to_be_visible()
     page.get_by_role("button", name="Save & next").click()
     expect(page.get_by_text("Saved 000")).to_be_visible()
     with Project.open(pool[0]) as project:

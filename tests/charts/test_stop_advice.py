@@ -60,6 +60,6 @@ def test_a_target_that_cannot_be_measured_is_not_reached():
 
 
 def test_flagged_cells_are_counted_in_words():
-    assert stop_advice.flagged_words(1) == "1 flagged cell is left in the pool."
-    assert stop_advice.flagged_words(1234) == "1,234 flagged cells are left in the pool."
+    assert stop_advice.flagged_words(1) == "1 red cell is left in the pool."
+    assert stop_advice.flagged_words(1234) == "1,234 red cells are left in the pool."
     assert "not ranked" in stop_advice.flagged_words(None)

@@ -36,6 +36,8 @@ def act(at: AppTest, rng: random.Random) -> None:
     if rng.random() < 0.04:
         image_id, boxes = editor.image.id, editor.log.states(editor.boxes)
         at.button(key="save").click().run()
+        if not boxes:
+            at.button(key="save_empty").click().run()
         assert not at.exception, at.exception
         assert "review_error" not in at.session_state, at.session_state["review_error"]
         say({"image": image_id, "kind": "save", "labels": sorted(state.label for state in boxes.values())})

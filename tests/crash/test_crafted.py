@@ -31,3 +31,16 @@ def test_a_census_sees_a_verify_that_lies_and_an_error_that_is_none_of_ours(tmp_
     census = crafted.run(tmp_path, 1, 0, 2, only="image.layer is b", readers=["images", "mine"])
     assert "verify calls it whole" in str(census.faults)
     assert "ZeroDivisionError" in str(census.faults)
+
+
+@pytest.mark.parametrize(
+    ("only", "readers"),
+    [
+        ("image_content.content is '9999", ["verify"]),
+        ("checkpoint_chunk.content is '9999", ["verify"]),
+        ("model_detection.probs is b''", ["report"]),
+        ("no row of serving", ["rank", "export model"]),
+    ],
+)
+def test_what_a_long_run_found_is_named(tmp_path, only, readers):
+    assert crafted.run(tmp_path, 0, 0, len(readers), only, readers).faults == []

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rbcal.detector.augmentation import crop, hue_rotation, recolour, repeat_factors, turn, window
+from rbcal.detector.augmentation import UNREAD, crop, hue_rotation, recolour, repeat_factors, turn, window
 from rbcal.types import Annotations
 from tests.detector.conftest import RANDOM, picture
 
@@ -127,6 +127,16 @@ def test_a_crop_shows_a_cell_and_keeps_boxes_on_their_pixels() -> None:
             assert window[y1:y2, x1:x2].min() == 255
             assert (x2 - x1) * (y2 - y1) >= 200  # at least half of the cell
         assert (window > 0).any()
+
+
+def test_a_cell_that_nobody_read_has_no_label_in_a_window_of_any_size() -> None:
+    image, truth = PICTURES[0]
+    half_read = replace(truth, read=np.arange(len(truth)) % 2 == 0)
+    for side in (96, 90):
+        _, boxes, labels = crop(image, half_read, side, np.random.default_rng(0))
+        assert len(boxes) == len(labels) > 0
+        assert set(labels) == {UNREAD, *labels[labels >= 0]}
+    assert labels.size == len(truth) or side < 96
 
 
 def test_a_small_image_is_not_cropped() -> None:

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.detector import crops
@@ -14,6 +15,7 @@ from rbcal.detector.checkpoint import load, save
 from rbcal.detector.crops import CropBank, as_tensor, cut_out, fill_bank
 from rbcal.detector.faster_rcnn import Detector, TiledFeatures, build, widen, with_second_look
 from rbcal.detector.mc_dropout import detect, sample
+from rbcal.detector.optimizer import make_name_optimizer
 from rbcal.detector.second_look import mixed
 from rbcal.detector.tiling import Tile, tiles
 from rbcal.types import Annotations
@@ -28,7 +30,7 @@ def whole(height: int, width: int) -> list[Tile]:
 
 
 def bank() -> CropBank:
-    return fill_bank(PICTURES, LABELS, 16, whole, np.random.default_rng(0))
+    return fill_bank(PICTURES, LABELS, 17, whole, np.random.default_rng(0))
 
 
 def looking(**changes: object) -> Detector:
@@ -43,25 +45,27 @@ def test_a_crop_shows_the_box_in_its_middle_at_the_project_s_scale_and_grey_beyo
     image = np.full((60, 80, 3), 255, np.uint8)
     image[:, :20] = 0
     (crop,) = cut_out(as_tensor(image), torch.tensor([[8.0, 25, 12, 35]]), 16)  # x -6 .. 26, y 14 .. 46
-    row = crop[0, 48]
-    assert row[:15].abs().max() == 0  # beyond the image, 18 of 96
-    np.testing.assert_allclose(row[24:72], -1)
-    np.testing.assert_allclose(row[84:], 1)
+    row = crop[0, 40]
+    assert row[:12].abs().max() == 0  # beyond the image, 15 of 80
+    np.testing.assert_allclose(row[20:60], -1)
+    np.testing.assert_allclose(row[70:], 1)
 
 
 def test_a_giant_cell_is_seen_whole_and_keeps_its_shape() -> None:
     image = np.zeros((100, 100, 3), np.uint8)
-    image[45:55, 10:90] = 255
-    (crop,) = cut_out(as_tensor(image), torch.tensor([[10.0, 45, 90, 55]]), 16)  # 96 x 96 around it
+    image[44:56, 10:82] = 255
+    (crop,) = cut_out(as_tensor(image), torch.tensor([[10.0, 44, 82, 56]]), 16)  # 86.4 x 86.4 around it
     bright = crop[0] > 0
-    assert (int(bright.any(0).sum()), int(bright.any(1).sum())) == (80, 10)
+    width, height = int(bright.any(0).sum()), int(bright.any(1).sum())
+    assert abs(width - 72 * 80 / 86.4) <= 1
+    assert abs(height - 12 * 80 / 86.4) <= 1
 
 
 def test_a_patch_that_teaches_has_in_its_middle_what_is_cut_out_to_be_named() -> None:
     pixels, truth = PICTURES[0]
     margin = (round(crops.CROP_SIDE * crops._ROOM) - crops.CROP_SIDE) // 2
     middle = bank().patches[: len(truth), :, margin:-margin, margin:-margin]
-    expected = (cut_out(as_tensor(pixels), torch.from_numpy(truth.boxes.copy()), 16) + 1) * 127.5
+    expected = (cut_out(as_tensor(pixels), torch.from_numpy(truth.boxes.copy()), 17) + 1) * 127.5
     assert (middle - expected).abs().max() <= 0.51  # rounded to bytes
 
 
@@ -102,6 +106,13 @@ def test_draws_follow_the_generator_alone() -> None:
         assert torch.equal(a, b)
     assert one[0].shape == (5, 3, crops.CROP_SIDE, crops.CROP_SIDE)
     assert one[0].abs().max() <= 1
+
+
+def test_no_crop_is_cut_of_a_cell_that_nobody_read() -> None:
+    image, truth = PICTURES[0]
+    half_read = replace(truth, labels=truth.labels + 5, read=np.arange(len(truth)) % 2 == 0)
+    filled = fill_bank([(image, half_read)], [half_read.read_labels], 16, whole, np.random.default_rng(0))
+    assert filled.labels.tolist() == (truth.labels + 5)[::2].tolist()
 
 
 def test_images_without_cells_teach_nothing_and_break_nothing() -> None:
@@ -159,6 +170,19 @@ def test_more_classes_leave_what_it_knows_of_the_old_ones() -> None:
 def test_without_pixels_it_cannot_look() -> None:
     with pytest.raises(TypeError, match="only at pixels"):
         looking().embed_boxes(TiledFeatures((), (9, 9)), torch.zeros(0, 4))
+
+
+def test_a_training_leaves_layers_of_single_channels_and_edges_as_they_were() -> None:
+    second_look = looking().second_look
+    assert second_look is not None
+    make_name_optimizer(second_look, TrainConfig(init="imagenet"))
+    still = [
+        layer for layer in second_look.body.modules() if isinstance(layer, nn.Conv2d) and layer.groups > 1
+    ]
+    moving = [each for each in second_look.body.parameters() if each.requires_grad]
+    assert still
+    assert not any(each.requires_grad for layer in still for each in layer.parameters())
+    assert sum(map(torch.numel, moving)) > 0.9 * sum(map(torch.numel, second_look.body.parameters()))
 
 
 @pytest.mark.parametrize("act", [detect, lambda d, i: sample(d, i, ScoringConfig(passes=2))[0]])

@@ -10,13 +10,15 @@ import pytest
 import torch
 
 from rbcal.config import TrainConfig
+from rbcal.detector.augmentation import UNREAD, Window
 from rbcal.detector.checkpoint import save
 from rbcal.detector.faster_rcnn import Detector, build
 from rbcal.detector.mc_dropout import detect
 from rbcal.detector.optimizer import rate_share
-from rbcal.detector.trainer import Sample, StepLosses, Training, train
+from rbcal.detector.trainer import Sample, StepLosses, Training, example, train
 from rbcal.errors import DivergedError, TrainingError
 from rbcal.evaluation.average_precision import evaluate
+from rbcal.types import Annotations
 from tests.detector.conftest import RANDOM, SIDES, picture
 
 PICTURES = [picture(seed) for seed in range(4)]
@@ -69,6 +71,52 @@ def test_the_loss_of_the_head_is_that_of_equations_2_to_4() -> None:
     # (3): smooth L1 as torchvision has it, square below 1/9: |1| - 1/18 and 0.05^2 / 2 * 9
     smooth_l1 = (1 - 1 / 18) + 0.05**2 / 2 * 9
     assert losses["loss_box_reg"].item() == pytest.approx(smooth_l1 / 2)
+
+
+def with_unread(truth: Annotations, *unread: int, **changes: object) -> Annotations:
+    """Return annotations of which nobody read some."""
+    return replace(truth, read=~np.isin(np.arange(len(truth)), unread), **changes)
+
+
+def test_a_box_that_nobody_read_is_neither_a_cell_of_a_class_nor_background_to_the_head() -> None:
+    """Proposals: the unread box, the read one, nothing; torchvision adds the two boxes themselves."""
+    detector = build(RANDOM, 2, box_sides=SIDES).train()
+    boxes = torch.tensor([[0.0, 0, 9, 9], [20, 20, 29, 29], [50, 50, 59, 59]])
+    view = Window(
+        np.zeros((64, 64, 3), np.uint8), boxes[:2].numpy(), np.array([UNREAD, 1]), 1.0, np.eye(3), 1.0
+    )
+    target = example(detector, view)[1] | {"boxes": boxes[:2]}
+    heads = detector.roi_heads
+    heads.box_roi_pool = heads.box_head = Always(torch.zeros(3, 1))
+    logits = torch.tensor([[math.log(3), 0, 0]]).expand(3, 3)  # p = 3/5, 1/5, 1/5
+    heads.box_predictor = Always((logits, torch.zeros(3, 12)))  # more than 3 rows would not fit
+    _, losses = heads({}, [boxes], [(64, 64)], [target])
+    # (4) over background, and the read box twice: as a proposal and as itself
+    assert losses["loss_classifier"].item() == pytest.approx(-(math.log(3 / 5) + 2 * math.log(1 / 5)) / 3)
+
+
+def test_the_label_of_a_box_that_nobody_read_changes_no_loss_and_that_of_a_read_one_does() -> None:
+    config = replace(RANDOM, steps=1, second_look=True)
+    image, truth = PICTURES[0]
+    others = np.where(np.arange(len(truth)) == 2, 1 - truth.labels, truth.labels)
+
+    def losses(annotations: Annotations) -> StepLosses:
+        return trained([(image, annotations)], config)[1][0]
+
+    assert losses(with_unread(truth, 2)) == losses(with_unread(truth, 2, labels=others))
+    assert losses(truth).loss_class != losses(replace(truth, labels=others)).loss_class
+
+
+def test_a_box_that_nobody_read_still_teaches_that_a_cell_is_there() -> None:
+    image, truth = PICTURES[0]
+    without = Annotations(truth.boxes[:2], truth.labels[:2])
+    read, unread, gone = (
+        trained([(image, each)], replace(RANDOM, steps=1))[1][0]
+        for each in (truth, with_unread(truth, *range(2, len(truth))), without)
+    )
+    assert unread.loss_objectness == read.loss_objectness
+    assert unread.loss_proposal == read.loss_proposal
+    assert unread.loss_objectness != gone.loss_objectness
 
 
 def test_validation_keeps_the_best_weights_and_ends_a_training_that_gains_nothing() -> None:

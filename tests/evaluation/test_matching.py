@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rbcal.evaluation.confusion import Confusion
-from rbcal.evaluation.matching import match, mistakes
+from rbcal.evaluation.matching import match, mistakes, without_unread
 from rbcal.types import Annotations, Detections
 
 CELLS = Annotations([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]], [0, 1, 1])
@@ -30,6 +32,14 @@ def test_each_cell_has_the_detection_that_overlaps_it_most():
     assert matched.missed.tolist() == [2]
     assert matched.false.tolist() == [0, 3]
     assert matched.overlap.tolist() == [0, 1, 1, 0]
+
+
+def test_a_cell_that_nobody_read_is_not_judged_nor_what_is_found_there():
+    read = replace(CELLS, read=[True, False, True])
+    truth, found = without_unread(read, detections((0, 0, 0.9), (20, 0, 0.9), (70, 1, 0.9)))
+    assert truth.boxes[:, 0].tolist() == [0, 40]
+    assert found.boxes[:, 0].tolist() == [0, 70]
+    assert truth.read.all()
 
 
 def test_half_an_overlap_is_the_same_cell_and_less_is_not():

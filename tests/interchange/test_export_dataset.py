@@ -122,6 +122,23 @@ def test_no_other_program_learns_from_an_image_that_nobody_reviewed(shared, tmp_
 
 
 @pytest.mark.parametrize("format_", FORMATS)
+def test_an_image_that_was_read_in_part_is_no_truth_for_other_programs(project, tmp_path, format_):
+    for seed, status in ((1, "kept"), (2, "open")):
+        image_id, cells = add_image(project, seed)
+        statuses = ["kept"] * (len(cells) - 1) + [status]
+        project.reviews.save(image_id, cells, origin="expert", base_revision=0, review_status=statuses)
+    report = export_dataset.export(project, tmp_path / "out", format_)
+    assert (report.images, report.left_out) == (1, 1)
+    assert "1 image was left out: its boxes are not reviewed, not all read" in export_dataset.summary(
+        report, ""
+    )
+    assert learnt(tmp_path / "out", format_) == {"001"}
+    with there_and_back(project, tmp_path / "again", format_) as other:
+        assert [each.n_boxes > 0 for each in other.images.all()] == [True, False]
+        assert len(other.images.pool()) == 1
+
+
+@pytest.mark.parametrize("format_", FORMATS)
 def test_images_that_nobody_reviewed_lie_apart(shared, tmp_path, format_):
     report = export_dataset.export(shared, tmp_path / "out", format_, unreviewed=True)
     assert (report.images, report.left_out) == (6, 0)

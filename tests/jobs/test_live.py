@@ -10,9 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from rbcal.cli import app
+from rbcal.errors import JobCancelledError
 from rbcal.jobs import live, score, train
 from rbcal.jobs.live import fit_live_head, read_answers, why_not
 from rbcal.live_head import LastLayer
+from rbcal.store.verification import verify
 from rbcal.types import CROP_EMBEDDING_SIZE, Annotations
 from tests.conftest import add_image
 from tests.jobs.test_pipeline import PASSES, TINY, Silent
@@ -59,6 +61,23 @@ def test_without_an_answer_since_the_training_the_models_own_names_stay(scored):
     assert project.live_heads.get(ranking_id).fitted is None
 
 
+@pytest.mark.parametrize("of_the_pool", [True, False])
+def test_an_answer_that_nobody_read_is_none(scored, of_the_pool):
+    project, (trained, truth), (first, _), ranking_id = scored
+    if of_the_pool:
+        boxes = np.array([cell.box for cell in project.rankings.cells(ranking_id, first)])
+        saved = Annotations(boxes, np.zeros(len(boxes)))
+    else:
+        first, saved = trained, truth
+    before = len(read_answers(project, ranking_id).labels) - (0 if of_the_pool else len(truth))
+    status = ["kept", *["open"] * (len(saved) - 1)]
+    revision = project.reviews.revision(first)
+    project.reviews.save(
+        first, saved, origin="expert", base_revision=revision, review_status=status, ranking_id=ranking_id
+    )
+    assert len(read_answers(project, ranking_id).labels) == before + 1
+
+
 def test_a_corrected_annotation_takes_the_place_of_the_one_before(scored):
     project, (image_id, truth), _, ranking_id = scored
     moved = Annotations(truth.boxes[1:] + np.float32(1), (truth.labels[1:] + 1) % 3)
@@ -84,6 +103,14 @@ def test_without_a_second_look_a_serving_model_or_a_ranking_nothing_is_fitted(sc
     project.models.promote(project.models.add(TINY, b"other", images, 1.0), "expert")
     assert "Another model serves" in why_not(project)
     assert fit_live_head(project) is None
+
+
+def test_a_project_is_whole_while_its_pool_is_half_scored(scored):
+    project, *_ = scored
+    with pytest.raises(JobCancelledError):
+        score.score(project, replace(PASSES, cell_threshold=0.01), Silent(1, "Scoring the pool"))
+    assert project._database.value("SELECT count(*) FROM detection WHERE ranking_id = 2") > 0
+    assert verify(project.path).ok
 
 
 def test_a_model_without_second_look_has_no_live_names(project):

@@ -12,6 +12,7 @@ from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.detector import checkpoint, mc_dropout, trainer
 from rbcal.errors import DetectorError, DivergedError, JobCancelledError, ProjectError, TrainingError
 from rbcal.jobs import evaluate, score, train, training_setup
+from rbcal.store.verification import verify
 from tests.conftest import add_image
 
 TINY = TrainConfig(steps=2, init="random", crops=4, second_look=False)
@@ -52,6 +53,24 @@ def slides(project):
     for seed in (4, 5):
         add_image(project, seed)
     return project
+
+
+def test_a_project_in_which_no_cell_was_read_has_nothing_to_train_on(project):
+    image_id, cells = add_image(project, 1)
+    status = ["open"] * len(cells)
+    project.reviews.save(image_id, cells, origin="expert", base_revision=0, review_status=status)
+    with pytest.raises(TrainingError, match="the 1 annotated images of this project have none that was read"):
+        train.train(project, TINY, Silent())
+
+
+def test_boxes_that_nobody_read_have_embeddings_and_the_project_stays_whole(slides):
+    image_id, cells = add_image(slides, 7)
+    status = ["kept", *["open"] * (len(cells) - 1)]
+    slides.reviews.save(image_id, cells, origin="expert", base_revision=0, review_status=status)
+    model = slides.models.get(train.train(slides, replace(TINY, second_look=True), Silent()))
+    assert model.n_cells == slides.images.counts().annotated_cells
+    score.score(slides, PASSES, Silent())
+    assert verify(slides.path).ok
 
 
 def test_a_class_that_joins_after_the_training_does_not_stop_scoring(slides):

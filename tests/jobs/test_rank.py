@@ -68,7 +68,7 @@ def test_the_terms_of_each_image_are_stored(ranked):
     score = project.rankings.score(ranking_id, images[0])
     assert score.terms["new 0"] == pytest.approx(2.4, abs=1e-4)
     assert score.terms["new 1"] == pytest.approx(0.3, abs=1e-4)
-    assert score.terms["minutes"] == pytest.approx((5 + 3 * 1 + 4 * score.terms["change"]) / 60, abs=1e-4)
+    assert not {"change", "minutes"} & score.terms.keys()  # nobody knows how often this model errs
     assert score.value > 0
     assert score.propensity is None
     assert project.rankings.current().context["timed_reviews"] == 0

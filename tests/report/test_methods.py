@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rbcal.acquisition.change_model import ChangeModel
 from rbcal.acquisition.strategies import offered
 from rbcal.config import BACKBONES, ScoringConfig, TrainConfig
 from rbcal.report.collect import collect
 from rbcal.report.methods import methods
+from rbcal.review.explanations import CellColours
+from rbcal.store.colours import StoredChangeModel
 from rbcal.store.rankings import StoredRanking
 from tests.report.test_collect import measured
 from tests.report.test_html import simulated
@@ -27,12 +30,27 @@ def test_every_step_has_its_paragraph_and_its_numbers(project):
     assert "EfficientNet-Lite0" in training
     assert "at most 9 steps of 2 random windows" in training
     assert "20 stochastic forward passes" in uncertainty
-    assert "at most 0.8" in uncertainty
+    assert "All cells were flagged for review, as it was not known" in uncertainty
     assert f"Precision_all {data.evaluation.precision_all:.3f}" in evaluation
     assert f"macro F1 was {data.evaluation.macro_f1:.3f}" in evaluation
     assert "Of 3 annotated cells, 2 (67%) were found" in evaluation
     assert "1 of them (50%) with the annotated class; 1 detection had no annotated counterpart" in evaluation
     assert "balanced +0.100 (+0.100 to +0.100; too few repeats to say (2; at least 5))" in simulation
+
+
+def test_the_methods_say_which_cells_were_flagged(project):
+    data = collect(simulated(measured(project)))
+    change = StoredChangeModel(ChangeModel(0, -1, 0), None, 1234, 400)
+
+    def said(colours):
+        return methods(replace(data, pool=replace(data.pool, colours=colours)))[2]
+
+    assert "U^c, was at most 0.8" in said(CellColours("paper"))
+    assert "on 1,234 cells of images that the model was not trained on" in said(CellColours(change=change))
+    assert "for no limit could it be promised" in said(CellColours(change=change))
+    limited = said(CellColours("chance", 0.05, replace(change, green_limit=0.1)))
+    assert "Cells above 10.0% were flagged" in limited
+    assert "at most 5% of the others were wrong" in limited
 
 
 def test_what_a_project_has_not_is_left_out(project):

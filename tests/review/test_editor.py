@@ -52,6 +52,32 @@ def test_a_box_that_was_changed_and_changed_back_is_kept(project, editor):
     assert project.reviews.current(editor.image.id).review_status[:3] == ("open", "kept", "open")
 
 
+def test_enter_keeps_the_cell_and_goes_on_to_the_next_red_one(editor):
+    red = [each.id for each in editor.red_cells]
+    edits.keep_and_go_on(editor)  # nothing is chosen yet
+    assert editor.selected == red[0]
+    for _ in red:
+        edits.keep_and_go_on(editor)
+    assert {each.id for each in editor.boxes if each.review_status == "kept"} == set(red)
+    assert editor.notice.startswith("No red cell waits")
+
+
+def test_enter_comes_back_to_a_red_cell_that_was_looked_at_and_left_open(editor):
+    red = [each.id for each in editor.red_cells]
+    editor.visited = set(red)
+    edits.keep_and_go_on(editor)
+    assert editor.selected == red[0]
+
+
+def test_the_rest_is_kept_in_one_act_that_an_undo_takes_back(editor):
+    n_unread = editor.n_unread
+    edits.relabel(editor, 0)
+    edits.keep_rest(editor)
+    assert editor.n_unread == 0
+    edits.undo(editor)
+    assert editor.n_unread == n_unread > 1
+
+
 def test_only_a_cell_of_the_batch_can_be_chosen(editor):
     navigation.toggle_cell_review(editor)
     navigation.toggle_batches(editor)

@@ -76,4 +76,4 @@ def test_a_measurement_of_format_1_opens_without_recall_and_can_be_made_again(tm
         project.evaluations.save(1, replace(FIGURES, n_named=(1, 0, 0), n_correct=(1, 0, 0)))
         assert project.evaluations.of(1).recall == (1, 0, None)
     assert verify(path).ok
-    assert [each.why for each in backups.listing(path)] == ["before-format-2"]
+    assert [each.why for each in backups.listing(path)] == [f"before-format-{schema.USER_VERSION}"]

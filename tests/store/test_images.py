@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from rbcal.store.images import Group
+from rbcal.types import Annotations
 from tests.conftest import add_image
 from tests.store.conftest import FIGURES, train_on
 
@@ -25,6 +26,44 @@ def test_pool_annotated_and_test_images_are_counted_apart(project):
     counts = project.images.counts()
     assert (counts.images, counts.pool_images, counts.annotated_images, counts.test_images) == (3, 1, 1, 1)
     assert (counts.annotated_cells, counts.test_cells) == (len(cells), len(test_cells))
+
+
+def save_in_part(project, image_id, n_read, n_unread):
+    """Save boxes of which the last were not read."""
+    n, revision = n_read + n_unread, project.reviews.revision(image_id)
+    boxes = Annotations([[10 * k, 0, 10 * k + 8, 8] for k in range(n)], [0] * n)
+    status = ["kept"] * n_read + ["open"] * n_unread
+    project.reviews.save(
+        image_id, boxes, origin="expert", base_revision=revision, review_status=status, seconds=5
+    )
+
+
+def test_only_cells_that_were_read_count_as_annotated(project):
+    image_id, _ = add_image(project, 1)
+    save_in_part(project, image_id, 2, 3)
+    image = project.images.get(image_id)
+    assert (image.n_cells, image.n_unread, image.n_boxes) == (2, 3, 5)
+    assert project.images.annotated() == [image]
+    assert project.images.counts().annotated_cells == 2
+    assert project.reviews.cells_per_class() == {0: 2}
+    assert project.reviews.answered_since(None) == 2
+    assert [each.n_cells for each in project.reviews.latest(1)] == [2]
+    assert [each.n_cells for each in project.summary.rounds("work")] == [2]
+
+
+def test_a_test_image_that_was_read_in_part_measures_nothing(project):
+    for seed in (1, 2):
+        image_id, _ = add_image(project, seed, group="test", split="test", annotated=True)
+    before = project.summary.fingerprint("test")
+    save_in_part(project, image_id, 2, 1)
+    assert [image.name for image in project.images.test()] == ["001.png"]
+    counts, [of_test] = project.images.counts(), project.summary.rounds("test")
+    assert (counts.test_images, counts.test_cells) == (of_test.n_images, of_test.n_cells)
+    assert counts.test_images == 1
+    assert sum(project.reviews.cells_per_class("test").values()) == counts.test_cells
+    assert project.summary.fingerprint("test") != before
+    save_in_part(project, image_id, 3, 0)
+    assert project.images.counts().test_images == len(project.images.test()) == 2
 
 
 def test_the_same_bytes_are_stored_once(project):

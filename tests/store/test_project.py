@@ -14,6 +14,8 @@ from rbcal.store.database import Database
 from rbcal.store.project import Project, check, project_path
 from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations
 from rbcal.store.verification import verify
+from rbcal.types import Annotations
+from tests.conftest import add_image
 from tests.crash import older
 
 
@@ -143,6 +145,24 @@ def test_a_project_of_an_older_format_is_backed_up_and_brought_up_to_date_with_a
         [kept] = backups.listing(path)
         assert (kept.why, check(kept.path).user_version) == (f"before-format-{older.NEW}", older.OLD)
     planted.expect_in(kept.path)  # an upgrade can be undone
+
+
+def test_a_project_of_format_2_keeps_its_open_boxes_and_asks_of_them(tmp_path, monkeypatch):
+    second, path = schema.Migrations("rbcal"), tmp_path / "old.rbcal"
+    second._migrations = schema.migrations._migrations[:2]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(schema, "migrations", second)
+        earlier.setattr(schema, "USER_VERSION", 2)
+        with Project.create(path, classes=["disc"]) as project:
+            image_id, _ = add_image(project, 1)
+            two, status = Annotations([[1, 1, 9, 9], [11, 1, 19, 9]], [0, 0]), ["open", "kept"]
+            project.reviews.save(image_id, two, origin="expert", base_revision=0, review_status=status)
+    with Project.open(path) as project:
+        assert project.ask_unread
+        assert (project.images.get(image_id).n_cells, project.images.get(image_id).n_unread) == (1, 1)
+        project.ask_of_unread(ask=False)
+        assert not project.ask_unread
+    assert verify(path).ok
 
 
 def test_an_upgraded_project_is_refused_by_the_older_rbcal_and_left_as_it_was(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rbcal.errors import ConflictError
+from rbcal.errors import ConflictError, ShapeError
 from rbcal.store.log import BoxState
 from rbcal.types import Annotations
 from tests.conftest import add_image
@@ -78,6 +78,24 @@ def test_annotations_come_back_bit_for_bit(project, cells):
     back = project.reviews.current(image_id).annotations
     assert np.array_equal(back.boxes, annotations.boxes)
     assert np.array_equal(back.labels, annotations.labels)
+
+
+def test_boxes_that_were_saved_open_are_annotations_that_nobody_read(project):
+    image_id, _ = add_image(project, 1)
+    three = Annotations([[1, 1, 9, 9], [11, 1, 19, 9], [21, 1, 29, 9]], [0, 1, 2])
+    project.reviews.save(
+        image_id, three, origin="expert", base_revision=0, review_status=["open", "kept", None]
+    )
+    stored = project.reviews.current(image_id).annotations
+    assert stored.read.tolist() == [False, True, True]
+    assert stored.read_labels.tolist() == [1, 2]
+
+
+def test_annotations_without_a_word_on_it_are_read_and_another_length_is_refused():
+    assert Annotations([[1, 1, 9, 9]], [0]).read.tolist() == [True]
+    assert len(Annotations.empty().read) == 0
+    with pytest.raises(ShapeError, match=r"read must have shape \(1\), but got \(2,\)"):
+        Annotations([[1, 1, 9, 9]], [0], [True, False])
 
 
 def test_what_became_of_each_box_and_of_each_spot_check_is_kept(ranked):

@@ -15,7 +15,7 @@ from tests.ui.test_review import open_review, words
 def path(tmp_path, monkeypatch):
     """A project with a ranked pool of two images."""
     monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
-    plant(tmp_path / "pool.rbcal", 2, width=160, height=120, n_cells=12)
+    plant(tmp_path / "pool.rbcal", 2, width=160, height=120, n_cells=12, asks=True)
     return tmp_path / "pool.rbcal"
 
 
@@ -41,6 +41,7 @@ def test_a_save_starts_the_training_that_is_due(path, monkeypatch):
         project.train_by_itself(5)
     at = open_review()
     at.button(key="save").click().run()
+    at.button(key="save_all").click().run()
     live_thread.join(at.session_state["project"])
     assert [type(each) for each in requests] == [TrainJob]
     assert live_thread.last_error(at.session_state["project"]) is None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from tests.charts.test_calibration import reviewed
+from rbcal.jobs import colours
+from tests.charts.test_calibration import evidence
 from tests.ui import test_pages
 from tests.ui.test_pages import words
 
 app, measured = test_pages.app, test_pages.measured  # fixtures
 
 
-def test_before_the_first_reviews_the_page_says_what_it_waits_for(app, measured):
-    assert "0 so far" in words(app("progress"))
+def test_before_anything_is_known_the_page_says_what_it_waits_for(app, measured):
+    assert "some of them wrong; 0 so far" in words(app("progress"))
 
 
-def test_the_diagram_is_shown_once_reviews_were_foreseen(app, measured, monkeypatch):
-    monkeypatch.setattr("rbcal.store.reviews.Reviews.outcomes", lambda _: reviewed(30))
+def test_the_diagram_is_shown_from_the_first_ranking_on(app, measured, monkeypatch):
+    monkeypatch.setattr(colours, "read_evidence", lambda *_: evidence(400, n_read=40))
     at = app("progress")
-    assert "400 cells that you looked at" in words(at)
+    assert "400 cells whose truth is known" in words(at)
     assert "calibration.png" in [each.key for each in at.get("download_button")]

@@ -22,7 +22,7 @@ def learning(tmp_path, monkeypatch):
     """A project whose model has a second look, and a ranked pool of three images."""
     monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
     path = tmp_path / "pool.rbcal"
-    images = plant(path, 3, width=160, height=120, n_cells=12, fewer=1)
+    images = plant(path, 3, width=160, height=120, n_cells=12, fewer=1, asks=True)
     rng = np.random.default_rng(0)
     with Project.open(path) as project, project.transaction():
         nothing = LastLayer(np.zeros((3, CROP_EMBEDDING_SIZE), np.float32), np.zeros(3, np.float32))
@@ -44,11 +44,13 @@ def test_what_is_saved_names_the_images_that_are_opened_later(learning, monkeypa
     file, n = at.session_state["project"], len(at.session_state["editor"].boxes)
     assert LEARNING not in words(at)
     at.button(key="save").click().run()
+    at.button(key="save_all").click().run()
     assert at.session_state["editor"].image.id == images[1]  # at once, though names are learning
     shown_first.set()
     live_thread.join(file)
     shown_first.clear()
     at.button(key="save").click().run()
+    at.button(key="save_all").click().run()
     assert at.session_state["editor"].image.id == images[2]
     assert f"{LEARNING} ({n} cells so far); not yet measured on the test set." in words(at)
     shown_first.set()
@@ -71,6 +73,7 @@ def test_why_names_did_not_learn_is_said_and_the_save_counts(learning, monkeypat
     monkeypatch.setattr(live, "update", fail)
     at = open_review()
     at.button(key="save").click().run()
+    at.button(key="save_all").click().run()
     live_thread.join(at.session_state["project"])
     at.run()
     assert "Names did not learn from your last answers: ZeroDivisionError" in words(at)

@@ -53,6 +53,74 @@ def test_save_stores_the_boxes_with_the_detections_that_they_came_from(pool):
     assert review.origin == "expert"
 
 
+@pytest.fixture
+def asking(tmp_path, monkeypatch):
+    """The same, whose Save asks of boxes that nobody read."""
+    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
+    path = tmp_path / "pool.rbcal"
+    return path, plant(path, 2, width=160, height=120, n_cells=12, asks=True)
+
+
+def stored(path, image_id):
+    with Project.open(path) as project:
+        return project.reviews.current(image_id)
+
+
+def test_save_asks_of_boxes_that_nobody_read_and_stores_nothing_yet(asking):
+    path, (image_id, _) = asking
+    at = open_review()
+    n = len(at.session_state["editor"].boxes)
+    relabel(at, 0)
+    at.button(key="save").click().run()
+    assert f"{n - 1} boxes of this image were not read." in words(at)
+    assert stored(path, image_id) is None
+    at.button(key="go_on_reading").click().run()
+    assert stored(path, image_id) is None
+    assert at.session_state["editor"].image.id == image_id
+
+
+def test_boxes_are_saved_as_read_in_part_and_the_project_remembers_not_to_ask(asking):
+    path, images = asking
+    at = open_review()
+    n = len(at.session_state["editor"].boxes)
+    relabel(at, 0)
+    at.button(key="save").click().run()
+    at.checkbox(key="quiet_unread").check()
+    at.button(key="save_in_part").click().run()
+    assert f"1 cell, {n - 1} boxes not read" in words(at)
+    assert stored(path, images[0]).annotations.read.tolist() == [True] + [False] * (n - 1)
+    assert at.session_state["editor"].image.id == images[1]
+    at.button(key="save").click().run()
+    assert stored(path, images[1]) is not None
+    with Project.open(path) as project:
+        assert not project.ask_unread
+
+
+def test_who_looked_at_all_keeps_the_rest_in_one_act_and_saves(asking):
+    path, (image_id, _) = asking
+    at = open_review()
+    n = len(at.session_state["editor"].boxes)
+    relabel(at, 0)
+    at.button(key="save").click().run()
+    at.button(key="save_all").click().run()
+    assert stored(path, image_id).review_status == ("changed", *["kept"] * (n - 1))
+    with Project.open(path) as project:
+        assert [act.kind for act in project.log.acts(image_id)] == ["begin", "edit", "edit", "save"]
+        assert project.ask_unread
+
+
+def test_an_image_without_a_box_is_saved_after_a_question(pool):
+    path, images = pool
+    with Project.open(path) as project:
+        rank_empty(project, images)
+    at = open_review()
+    at.button(key="save").click().run()
+    assert "It has no box" in words(at)
+    assert stored(path, images[0]) is None
+    at.button(key="save_empty").click().run()
+    assert len(stored(path, images[0]).annotations) == 0
+
+
 def test_a_save_elsewhere_is_said_and_both_go_into_the_log(pool):
     path, (image_id, _) = pool
     at = open_review()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from rbcal.errors import ProjectError
 from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.downloads import offer_files, show_chart
 
@@ -17,14 +18,16 @@ def show_calibration(project: Project) -> None:
     """Show whether cells that were likely to be changed were changed."""
     from rbcal.charts import calibration as view  # late: it loads scipy
 
-    st.subheader("Does the model know its doubts?")
+    st.subheader("Does the model know where it is wrong?")
     ranking = project.rankings.current()
-    check = _checked(
-        project.file,
-        (project.reviews.count(), project.reviews.expert_seconds(), ranking and ranking.id),
-    )
+    if ranking is None:
+        st.info("It is known once the pool is ranked: train, then rank it.", icon=":material/target:")
+        return
+    measured = project.evaluations.n_predicted(ranking.model_id)
+    state = (project.reviews.count(), project.reviews.expert_seconds(), ranking.id, measured)
+    check = _checked(project.file, state)
     words = view.reliability_words(check)
-    if not check.n_cells:
+    if not check.bins:
         st.info(words, icon=":material/target:")
         return
     chart = view.reliability_chart(check.bins)
@@ -38,8 +41,12 @@ def show_calibration(project: Project) -> None:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _checked(file: ProjectFile, state: object) -> CalibrationCheck:
-    """Return how well reviews were foreseen; kept by their state, for many thousands take seconds."""
+    """Return how well errors are foreseen; kept, for many cells take a second."""
     from rbcal.charts.calibration import check_calibration
+    from rbcal.jobs.colours import read_evidence
 
     with file.open() as project:
-        return check_calibration(project.reviews.outcomes())
+        ranking = project.rankings.current()
+        if ranking is None:
+            raise ProjectError("The ranking is gone. Open the page again.")
+        return check_calibration(read_evidence(project, ranking))

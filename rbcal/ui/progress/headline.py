@@ -54,7 +54,7 @@ def show_headline(project: Project, curve: Sequence[CurvePoint], flagged: int | 
         column.metric(name, "none in test" if now is None else f"{now:.3f}", delta)
     columns[3].metric("Annotated cells", f"{project.images.counts().annotated_cells:,}")
     columns[4].metric(
-        "Flagged in the pool",
+        "Red in the pool",
         "–" if flagged is None else f"{flagged:,}",
         help="Cells that the current ranking is unsure about, or that may be rare, in images not reviewed. "
         "–: the pool is not ranked yet.",

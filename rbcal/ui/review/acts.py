@@ -39,8 +39,9 @@ def show_keys(_editor: Editor) -> None:
 ACTS: Mapping[str, Callable[..., None]] = {
     function.__name__: function
     for function in (
-        edits.relabel, edits.keep, edits.remove, edits.move, edits.nudge, edits.insert, edits.keep_green,
-        edits.undo, edits.redo, edits.start_over, edits.show_version, edits.keep_mine, edits.show_theirs,
+        edits.relabel, edits.keep, edits.keep_and_go_on, edits.remove, edits.move, edits.nudge, edits.insert,
+        edits.keep_green, edits.undo, edits.redo, edits.start_over, edits.show_version, edits.keep_mine,
+        edits.show_theirs,
         navigation.toggle_cell_review, navigation.toggle_batches, navigation.toggle_passes,
         navigation.toggle_flagged, navigation.toggle_drawing, navigation.choose, navigation.step,
         navigation.go, navigation.next_red, navigation.zoom_to, show_queue, show_keys,

@@ -24,13 +24,15 @@ def show_bar(project: Project, editor: Editor, order: Queue) -> None:
         )
         key = printed("skip", "everywhere")
         st.button("Skip", key="skip", on_click=act, args=(skip, *this), shortcut=key, help=f"Later ({key})")
+        key = printed("save", "everywhere")
         st.button(
             "Save & next",
             key="save",
             type="primary",
             on_click=act,
             args=(save, *this),
-            shortcut=printed("save", "image"),
+            shortcut=key,
+            help=f"Store the boxes and open the next image ({key})",
         )
 
 

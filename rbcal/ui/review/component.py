@@ -155,6 +155,9 @@ def _scores(editor: Editor, box: EditedBox) -> list[tuple[str, bool]]:
     else:
         rare = [each.label for each in editor.classes if each.rare]
         scores = score_words(cell, editor.names, rare, predictions.ranking.config)
+        if predictions.colours.by == "chance":  # then it is not these scores that make it red
+            reasons = predictions.verdicts[cell.detection_id].reasons
+            scores = [*((words, True) for words in reasons), *((words, False) for words, _ in scores)]
     if editor.view.passes and _passes(editor, box) is None:
         scores = [*scores, ("The boxes of the passes are kept from the next ranking on.", False)]
     return scores

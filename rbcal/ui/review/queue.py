@@ -14,7 +14,6 @@ from streamlit.delta_generator import DeltaGenerator
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY
 from rbcal.formats import pictures
 from rbcal.jobs import live_thread
-from rbcal.jobs.live import why_not
 from rbcal.review.editor import Editor
 from rbcal.review.explanations import BATCH, batch_words, brief, why
 from rbcal.review.messages import FilmstripMessages
@@ -23,7 +22,7 @@ from rbcal.store.project import Project, ProjectFile
 from rbcal.store.queue import QueueEntry
 from rbcal.ui.review.acts import act
 from rbcal.ui.session import session
-from rbcal.wording import duration, literal
+from rbcal.wording import count, duration, literal
 
 _FILMSTRIP = 12  # images; as many as a tall window has room for
 _LISTED = 50  # images on one leaf of the list
@@ -44,20 +43,33 @@ def following(order: Queue, image_id: int) -> int | None:
 
 
 def save(editor: Editor, image_id: int) -> None:
-    """Store the boxes of an image, then say so, then open the next one."""
+    """Store the boxes of an image, unless the expert must be asked first what that means."""
     if editor.image.id != image_id:  # a second press, meant for the image before
         return
-    following_id = _next(editor)
     with editor.log.file.open() as project:
-        is_learning = why_not(project) is None or project.train_after is not None
+        if not editor.boxes or (editor.n_unread and project.ask_unread):
+            session.dialog = "save"
+            return
+    save_as_read(editor, image_id)
+
+
+def save_as_read(editor: Editor, image_id: int) -> None:
+    """Store the boxes of an image, those as unread that are open; say so, and open the next image."""
+    if editor.image.id != image_id:
+        return
+    following_id = _next(editor)
     editor.save()
-    if is_learning:
-        live_thread.start(editor.log.file, following_id)
-    n = len(editor.boxes)
-    time = duration(editor.log.seconds)
-    session.saved = f"Saved {literal(editor.image.name)}: {n} cell{'s' * (n != 1)}, {time}"
+    live_thread.start(editor.log.file, following_id)
+    session.saved = f"Saved {literal(editor.image.name)}: {saved_words(editor)}"
     session.wanted_image = following_id
     session.editor = None
+
+
+def saved_words(editor: Editor) -> str:
+    """Say how many boxes were saved, how many of them unread, and how long it took."""
+    n_read = len(editor.boxes) - editor.n_unread
+    unread = f", {count(editor.n_unread, 'box', 'boxes')} not read" if editor.n_unread else ""
+    return f"{count(n_read, 'cell')}{unread}, {duration(editor.log.seconds)}"
 
 
 def skip(editor: Editor, image_id: int) -> None:
@@ -131,7 +143,7 @@ def _lines(entry: QueueEntry, strategy: str) -> list[str]:
     if score is None or not score.n_cells:
         return [first]
     rare = f" · {score.n_rare} rare" if score.n_rare else ""
-    return [first, f"{score.n_flagged} red{rare}"]
+    return [first, f"{score.red} red{rare}"]
 
 
 def _thumbnail(project: Project, image_id: int) -> str:
@@ -181,7 +193,7 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
                 "#": range(leaf * _LISTED + 1, leaf * _LISTED + 1 + len(entries)),
                 "Image": [("⤼ " if entry.skipped else "") + entry.name for entry in entries],
                 "Goes by": [brief(strategy, entry.score) for entry in entries],
-                "Red": [entry.score.n_flagged if entry.score else None for entry in entries],
+                "Red": [entry.score.red if entry.score else None for entry in entries],
                 "Rare": [entry.score.n_rare if entry.score else None for entry in entries],
                 "Why": [why(strategy, entry, names) for entry in entries],
             }

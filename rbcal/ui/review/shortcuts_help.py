@@ -8,6 +8,7 @@ import streamlit as st
 from rbcal.errors import ProjectError
 from rbcal.review.editor import Editor
 from rbcal.review.shortcuts import SHORTCUTS, Mode, check_keys
+from rbcal.store.project import ProjectFile
 
 COLUMNS: tuple[tuple[tuple[str, Mode], ...], ...] = (
     (("Everywhere", "everywhere"),),
@@ -21,6 +22,15 @@ def show_keys(editor: Editor) -> None:
     """Show what every key does, and let the user choose those of the classes."""
     for column, tables in zip(st.columns(3), COLUMNS, strict=True):
         column.html("".join(_table(heading, mode) for heading, mode in tables))
+    with editor.log.file.open() as project:
+        asks = project.ask_unread
+    st.checkbox(
+        "Ask before boxes that were not read are saved",
+        asks,
+        key=f"ask_unread_{asks}",
+        on_change=_ask_of_unread,
+        args=(editor.log.file, not asks),
+    )
     st.markdown("**Class keys of this project**")
     table = pd.DataFrame({"Class": editor.names, "Key": [key.upper() for key in editor.keys]}).loc[
         editor.choices
@@ -37,6 +47,11 @@ def show_keys(editor: Editor) -> None:
             st.error(str(err))
             return
         st.rerun()
+
+
+def _ask_of_unread(file: ProjectFile, ask: bool) -> None:
+    with file.open() as project:
+        project.ask_of_unread(ask=ask)
 
 
 def _table(heading: str, mode: Mode) -> str:

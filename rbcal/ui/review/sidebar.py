@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
 
 import pandas as pd
 import streamlit as st
 
 from rbcal.jobs import live_thread
+from rbcal.jobs.colours import colour
 from rbcal.review import edits, navigation
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
-from rbcal.review.explanations import green_words, live_words, version_words
+from rbcal.review.explanations import green_words, live_words, promise_words, version_words
+from rbcal.store.colours import ColourBy
 from rbcal.store.log import Work
 from rbcal.ui.review.acts import act
 from rbcal.ui.session import session
-from rbcal.wording import literal, signed
+from rbcal.wording import count, literal, signed
 
 ONE_BY_ONE = (
     "A class key says what it is and goes on. **Enter**: the model is right. **Del**: no cell. "
@@ -25,6 +28,8 @@ IN_A_BATCH = (
     "**Enter** keeps all cells here that you have not mended. Click a wrong one, then press its class key, "
     "or **Del** if it is no cell. **U** undoes, **W** shows the whole image."
 )
+COLOURS_BY: Mapping[ColourBy, str] = {"chance": "chance of an error", "paper": "the paper's thresholds"}
+PROMISES = (0.01, 0.02, 0.05, 0.1)  # shares of the green cells
 NO_FILTERS = {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"}
 MOST_BUTTONS = 20  # classes; more of them make a list
 
@@ -143,6 +148,7 @@ def show_view(editor: Editor) -> None:
         key="chips",
         format_func={"all": "all boxes", "flagged": "red and blue", "none": "no box"}.__getitem__,
     )
+    choose_colours(editor)
     filters = _choose_filters(NO_FILTERS | view.filters)
     if filters != NO_FILTERS | view.filters:
         view.filters = filters
@@ -158,6 +164,35 @@ def show_view(editor: Editor) -> None:
         disabled=editor.boxes == editor.log.start,
         help="Undo takes it back.",
     )
+
+
+def choose_colours(editor: Editor) -> None:
+    """Ask what makes a cell green; the image opens anew in its new colours, with all that was done to it."""
+    now = editor.predictions.colours
+    by = st.segmented_control(
+        "Colours",
+        get_args(ColourBy),
+        default=now.by,
+        required=True,
+        format_func=COLOURS_BY.__getitem__,
+        help="By the chance that you would change the cell, or by the paper's thresholds on U^d, U^c, U^r.",
+    )
+    promise = st.select_slider(
+        "Of the green cells, wrong at most",
+        sorted({*PROMISES, now.promise}),
+        now.promise,
+        format_func="{:.0%}".format,
+        disabled=by == "paper",
+        help="Cells are green only where this can be promised, with 95 % confidence, from cells whose truth "
+        "is known: those of test images, and those that you read.",
+    )
+    if (by, promise) != (now.by, now.promise):
+        with editor.log.file.open() as project:
+            project.colours.choose(by, promise)
+            if (ranking := project.rankings.current()) is not None:
+                colour(project, ranking)
+        session.wanted_image, session.editor = editor.image.id, None
+        st.rerun()
 
 
 def _choose_filters(now: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +213,7 @@ def show_cell_review(editor: Editor) -> None:
     """Show how far the cell review is, and its acts for the mouse."""
     batch, view = editor.cell_review.batch, editor.view
     place, total, left = editor.cell_review.place(editor.boxes, editor.selected)
-    where = f"{len(batch)} cells side by side" if batch else f"Cell {place} of {total}"
+    where = f"{count(len(batch), 'cell')} side by side" if batch else f"Cell {place} of {total}"
     st.progress((total - left) / total if total else 1.0, f"{where} · {left} to go")
     with st.container(horizontal=True, gap="small", key="steps"):
         _button("", "step", -1, key="before", icon="arrow_back", help="Left")
@@ -233,7 +268,8 @@ def show_chosen(editor: Editor) -> None:
         cell = editor.predictions.cells[verdict.detection_id]
         likely = cell.probs[1:].argsort()[::-1][:3]
         chances = " · ".join(f"{literal(editor.names[k])} {cell.probs[k + 1]:.0%}" for k in likely)
-        lines = [f"**{chances}**", *map(literal, verdict.reasons or ["the model is sure of it"])]
+        reasons = verdict.reasons or (["the model is sure of it"] if not verdict.flagged else [])
+        lines = [f"**{chances}**", *map(literal, reasons)]
     with st.container(height=92, border=False, key="chosen"):
         st.markdown("  \n".join(f":small[{line}]" for line in lines if line))
 
@@ -289,6 +325,10 @@ def show_green(editor: Editor) -> None:
     """Offer to accept every green box at once, and say how far green can be trusted."""
     if not editor.predictions.cells:
         return
+    colours = editor.predictions.colours
+    if colours.by == "chance" and (colours.change is None or colours.change.green_limit is None):
+        st.caption(literal(promise_words(colours, 0, 0)))
+        return
     n = sum(not each.flagged and each.review_status == "open" for each in editor.boxes)
     _button(
         f"Accept {n} green box{'es' * (n != 1)} (A)",
@@ -297,7 +337,9 @@ def show_green(editor: Editor) -> None:
         disabled=not n,
         help="About one in twenty of them, drawn at random, comes back for a look.",
     )
-    if editor.predictions.spot_checks[1]:
+    if colours.by == "chance":
+        st.caption(literal(promise_words(colours, *editor.predictions.spot_checks)))
+    elif editor.predictions.spot_checks[1]:
         st.caption(literal(green_words(*editor.predictions.spot_checks)))
 
 

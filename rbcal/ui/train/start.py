@@ -133,6 +133,7 @@ def _ask_for_training(columns: Sequence[Any], counts: Counts, *, has_model: bool
         "Steps",
         min_value=1,
         value=None,
+        key="steps",  # or what is typed is gone when the other choices suggest another number
         step=50,
         placeholder=f"{suggested}",
         help="Left empty: as many as the images warrant, more of them from ImageNet's weights.",

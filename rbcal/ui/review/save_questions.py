@@ -1,0 +1,78 @@
+"""What *Save* asks first: what becomes of boxes that nobody read, and whether an image has no cells."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from rbcal.review import edits
+from rbcal.review.editor import Editor
+from rbcal.ui.review.acts import act
+from rbcal.ui.review.queue import save_as_read
+from rbcal.wording import count
+
+_QUIET = "quiet_unread"  # the key of the checkbox
+
+
+def ask_before_save(editor: Editor) -> None:
+    """Ask what it means to save these boxes."""
+    if editor.boxes:
+        ask_of_unread(editor)
+    else:
+        ask_of_no_cells(editor)
+
+
+@st.dialog("Boxes that were not read")
+def ask_of_unread(editor: Editor) -> None:
+    """Ask what becomes of the boxes that are still open."""
+    were = "was" if editor.n_unread == 1 else "were"
+    words = f"**{count(editor.n_unread, 'box', 'boxes')} of this image {were} not read.** "
+    words += "Saved like that, they teach that a cell is there, never which."
+    if editor.image.split == "test":
+        words += " Nothing is measured on a test image until all its boxes are read."
+    st.markdown(words)
+    st.checkbox("Do not ask again in this project: save as read in part", key=_QUIET)
+    this = (editor.image.id,)
+    in_part = st.button(
+        "Save as read in part",
+        key="save_in_part",
+        type="primary",
+        on_click=act,
+        args=(_save_in_part, *this),
+    )
+    all_read = st.button(
+        "I looked at all: keep the rest",
+        key="save_all",
+        on_click=act,
+        args=(_keep_rest_and_save, *this),
+        help="Marks them as kept, in one act that an undo takes back, then saves.",
+    )
+    if st.button("Go on reading", key="go_on_reading") or in_part or all_read:
+        st.rerun()
+
+
+@st.dialog("No cells in this image?")
+def ask_of_no_cells(editor: Editor) -> None:
+    """Ask whether an image without a box has no cells."""
+    st.markdown("It has no box. Saved like that, it teaches that all of it is background.")
+    empty = st.button(
+        "It has no cells: save",
+        key="save_empty",
+        type="primary",
+        on_click=act,
+        args=(save_as_read, editor.image.id),
+    )
+    if st.button("Go on looking", key="go_on_looking") or empty:
+        st.rerun()
+
+
+def _save_in_part(editor: Editor, image_id: int) -> None:
+    if st.session_state.get(_QUIET):
+        with editor.log.transaction() as project:
+            project.ask_of_unread(ask=False)
+    save_as_read(editor, image_id)
+
+
+def _keep_rest_and_save(editor: Editor, image_id: int) -> None:
+    if editor.image.id == image_id:
+        edits.keep_rest(editor)
+        save_as_read(editor, image_id)
