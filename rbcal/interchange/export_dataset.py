@@ -292,8 +292,7 @@ class _Export:
         if change is None or not cells:
             return [""] * len(cells), [0] * len(cells)
         e = change.chances(np.stack([cell.probs for cell in cells]), np.zeros(len(cells), np.int64))
-        limit = -1.0 if change.green_limit is None else change.green_limit
-        return e.tolist(), (e <= limit).astype(int).tolist()
+        return e.tolist(), change.is_green(e).astype(int).tolist()
 
     def _cell_row(self, cell: Cell, is_flagged: bool, chance: Any, is_green: int) -> dict[str, Any]:
         probs = cell.probs[1:].tolist()

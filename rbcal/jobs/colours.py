@@ -159,6 +159,5 @@ def _red_of_images(
 ) -> list[tuple[int, int | None]]:
     if project.colours.by == "paper":
         return [(image_id, None) for image_id in pool.image_ids]
-    limit = None if change is None else change.green_limit
-    red = np.ones(len(pool), bool) if chances is None or limit is None else chances > limit
+    red = np.ones(len(pool), bool) if change is None or chances is None else ~change.is_green(chances)
     return [(image_id, int(n)) for image_id, n in zip(pool.image_ids, pool.total(red).tolist(), strict=True)]

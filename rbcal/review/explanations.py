@@ -87,16 +87,16 @@ def by_chance(
     if change is None or not cells:
         return [replace(each, flagged=True, reasons=(), brief="") for each in verdicts]
     chances = change.chances(np.stack([cell.probs for cell in cells]), np.zeros(len(cells), np.int64))
-    limit = -1.0 if change.green_limit is None else change.green_limit
+    red = ~change.is_green(chances)
     return [
         replace(
             each,
-            flagged=e > limit,
-            reasons=(f"{e:.0%} likely to need a change",) if e > limit else (),
-            brief=f"{e:.0%}" if e > limit else "",
+            flagged=is_red,
+            reasons=(f"{e:.0%} likely to need a change",) if is_red else (),
+            brief=f"{e:.0%}" if is_red else "",
             weight=e,
         )
-        for each, e in zip(verdicts, chances.tolist(), strict=True)
+        for each, e, is_red in zip(verdicts, chances.tolist(), red.tolist(), strict=True)
     ]
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rbcal.acquisition.change_model import ChangeModel, change_features
 from rbcal.errors import ProjectError
 from rbcal.store.database import Database, now
@@ -30,6 +33,10 @@ class StoredChangeModel:
     def chances(self, probs: Floats, image: Ints) -> Reals:
         """Return e of cells (N, C + 1), each in the image that `image` (N,) says: (N,)."""
         return self.model(change_features(probs, image))
+
+    def is_green(self, chances: Reals) -> NDArray[np.bool_]:
+        """Return which cells of these chances, (N,), the promise holds for: (N,)."""
+        return chances <= (-1.0 if self.green_limit is None else self.green_limit)
 
 
 class Colours:

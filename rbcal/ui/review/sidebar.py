@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from rbcal.jobs import live_thread
-from rbcal.jobs.colours import colour
 from rbcal.review import edits, navigation
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
 from rbcal.review.explanations import green_words, live_words, promise_words, version_words
-from rbcal.store.colours import ColourBy
 from rbcal.store.log import Work
 from rbcal.ui.review.acts import act
+from rbcal.ui.review.colour_choice import choose_colours
 from rbcal.ui.session import session
 from rbcal.wording import count, literal, signed
 
@@ -28,8 +26,6 @@ IN_A_BATCH = (
     "**Enter** keeps all cells here that you have not mended. Click a wrong one, then press its class key, "
     "or **Del** if it is no cell. **U** undoes, **W** shows the whole image."
 )
-COLOURS_BY: Mapping[ColourBy, str] = {"chance": "chance of an error", "paper": "the paper's thresholds"}
-PROMISES = (0.01, 0.02, 0.05, 0.1)  # shares of the green cells
 NO_FILTERS = {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"}
 MOST_BUTTONS = 20  # classes; more of them make a list
 
@@ -164,35 +160,6 @@ def show_view(editor: Editor) -> None:
         disabled=editor.boxes == editor.log.start,
         help="Undo takes it back.",
     )
-
-
-def choose_colours(editor: Editor) -> None:
-    """Ask what makes a cell green; the image opens anew in its new colours, with all that was done to it."""
-    now = editor.predictions.colours
-    by = st.segmented_control(
-        "Colours",
-        get_args(ColourBy),
-        default=now.by,
-        required=True,
-        format_func=COLOURS_BY.__getitem__,
-        help="By the chance that you would change the cell, or by the paper's thresholds on U^d, U^c, U^r.",
-    )
-    promise = st.select_slider(
-        "Of the green cells, wrong at most",
-        sorted({*PROMISES, now.promise}),
-        now.promise,
-        format_func="{:.0%}".format,
-        disabled=by == "paper",
-        help="Cells are green only where this can be promised, with 95 % confidence, from cells whose truth "
-        "is known: those of test images, and those that you read.",
-    )
-    if (by, promise) != (now.by, now.promise):
-        with editor.log.file.open() as project:
-            project.colours.choose(by, promise)
-            if (ranking := project.rankings.current()) is not None:
-                colour(project, ranking)
-        session.wanted_image, session.editor = editor.image.id, None
-        st.rerun()
 
 
 def _choose_filters(now: dict[str, Any]) -> dict[str, Any]:
