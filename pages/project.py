@@ -10,7 +10,7 @@ from rbcal.ui.project.dataset_health import show_health
 from rbcal.ui.project.demo import show_demo
 from rbcal.ui.project.export import show_export
 from rbcal.ui.project.import_images import show_import, show_report
-from rbcal.ui.project.overview import show_counts, show_expert
+from rbcal.ui.project.overview import show_annotator, show_counts
 from rbcal.ui.session import session
 from rbcal.wording import literal
 
@@ -30,7 +30,7 @@ def show_project(project: Project) -> None:
         with safety:
             show_backups(project.file)
     with right:
-        show_expert(project)
+        show_annotator(project)
         st.subheader("Classes")
         show_classes(project)
         show_creation(expanded=False)

@@ -9,6 +9,8 @@ from rbcal.review import edits, navigation
 from rbcal.review.editor import Editor
 from rbcal.review.opening import open_editor
 from rbcal.store.project import Project
+from rbcal.ui.annotator import ask_annotator
+from rbcal.ui.project.classes import show_first_classes
 from rbcal.ui.review.acts import has_canvas
 from rbcal.ui.review.bar import show_bar
 from rbcal.ui.review.component import show_canvas, show_companion
@@ -99,15 +101,6 @@ def show_nothing_left(project: Project) -> None:
         show_list(FILE, session.view, project.classes.names())
 
 
-def show_no_classes() -> None:
-    """Say where classes come from."""
-    st.info(
-        "This project has no classes yet. Name them on the Project page, or import boxes.",
-        icon=":material/label:",
-    )
-    st.page_link("pages/project.py", label="Go to Project")
-
-
 def show_image(project: Project, order: Queue) -> None:
     """Show the open image with everything around it."""
     choose_image(project, order)
@@ -143,7 +136,9 @@ def show_review(project: Project, n_classes: int) -> None:
 
 st.set_page_config(initial_sidebar_state="collapsed")
 with FILE.open() as project:
-    if n_classes := len(project.classes.names()):
-        show_review(project, n_classes)
+    if not (n_classes := len(project.classes.names())):
+        show_first_classes(project)
+    elif session.annotator is None:
+        ask_annotator(project)
     else:
-        show_no_classes()
+        show_review(project, n_classes)

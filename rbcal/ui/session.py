@@ -52,6 +52,7 @@ class Session:
     project: Key[ProjectFile | None] = Key(_none)  # that is open
     project_name: Key[str | None] = Key(_none)  # as chosen in the sidebar
     wanted_project: Key[str | None] = Key(_none)  # to open next
+    annotator: Key[str | None] = Key(_none)  # who works here; "": without a name; None: not asked yet
     notice: Key[str | None] = Key(_none)  # what happened on the Project page, in words
     import_report: Key[tuple[ProjectFile, ImportReport] | None] = Key(_none)  # what came of the last import
     n_imports: Key[int] = Key(int)  # a new name for the box of files empties it, and the memory

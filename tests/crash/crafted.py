@@ -28,7 +28,6 @@ from unittest import mock
 
 import numpy as np
 from streamlit.runtime.scriptrunner import script_runner
-from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from rbcal import cli
@@ -52,6 +51,7 @@ from tests.crash.damage import plant_real
 from tests.crash.kill import ROOT
 from tests.evaluation.test_learning_curves import two_by_two
 from tests.store.conftest import FIGURES
+from tests.visitor import app_test
 
 _SERVED = partialmethod(  # as the server does; AppTest does not ask the app what to say
     script_runner.ScriptRunner.__init__,
@@ -345,7 +345,7 @@ def _page(path: Path, name: str) -> None:
         mock.patch.object(script_runner, "_mpa_v1", lambda main: runpy.run_path(main, run_name="__main__")),
         mock.patch.object(script_runner.ScriptRunner, "__init__", _SERVED),
     ):
-        at = AppTest.from_file(ROOT / "app.py", default_timeout=SECONDS).run()
+        at = app_test(ROOT / "app.py", SECONDS).run()
         if name != "project":
             at.switch_page(f"pages/{name}.py").run()
     if at.exception:

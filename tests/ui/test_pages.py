@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 from streamlit.runtime.scriptrunner import script_runner
-from streamlit.testing.v1 import AppTest
 
 from rbcal import synth
 from rbcal.config import ScoringConfig, TrainConfig
@@ -25,6 +24,7 @@ from rbcal.store.job_requests import ResumeJob, ScoreJob, TrainJob
 from rbcal.store.project import Project
 from rbcal.store.rankings import Score
 from tests.conftest import add_image, write_coco
+from tests.visitor import app_test
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -43,7 +43,7 @@ def app(tmp_path, monkeypatch):
     monkeypatch.setattr(script_runner.ScriptRunner, "__init__", served)
 
     def run(page=None):
-        at = AppTest.from_file(APP, default_timeout=60).run()
+        at = app_test(APP, 60).run()
         if page:
             at.switch_page(f"pages/{page}.py").run()
         assert not at.exception, at.exception
