@@ -15,7 +15,7 @@ from rbcal.ui.review.acts import has_canvas
 from rbcal.ui.review.bar import show_bar
 from rbcal.ui.review.component import show_canvas, show_companion
 from rbcal.ui.review.open_image import display_copy, forget_other_project, hold_picture
-from rbcal.ui.review.queue import Queue, following, queue_label, show_filmstrip, show_list
+from rbcal.ui.review.queue import Queue, first, following, queue_label, show_filmstrip, show_list
 from rbcal.ui.review.save_questions import ask_before_save
 from rbcal.ui.review.shortcuts_help import show_keys
 from rbcal.ui.review.sidebar import show_panel
@@ -44,7 +44,7 @@ def choose_image(project: Project, order: Queue) -> None:
             wanted = editor.image.id
         edits.settle(editor, theirs_last=True)  # the expert went on without a choice; both are in the log
     if wanted is None:
-        wanted = following(order, -1)
+        wanted = first(project, order)
     session.editor = open_editor(project, wanted, session.view, display_copy(project, wanted), has_canvas)
     session.review_error = None
 
@@ -126,7 +126,7 @@ def show_review(project: Project, n_classes: int) -> None:
     if not order:
         order = project.queue.order()
         session.view.queue_label = None  # the last image of that class is done
-    if order or is_reopened(project):
+    if order or project.splits.waiting() or is_reopened(project):
         show_image(project, order)
     else:
         show_nothing_left(project)

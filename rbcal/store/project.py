@@ -28,6 +28,7 @@ from rbcal.store.rankings import Rankings
 from rbcal.store.reviews import Reviews
 from rbcal.store.simulations import Simulations
 from rbcal.store.snapshots import Snapshots
+from rbcal.store.splits import Splits
 from rbcal.store.summary import Summary
 from rbcal.store.targets import Targets
 
@@ -99,6 +100,7 @@ class Project:
         self.path = database.path
         self.classes = Classes(database)
         self.images = Images(database)
+        self.splits = Splits(database)
         self.log = Log(database)
         self.reviews = Reviews(database)
         self.models = Models(database)

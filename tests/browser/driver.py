@@ -141,14 +141,18 @@ def plant(
     fewer: int = 10,
     ranked: bool = True,
     asks: bool = False,
+    blind: bool = False,
 ) -> list[int]:
     """Create a project whose pool a model seems to have ranked; return the images in the order of the queue.
 
     Every third cell is unsure of its class, every fourth of its box; later images have `fewer` cells.
-    Unless it `asks`, boxes that nobody read are saved as such without a question.
+    Unless it `asks`, boxes that nobody read are saved as such without a question. Unless it is `blind`, spot
+    checks show the model's names and no image becomes a test image.
     """
     with Project.create(path, classes=classes, rare=rare) as project:
         project.ask_of_unread(ask=asks)
+        project.splits.hide_names(hide=blind)
+        project.splits.grow(4 if blind else 0)
         scene = {"width": width, "height": height, "n_classes": min(3, len(classes))}
         pixels, seed = synth.draw(900, n_cells=6, **scene)
         seed_id = _add(project, pixels, "seed.png")

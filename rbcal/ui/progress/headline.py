@@ -30,8 +30,8 @@ def show_no_curve(counts: Counts) -> None:
         + (
             "Train the first model."
             if counts.test_images
-            else "This project has no test set yet: import images with boxes, and let a part of their "
-            "groups become the test set."
+            else "There is no test image yet. Every fourth image that you annotate becomes one; or draw "
+            "a test set from imported boxes, on the Project page under *Test set*."
         ),
         icon=":material/show_chart:",
     )
