@@ -123,6 +123,37 @@ def test_a_folder_is_imported_from_the_page(app, project, tmp_path):
     assert (counts.images, counts.test_images, counts.annotated_images) == (8, 2, 6)
 
 
+def test_a_folder_with_annotations_in_it_is_recognised_and_its_boxes_are_offered(app, project, tmp_path):
+    write_coco(tmp_path / "data")
+    at = app()
+    at.text_input[0].input(str(tmp_path / "data")).run()
+    offer = next(each for each in at.checkbox if each.label.startswith("Take the boxes of"))
+    assert "(COCO)" in offer.label
+    button(at, "Import").click().run()
+    assert project.images.counts().annotated_images == 6
+
+
+def test_images_dropped_first_and_boxes_later_come_together(app, project, tmp_path):
+    coco_file = write_coco(tmp_path / "data")
+    at = app()
+    at.segmented_control[0].set_value("Drag and drop").run()
+    names = sorted((tmp_path / "data" / "images").iterdir())
+    at.file_uploader[0].set_value([(each.name, each.read_bytes(), "image/png") for each in names]).run()
+    button(at, "Import").click().run()
+    assert project.images.counts().pool_images == 8
+    at.file_uploader[0].set_value([("boxes.json", coco_file.read_bytes(), "application/json")]).run()
+    button(at, "Import").click().run()
+    counts = project.images.counts()
+    assert (counts.annotated_images, counts.test_images) == (6, 2)
+
+
+def test_a_folder_that_is_not_there_is_named_where_its_path_was_typed(app, project):
+    at = app()
+    at.text_input[0].input("/nowhere/at/all").run()
+    assert "There is no file or folder /nowhere/at/all" in words(at)
+    assert at.text_input[0].value == "/nowhere/at/all"
+
+
 @pytest.mark.parametrize("format_", ["coco", "voc", "yolo"])
 def test_a_zip_that_one_project_exported_is_imported_with_its_boxes(app, project, tmp_path, format_):
     (tmp_path / "elsewhere").mkdir()
@@ -241,7 +272,7 @@ def test_a_failed_job_says_why(app, project):
 
 
 def test_progress_before_the_first_training_says_how_to_get_a_curve(app, project):
-    assert "no test set yet" in words(app("progress"))
+    assert "no test image yet" in words(app("progress"))
 
 
 @pytest.fixture
