@@ -87,7 +87,7 @@ def strategies() -> None:
     echo("Images: rbcal score, rbcal rank")
     for name, strategy in STRATEGIES.items():
         echo(f"{name:<20} {strategy.sentence}{'  (default)' if name == DEFAULT_STRATEGY else ''}")
-    echo("", "Cells, whatever image they are in: rbcal simulate")
+    echo("", "Cells, whatever image they are in: rbcal cells, rbcal simulate")
     for name, of_cells in CELL_STRATEGIES.items():
         echo(f"{name:<20} {of_cells.sentence}{'  (default)' if name == DEFAULT_CELL_STRATEGY else ''}")
 
