@@ -93,6 +93,7 @@ class ScoringConfig:
 
 
 Unit = Literal["cells", "images"]
+CONTROL = "none"  # an arm that annotates nothing: part of what looks like a gain is training alone
 
 
 @dataclass(frozen=True)

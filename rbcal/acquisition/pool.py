@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -113,6 +113,11 @@ class Pool:
     def uncertainty(self) -> Reals:
         """(N, 4) in [0, 1], all of them high where the model is unsure."""
         return uncertainty_features(self.probs, self.bald, self.agreement, self.rate)
+
+    def of_cells(self, rows: Ints) -> Pool:
+        """Return the pool with some of its cells alone, (n,) positions, in all of its images."""
+        columns = {field.name: getattr(self, field.name)[rows] for field in fields(self)[1:]}
+        return replace(self, **columns)
 
     def total(self, of_cells: NDArray[np.generic]) -> Reals:
         """Return the sum over the cells of each image, (K,), of what each cell (N,) is worth."""

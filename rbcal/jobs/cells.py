@@ -1,0 +1,123 @@
+"""Which cells of all images the expert names next, as a strategy over cells chooses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rbcal.acquisition.cell_strategies import (
+    DEFAULT_CELL_STRATEGY,
+    check_cell_strategy,
+    class_probs,
+    rank_cells,
+)
+from rbcal.acquisition.pool import Pool
+from rbcal.errors import ProjectError
+from rbcal.jobs.rank import acquisition_context
+from rbcal.store.project import Project
+from rbcal.store.rankings import StoredRanking
+from rbcal.types import Floats, Ints, Reals
+
+
+@dataclass(frozen=True, eq=False)
+class AskedCell:
+    """A cell that the expert is to name.
+
+    Parameters
+    ----------
+    image_id, image : int, str
+        The image that it is in, and its name.
+    box : (4,) float32, pixels
+    label : int
+        What it is named now, by the live head where there is one.
+    p : float
+        How probable that class is, given that it is a cell.
+    change_probability : float or None
+        The chance that the expert would change the cell; None while nobody knows how often the model errs.
+    value : float
+        By the strategy: high speaks for it.
+    """
+
+    image_id: int
+    image: str
+    box: Floats
+    label: int
+    p: float
+    change_probability: float | None
+    value: float
+
+
+@dataclass(frozen=True)
+class CellQuery:
+    """The cells to ask for, the first one first, out of `n_cells` that wait."""
+
+    ranking: StoredRanking
+    n_cells: int
+    cells: list[AskedCell]
+
+
+def cells_to_ask(
+    project: Project, limit: int, strategy: str = DEFAULT_CELL_STRATEGY, label: int | None = None
+) -> CellQuery:
+    """Return the cells to ask for next, of all images that wait for a review; no image is predicted anew.
+
+    Parameters
+    ----------
+    limit : int
+        How many at most.
+    label : int, optional
+        Only cells that are named so now.
+
+    Raises
+    ------
+    ProjectError
+        If the pool is not ranked.
+    ScoringError
+        If there is no such strategy.
+    """
+    check_cell_strategy(strategy)
+    with project.read_transaction():  # one state of the file, though the expert goes on
+        ranking = project.rankings.current()
+        if ranking is None:
+            raise ProjectError(
+                "The pool is not ranked yet, so no cell is known. Train, then score the pool: rbcal train, "
+                "rbcal score."
+            )
+        pool = project.rankings.pool(ranking.id)
+        change = project.colours.get(ranking.id)
+        chances = None if change is None else change.chances(pool.probs, pool.image)
+        named = pool.probs[:, 1:].argmax(axis=1) if len(pool) else np.empty(0, np.int64)
+        rows = np.arange(len(pool)) if label is None else np.flatnonzero(named == label)
+        context = acquisition_context(project, ranking, int(ranking.context.get("seed", 0)))
+        context = replace(context, chances=None if chances is None else chances[rows])
+        chosen = rank_cells(strategy, pool.of_cells(rows), context, limit)
+        values = np.full(len(pool), np.nan)
+        values[rows] = chosen.values
+        asked = _described(project, ranking.id, pool, rows[chosen.cells], chances, values)
+        return CellQuery(ranking, len(rows), list(asked))
+
+
+def _described(
+    project: Project, ranking_id: int, pool: Pool, cells: Ints, chances: Reals | None, values: Reals
+) -> Iterator[AskedCell]:
+    """Yield chosen cells of the pool with what is shown of them, in their order."""
+    first = np.searchsorted(pool.image, np.arange(pool.n_images))  # the first cell of each image
+    of_images = {
+        k: (project.images.get(pool.image_ids[k]), project.rankings.cells(ranking_id, pool.image_ids[k]))
+        for k in np.unique(pool.image[cells]).tolist()
+    }
+    p = class_probs(pool.of_cells(cells))
+    for cell, of_cell in zip(cells.tolist(), p, strict=True):
+        k = int(pool.image[cell])
+        image, stored = of_images[k]
+        yield AskedCell(
+            image_id=image.id,
+            image=image.name,
+            box=stored[cell - first[k]].box,
+            label=int(of_cell.argmax()),
+            p=float(of_cell.max()),
+            change_probability=None if chances is None else float(chances[cell]),
+            value=float(values[cell]),
+        )
