@@ -1,10 +1,7 @@
 """Review: the next image of the ranking, its boxes to correct, and why each red cell is red."""
 
-from pathlib import Path
-
 import streamlit as st
 
-import rbcal.ui.review
 from rbcal.review import edits, navigation
 from rbcal.review.editor import Editor
 from rbcal.review.opening import open_editor
@@ -19,10 +16,10 @@ from rbcal.ui.review.queue import Queue, first, following, queue_label, show_fil
 from rbcal.ui.review.save_questions import ask_before_save
 from rbcal.ui.review.shortcuts_help import show_keys
 from rbcal.ui.review.sidebar import show_panel
+from rbcal.ui.review.wall import STYLE, show_wall
 from rbcal.ui.session import open_project, session
 
 FILE = open_project()
-STYLE = Path(rbcal.ui.review.__file__).with_name("review.css")
 
 
 # ---- choose: which image is open ---------------------------------------------------------------------
@@ -122,6 +119,9 @@ def show_image(project: Project, order: Queue) -> None:
 def show_review(project: Project, n_classes: int) -> None:
     """Show the image that is open, or the next of the queue, or that none is left."""
     forget_other_project(FILE)
+    if session.view.by_cells:
+        show_wall(project)
+        return
     order = project.queue.order(queue_label(session.view, n_classes))
     if not order:
         order = project.queue.order()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rbcal.acquisition.cell_strategies import (
     DEFAULT_CELL_STRATEGY,
@@ -15,10 +16,11 @@ from rbcal.acquisition.cell_strategies import (
 )
 from rbcal.acquisition.pool import Pool
 from rbcal.errors import ProjectError
+from rbcal.evaluation.matching import SAME_CELL
 from rbcal.jobs.rank import acquisition_context
 from rbcal.store.project import Project
 from rbcal.store.rankings import StoredRanking
-from rbcal.types import Floats, Ints, Reals
+from rbcal.types import Floats, Ints, Reals, iou
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,7 @@ class AskedCell:
 
     Parameters
     ----------
+    detection_id : int
     image_id, image : int, str
         The image that it is in, and its name.
     box : (4,) float32, pixels
@@ -40,6 +43,7 @@ class AskedCell:
         By the strategy: high speaks for it.
     """
 
+    detection_id: int
     image_id: int
     image: str
     box: Floats
@@ -61,7 +65,7 @@ class CellQuery:
 def cells_to_ask(
     project: Project, limit: int, strategy: str = DEFAULT_CELL_STRATEGY, label: int | None = None
 ) -> CellQuery:
-    """Return the cells to ask for next, of all images that wait for a review; no image is predicted anew.
+    """Return the cells to ask for next, of all that nobody has read; no image is predicted anew.
 
     Parameters
     ----------
@@ -85,11 +89,14 @@ def cells_to_ask(
                 "The pool is not ranked yet, so no cell is known. Train, then score the pool: rbcal train, "
                 "rbcal score."
             )
-        pool = project.rankings.pool(ranking.id)
+        pool = project.rankings.pool(ranking.id, in_part=True)
         change = project.colours.get(ranking.id)
         chances = None if change is None else change.chances(pool.probs, pool.image)
         named = pool.probs[:, 1:].argmax(axis=1) if len(pool) else np.empty(0, np.int64)
-        rows = np.arange(len(pool)) if label is None else np.flatnonzero(named == label)
+        wanted = _are_open(project, ranking.id, pool)
+        if label is not None:
+            wanted &= named == label
+        rows = np.flatnonzero(wanted)
         context = acquisition_context(project, ranking, int(ranking.context.get("seed", 0)))
         context = replace(context, chances=None if chances is None else chances[rows])
         chosen = rank_cells(strategy, pool.of_cells(rows), context, limit)
@@ -97,6 +104,24 @@ def cells_to_ask(
         values[rows] = chosen.values
         asked = _described(project, ranking.id, pool, rows[chosen.cells], chances, values)
         return CellQuery(ranking, len(rows), list(asked))
+
+
+def _are_open(project: Project, ranking_id: int, pool: Pool) -> NDArray[np.bool_]:
+    """Return whether each cell of the pool is still open, (N,): some images are read in part."""
+    is_open = np.ones(len(pool), bool)
+    places = {image_id: k for k, image_id in enumerate(pool.image_ids)}
+    for image in project.images.read_in_part():
+        k = places.get(image.id)
+        review = project.reviews.current(image.id)
+        if k is None or review is None:
+            continue
+        rows = np.flatnonzero(pool.image == k)
+        annotations = review.annotations
+        boxes = np.stack([cell.box for cell in project.rankings.cells(ranking_id, image.id)])
+        overlap = iou(boxes[:, None], annotations.boxes[None])
+        best = overlap.argmax(axis=1)
+        is_open[rows] = (overlap.max(axis=1) >= SAME_CELL) & ~annotations.read[best]
+    return is_open
 
 
 def _described(
@@ -113,6 +138,7 @@ def _described(
         k = int(pool.image[cell])
         image, stored = of_images[k]
         yield AskedCell(
+            detection_id=stored[cell - first[k]].detection_id,
             image_id=image.id,
             image=image.name,
             box=stored[cell - first[k]].box,

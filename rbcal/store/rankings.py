@@ -137,8 +137,13 @@ class Rankings:
         size = EMBEDDING_SIZE if read_live_head(self._db, ranking_id) is None else CROP_EMBEDDING_SIZE
         return np.frombuffer(content, "<f2").astype(np.float32).reshape(-1, size)
 
-    def pool(self, ranking_id: int) -> Pool:
+    def pool(self, ranking_id: int, *, in_part: bool = False) -> Pool:
         """Return every cell that a ranking holds of images that wait for a review, as the live head names it.
+
+        Parameters
+        ----------
+        in_part : bool
+            Also of images of which some boxes were not read, with all their cells.
 
         Raises
         ------
@@ -150,8 +155,10 @@ class Rankings:
             for (image_id,) in self._db.tuples(
                 "SELECT image_id FROM score JOIN image ON image.id = image_id"
                 " WHERE ranking_id = ? AND split = 'work'"
-                " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id) ORDER BY image_id",
-                (ranking_id,),
+                " AND (NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)"
+                "  OR ? AND EXISTS (SELECT 1 FROM current_annotation AS each_box"
+                "   WHERE each_box.image_id = image.id AND review_status = 'open')) ORDER BY image_id",
+                (ranking_id, in_part),
             )
         ]
         parts = [

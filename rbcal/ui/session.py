@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rbcal.interchange.import_images import ImportReport
     from rbcal.review.boxes import Box
     from rbcal.review.editor import Editor
+    from rbcal.review.wall import Wall
 
 T = TypeVar("T")
 
@@ -64,6 +65,8 @@ class Session:
     view_of: Key[ProjectFile | None] = Key(_none)  # the project that the view is of
     wanted_image: Key[int | None] = Key(_none)  # to open next on the Review page
     wanted_box: Key[Box | None] = Key(_none)  # to bring into sight there
+    wall: Key[Wall | None] = Key(_none)  # of cells
+    wall_of: Key[ProjectFile | None] = Key(_none)  # the project that the wall is of
     saved: Key[str | None] = Key(_none)  # what was saved last, in words
     dialog: Key[str | None] = Key(_none)  # to open on the Review page: "queue", "keys" or "save"
     review_error: Key[str | None] = Key(_none)  # what a callback ran into

@@ -10,6 +10,7 @@ from rbcal.review.shortcuts import printed
 from rbcal.store.project import Project
 from rbcal.ui.review.acts import act
 from rbcal.ui.review.queue import Queue, queue_label, save, skip
+from rbcal.ui.review.wall import choose_unit
 from rbcal.wording import literal
 
 
@@ -22,6 +23,7 @@ def show_bar(project: Project, editor: Editor, order: Queue) -> None:
             f":small[{why_words(project, editor, ids)}]",
             width="stretch",
         )
+        choose_unit()
         key = printed("skip", "everywhere")
         st.button("Skip", key="skip", on_click=act, args=(skip, *this), shortcut=key, help=f"Later ({key})")
         key = printed("save", "everywhere")

@@ -199,7 +199,8 @@ def show_cell_review(editor: Editor) -> None:
         )
         _button(kind, "toggle_batches", icon="grid_view", help="Twelve cells of one class at a time (G)")
         _button(passes, "toggle_passes", icon="layers", help="Where the passes saw the cell (P)")
-    st.caption(IN_A_BATCH if batch else ONE_BY_ONE)
+    if not editor.is_blind:
+        st.caption(IN_A_BATCH if batch else ONE_BY_ONE)
 
 
 def show_palette(editor: Editor) -> None:
