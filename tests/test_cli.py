@@ -102,6 +102,8 @@ def test_the_loop_by_commands(rbcal, tmp_path):
         (1, True, "random"),
         (2, False, "model 1"),
     ]
+    assert [each["same_cells_as"] for each in listed] == [None, 1]
+    assert "same cells as model 1" in rbcal("models", "p.rbcal").stdout
 
     exported = document(rbcal("export", "p.rbcal", "out", "--onnx", "--json"))
     assert (tmp_path / "out" / "model.onnx").stat().st_size > 10**6

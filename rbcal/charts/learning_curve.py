@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from rbcal.charts.matched_training import NEW_CELLS, trainings
 from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.rankings import PoolState
@@ -34,6 +35,7 @@ def metrics_table(curve: Sequence[CurvePoint]) -> pd.DataFrame:
             "mAP@[.5:.95]": [point.evaluation.map_50_95 for point in curve],
             "Rare-class AP@0.5": pd.array([point.evaluation.rare_ap_50 for point in curve], "Float64"),
             "Macro F1": pd.array([point.evaluation.macro_f1 for point in curve], "Float64"),
+            "Training": trainings(curve),
         }
     )
 
@@ -68,26 +70,32 @@ def learning_curve(curve: Sequence[CurvePoint]) -> alt.LayerChart:
     """Return the chart of the summary metrics against annotated cells, one point for each model."""
     metrics = ["Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5", "Macro F1"]
     long = metrics_table(curve).melt(
-        ["Model", "Annotated cells", "Annotated images"], metrics, "Metric", "Value"
+        ["Model", "Annotated cells", "Annotated images", "Training"], metrics, "Metric", "Value"
     )
     return _lines(long.dropna(subset="Value"), "Metric", metrics, "Value", "AP and F1 on the test set")
 
 
 def class_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> alt.LayerChart:
     """Return the chart of AP@0.5 of each class against annotated cells."""
-    table = class_table(curve, classes)
+    table = _with_training(class_table(curve, classes), curve)
     shown = [each for each in classes if each.name in set(table["Class"])]
     names = [each.name for each in shown]
     colours = class_colours(shown)
     return _lines(table, "Class", names, "AP@0.5", "AP@0.5 on the test set", colours=colours)
 
 
-def flagged_curve(history: Sequence[PoolState]) -> alt.LayerChart:
+def flagged_curve(history: Sequence[PoolState], curve: Sequence[CurvePoint]) -> alt.LayerChart:
     """Return the chart of flagged cells in the pool against annotated cells, one point for each ranking."""
     kind = "Red cells in the pool"
     rows = [(state.model_id, state.annotated_cells, state.n_flagged, kind) for state in history]
     table = pd.DataFrame(rows, columns=["Model", "Annotated cells", "Cells", "Kind"])
-    return _lines(table, "Kind", [kind], "Cells", "Red cells", top=None)
+    return _lines(_with_training(table, curve), "Kind", [kind], "Cells", "Red cells", top=None)
+
+
+def _with_training(table: pd.DataFrame, curve: Sequence[CurvePoint]) -> pd.DataFrame:
+    """Return a table with a column more, which says what is new in the training of the model of each row."""
+    by_model = dict(zip((point.model_id for point in curve), trainings(curve), strict=True))
+    return table.assign(Training=table["Model"].map(by_model).fillna(NEW_CELLS))
 
 
 def loss_curve(losses: Sequence[tuple[int, float]]) -> alt.LayerChart:
@@ -124,10 +132,16 @@ def _lines(
         color=alt.Color(f"{series}:N", scale=alt.Scale(domain=list(names), range=colours), legend=legend),
         tooltip=[alt.Tooltip(f"{field_name(column)}", title=column) for column in table.columns],
     )
-    points = base.mark_point(filled=True, size=90, opacity=1).encode(
-        shape=alt.Shape(f"{series}:N", scale=alt.Scale(domain=list(names), range=shapes), legend=legend)
-    )
-    return (base.mark_line(strokeWidth=2) + points).properties(height=340)
+    shape = alt.Shape(f"{series}:N", scale=alt.Scale(domain=list(names), range=shapes), legend=legend)
+    on_new_cells = alt.datum.Training == NEW_CELLS  # the others stand beside the line, hollow
+    layers = [
+        base.mark_line(strokeWidth=2).transform_filter(on_new_cells),
+        base.mark_point(filled=True, size=90, opacity=1).encode(shape=shape).transform_filter(on_new_cells),
+    ]
+    if (table["Training"] != NEW_CELLS).any():
+        hollow = base.mark_point(filled=False, size=90, opacity=1, strokeWidth=2).encode(shape=shape)
+        layers.append(hollow.transform_filter(alt.datum.Training != NEW_CELLS))
+    return alt.LayerChart(layer=layers).properties(height=340)
 
 
 def field_name(column: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rbcal.charts.matched_training import on_new_cells, without_longer_training
 from rbcal.evaluation.forecast import FEWEST_TRAININGS, forecast
 from rbcal.evaluation.learning_curves import METRICS
 from rbcal.evaluation.metrics import Evaluation
@@ -51,12 +52,12 @@ def standings(
 
 def outlook_words(curve: Sequence[CurvePoint], name: str) -> str:
     """Return in words what the next cells are expected to bring, and how sure that is."""
-    measured = [(point.n_cells, METRICS[name](point.evaluation)) for point in curve]
-    pairs = [(n, value) for n, value in measured if value is not None]
+    pairs = without_longer_training(curve, METRICS[name])
     if len(pairs) < FEWEST_TRAININGS:
+        on_new = " on new cells" if len(on_new_cells(curve)) < len(curve) else ""
         return (
             f"Too few trainings to say what the next {MORE} cells bring: {len(pairs)} of at least "
-            f"{FEWEST_TRAININGS}."
+            f"{FEWEST_TRAININGS}{on_new}."
         )
     n_cells, values = zip(*pairs, strict=True)
     outlook = forecast(n_cells, values, MORE)

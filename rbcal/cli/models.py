@@ -121,8 +121,10 @@ def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
     """List the models, the oldest first."""
     with Project.open(project) as opened:
         every, serving = opened.models.all(), opened.models.serving()
-        measured = {point.model_id: point.evaluation for point in opened.evaluations.curve()}
+        curve = opened.evaluations.curve()
         is_synthetic = opened.is_synthetic
+    measured = {point.model_id: point.evaluation for point in curve}
+    same_cells_as = {point.model_id: point.same_cells_as for point in curve}
     rows = [
         {
             "model": model.id,
@@ -131,6 +133,7 @@ def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
             "started_from": origin(model),
             "annotated_images": model.n_images,
             "annotated_cells": model.n_cells,
+            "same_cells_as": same_cells_as.get(model.id),
             "precision_all": measured[model.id].precision_all if model.id in measured else None,
             "map_50": measured[model.id].map_50 if model.id in measured else None,
             "weights_kept": model.has_weights,
@@ -148,6 +151,8 @@ def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
     for row in rows:
         figure = "not measured" if row["precision_all"] is None else f"{row['precision_all']:.3f}"
         marks = ("  serves" if row["serving"] else "") + ("" if row["weights_kept"] else "  weights dropped")
+        if row["same_cells_as"] is not None:
+            marks += f"  same cells as model {row['same_cells_as']}"
         echo(
             f"{row['model']:4}  {row['backbone']}, from {row['started_from']}, {row['annotated_cells']} cells"
             f"  Precision_all {figure}{marks}"

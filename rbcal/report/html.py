@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from rbcal.charts import simulation, simulation_words
 from rbcal.charts.learning_curve import learning_curve
+from rbcal.charts.matched_training import HOLLOW_WORDS, on_new_cells, same_cells_words
 from rbcal.charts.stop_advice import standings, verdict_words
 from rbcal.charts.synthetic_mark import MARK, marked_chart
 from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
@@ -48,6 +49,7 @@ def as_html(data: ReportData) -> str:
         rounds=tables.round_table(annotation, data.classes) if annotation.rounds or annotation.test else None,
         green=green_words(*data.spot_checks) if data.spot_checks[1] else "",
         curve=_drawn(learning_curve(data.curve), data) if len(data.curve) > 1 else "",
+        same_cells=_same_cells(data),
         models=tables.model_table(data.curve, None if data.model is None else data.model.id),
         targets=verdict_words(standings(data.curve, measured, data.targets), measured.n_images)
         if measured
@@ -115,6 +117,14 @@ def _figures(data: ReportData) -> list[tuple[str, str, str]]:
         ("Rare-class AP", tables.figure_words(measured.rare_ap_50 if measured else None), on_test),
         ("Red cells", flagged, f"in a pool of {count(counts.pool_images, 'image')}"),
     ]
+
+
+def _same_cells(data: ReportData) -> str:
+    """Say which part of a gain no cell bought; empty where no two models had the same cells."""
+    if len(on_new_cells(data.curve)) == len(data.curve):
+        return ""
+    serving = [point for point in data.curve if data.model and point.model_id == data.model.id]
+    return f"{HOLLOW_WORDS} {same_cells_words(data.curve, (serving or data.curve)[-1])}".strip()
 
 
 def _simulation(result: SimulationResult, data: ReportData) -> Mapping[str, object] | None:

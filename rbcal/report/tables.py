@@ -73,7 +73,8 @@ def model_table(curve: Sequence[CurvePoint], serving_id: int | None) -> Table:
         measured = point.evaluation
         aps = (measured.precision_all, measured.map_50, measured.map_50_95, measured.rare_ap_50)
         figures = (*aps, measured.macro_f1)
-        rows.append([name, f"{point.n_images:,}", f"{point.n_cells:,}", *map(figure_words, figures)])
+        cells = f"{point.n_cells:,}{'' if point.same_cells_as is None else ' (the same)'}"
+        rows.append([name, f"{point.n_images:,}", cells, *map(figure_words, figures)])
     head = ["Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5", "Macro F1"]
     return Table(["Model", "Images", "Cells", *head], rows)
 

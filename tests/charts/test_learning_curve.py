@@ -80,7 +80,7 @@ def test_a_field_with_brackets_or_dots_is_no_path():
 
 def test_the_flagged_cells_fall_as_the_pool_is_reviewed():
     history = [PoolState(1, 100, 9, 200.0, 150.0), PoolState(2, 150, 8, 180.0, 90.0)]
-    points = rows(learning_curve.flagged_curve(history))
+    points = rows(learning_curve.flagged_curve(history, CURVE))
     assert [(row["Annotated cells"], row["Cells"]) for row in points] == [(100, 150.0), (150, 90.0)]
 
 

@@ -127,6 +127,24 @@ def test_the_figures_are_those_of_the_store(full):
     assert "Too few repeats to say (2; at least 5)" in text
 
 
+def test_the_report_credits_no_cell_with_a_training_on_the_same_cells(full):
+    n_cells = full.models.get(2).n_cells
+    text = Reader(as_html(collect(full))).text
+    assert f"2 1 {n_cells} (the same) 0.125" in text
+    assert "A hollow mark rests on the same cells" in text
+    add_work_image(full, 4)
+    images = {"train": full.images.annotated()}
+    full.evaluations.save(full.models.add(TrainConfig(steps=9), b"w", images, 60, parent_id=2), figures(0.9))
+    full.models.promote(3, "expert")
+    gained = 0.125 - full.evaluations.of(1).precision_all
+    assert gained < 0  # the longer training did not help, so nothing of the gain is put down to it
+    assert "comes from training on" not in as_html(collect(full))
+    full.evaluations.save(2, figures(0.7))
+    text = Reader(as_html(collect(full))).text
+    gained = 0.7 - full.evaluations.of(1).precision_all
+    assert f"comes from training on: model 2 had {gained:+.3f} Precision_all more with the same cells" in text
+
+
 def test_an_empty_project_has_a_report_that_says_so(project):
     text = Reader(as_html(collect(project))).text
     assert "This project has no image yet." in text

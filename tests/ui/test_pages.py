@@ -271,6 +271,26 @@ def test_progress_shows_the_model_that_serves_and_what_it_gained(app, measured):
     assert "1 test images with 9 cells" in words(at)
 
 
+def test_progress_says_that_a_training_on_the_same_cells_bought_no_cell_anything(app, measured):
+    at = app("progress")
+    assert "which serves: same cells, trained again (those of model 1)" in words(at)
+    assert "what changed between them is not what cells bought" in words(at)
+    assert at.metric[0].proto.color == at.metric[0].proto.MetricColor.GRAY
+    add_image(measured, 4, annotated=True)
+    images = {"train": measured.images.annotated()}
+    measured.evaluations.save(
+        measured.models.add(TrainConfig(), b"w", images, 60), measured.evaluations.of(2)
+    )
+    measured.models.promote(3, "expert")
+    at = app("progress")
+    assert "Model 3, which serves" in [caption.value for caption in at.caption]
+    assert at.dataframe[-1].value["Training"].tolist() == [
+        "new cells",
+        "same cells, trained again",
+        "new cells",
+    ]
+
+
 def test_progress_shows_how_well_each_class_is_found_and_named(app, measured):
     counted = replace(measured.evaluations.of(2), n_named=(6, 1, 0), n_correct=(6, 0, 0))
     measured.evaluations.save(2, counted)

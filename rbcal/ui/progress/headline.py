@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from rbcal.charts.learning_curve import class_table, metrics_table
+from rbcal.charts.matched_training import HOLLOW_WORDS, on_new_cells, same_cells_words, trainings
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.images import Counts
 from rbcal.store.project import Project
@@ -44,14 +45,20 @@ def show_headline(project: Project, curve: Sequence[CurvePoint], flagged: int | 
     places = [place for place, point in enumerate(curve) if serving and point.model_id == serving.id]
     place = places[0] if places else len(curve) - 1
     shown, before = curve[place], curve[place - 1] if place else None
-    st.caption(f"Model {shown.model_id}, which serves" if places else f"Model {shown.model_id}")
+    serves = ", which serves" if places else ""
+    st.caption(f"Model {shown.model_id}{serves}{_on_same_cells(curve, shown)}")
     columns = st.columns(5)
     names = {"Precision_all": "precision_all", "mAP@0.5": "map_50", "Rare-class AP@0.5": "rare_ap_50"}
     for column, (name, field) in zip(columns, names.items(), strict=False):
         now, then = getattr(shown.evaluation, field), before and getattr(before.evaluation, field)
         is_gain = before is not None and now is not None and then is not None
         delta = f"{now - then:+.3f} since model {before.model_id}" if before and is_gain else None
-        column.metric(name, "none in test" if now is None else f"{now:.3f}", delta)
+        column.metric(
+            name,
+            "none in test" if now is None else f"{now:.3f}",
+            delta,
+            delta_color="normal" if shown.same_cells_as is None else "off",  # grey: no cell bought it
+        )
     columns[3].metric("Annotated cells", f"{project.images.counts().annotated_cells:,}")
     columns[4].metric(
         "Red in the pool",
@@ -60,6 +67,20 @@ def show_headline(project: Project, curve: Sequence[CurvePoint], flagged: int | 
         "–: the pool is not ranked yet.",
     )
     return shown
+
+
+def _on_same_cells(curve: Sequence[CurvePoint], shown: CurvePoint) -> str:
+    """Return that a model was trained once more on the same cells, to end a sentence; empty for new ones."""
+    if shown.same_cells_as is None:
+        return ""
+    words = dict(zip((point.model_id for point in curve), trainings(curve), strict=True))
+    return f": {words[shown.model_id]} (those of model {shown.same_cells_as})"
+
+
+def show_same_cells(curve: Sequence[CurvePoint], shown: CurvePoint) -> None:
+    """Say which part of a gain no cell bought; nothing where no two models had the same cells."""
+    if len(on_new_cells(curve)) < len(curve):
+        st.caption(f"{HOLLOW_WORDS} {same_cells_words(curve, shown)}")
 
 
 def show_what_was_measured(project: Project, shown: CurvePoint) -> None:
@@ -92,5 +113,5 @@ def show_figures(curve: Sequence[CurvePoint]) -> None:
     """Show the figures of all models as a table."""
     st.subheader("Figures")
     metrics = metrics_table(curve)
-    numbers = dict.fromkeys(metrics.columns[3:], _FORMAT)
+    numbers = dict.fromkeys(metrics.columns[3:-1], _FORMAT)
     st.dataframe(metrics, hide_index=True, column_config=numbers, placeholder="–")
