@@ -87,12 +87,21 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     assert [each["recall"] is None for each in figures["classes"]] == [
         each["test_cells"] == 0 for each in figures["classes"]
     ]
+    for each in figures["classes"]:
+        assert each["few"] == (0 < each["test_cells"] < 20) == (each["interval"] is not None)
+    [spiky] = [each for each in figures["classes"] if each["name"] == "spiky"]
+    low, high = spiky["interval"]["ap_50"]
+    assert 0 <= low <= spiky["ap_50"] <= high <= 1
+    assert figures["rare_ap_rests_on_few_cells"]
     status = document(rbcal("status", "p.rbcal", "--json"))
     assert (status["pool_images"], status["test_images"], status["job"]["state"]) == (3, 2, "done")
     assert [each["rare"] for each in status["classes"]] == [True, False, False]
     for command in ("queue", "status", "evaluate", "models"):
         assert rbcal(command, "p.rbcal").stdout
-    assert "AP@0.5  recall  precision     F1" in rbcal("evaluate", "p.rbcal").stdout
+    said = rbcal("evaluate", "p.rbcal").stdout
+    assert "AP@0.5  recall  precision     F1" in said
+    assert "rare-class AP@0.5  cannot be told yet" in said
+    assert f"95 % within: AP {low:.2f}–{high:.2f}, recall" in said
 
     again = document(rbcal("train", "p.rbcal", "--steps", 1, "--json"))
     assert (again["model"], again["config"]["init"]) == (2, "serving")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from rbcal.detector import checkpoint, mc_dropout
 from rbcal.detector.faster_rcnn import Detector
 from rbcal.errors import JobCancelledError, ProjectError
 from rbcal.evaluation import average_precision
+from rbcal.evaluation.bootstrap import few_cells_intervals
 from rbcal.jobs.loaders import decoded, load_annotations
 from rbcal.jobs.out_of_memory import predict_within_memory
 from rbcal.jobs.progress import ProgressReporter
@@ -51,7 +53,10 @@ def load_detector(project: Project, model: Model) -> Detector:
 def evaluate_model(project: Project, model_id: int, detector: Detector, progress: ProgressReporter) -> None:
     """Store the figures of a model on the test set."""
     pairs = predict_test_set(project, model_id, detector, progress)
-    figures = average_precision.evaluate(pairs, len(project.classes.names()), project.classes.rare_labels())
+    n_classes = len(project.classes.names())
+    figures = average_precision.evaluate(pairs, n_classes, project.classes.rare_labels())
+    truths, detections = zip(*pairs, strict=True)
+    figures = replace(figures, intervals=few_cells_intervals(truths, detections, n_classes))
     project.evaluations.save(model_id, figures)
     progress.log(f"Model {model_id}: Precision_all {figures.precision_all:.3f}, mAP@0.5 {figures.map_50:.3f}")
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from rbcal.config import TrainConfig
-from rbcal.evaluation.metrics import Evaluation
-from rbcal.json_values import from_json
+from rbcal.evaluation.metrics import ClassIntervals, Evaluation
+from rbcal.json_values import from_json, to_json
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, Row, now
 from rbcal.store.images import Split
@@ -52,8 +52,10 @@ class Evaluations:
             figures.pop("ap_50"),
             figures.pop("n_named") or nobody_counted,
             figures.pop("n_correct") or nobody_counted,
+            [None if each is None else to_json(each) for each in evaluation.intervals or nobody_counted],
             strict=True,
         )
+        del figures["intervals"]
         with self._db.transaction():
             self._db.write("DELETE FROM evaluation WHERE model_id = ?", (model_id,))
             evaluation_id = self._db.write(
@@ -62,8 +64,8 @@ class Evaluations:
                 (model_id, now(), *figures.values()),
             )
             self._db.write_many(
-                "INSERT INTO class_evaluation (evaluation_id, class_id, n_cells, ap_50, n_named, n_correct)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO class_evaluation (evaluation_id, class_id, n_cells, ap_50, n_named, n_correct,"
+                " intervals) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(evaluation_id, label, *of_class) for label, of_class in enumerate(by_class)],
             )
 
@@ -138,7 +140,7 @@ class Evaluations:
     def _point(self, row: Row, training: Mapping[int, _Training], before: Row | None) -> CurvePoint:
         ancestors = _ancestors(row["model_id"], training)
         classes = self._db.rows(
-            "SELECT n_cells, ap_50, n_named, n_correct FROM class_evaluation"
+            "SELECT n_cells, ap_50, n_named, n_correct, intervals FROM class_evaluation"
             " WHERE evaluation_id = ? ORDER BY class_id",
             (row["id"],),
         )
@@ -160,6 +162,7 @@ class Evaluations:
                 n_images=row["n_images"],
                 n_named=_counted(classes, "n_named"),
                 n_correct=_counted(classes, "n_correct"),
+                intervals=_intervals(classes),
             ),
         )
 
@@ -184,3 +187,11 @@ def _counted(classes: Sequence[Row], column: str) -> tuple[int, ...] | None:
     """Return a count of each class; None where the model was measured by an rbcal that did not count."""
     counts = [each[column] for each in classes]
     return None if None in counts else tuple(counts)
+
+
+def _intervals(classes: Sequence[Row]) -> tuple[ClassIntervals | None, ...] | None:
+    """Return where the figures of each class may lie; None where nobody worked it out for any."""
+    stored = [each["intervals"] for each in classes]
+    if not any(stored):
+        return None
+    return tuple(None if each is None else from_json(ClassIntervals, each) for each in stored)

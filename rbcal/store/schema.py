@@ -15,7 +15,7 @@ from sqlite_utils.migrations import Migrations
 from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
-USER_VERSION = 4  # the number of migrations; in the header of every project file
+USER_VERSION = 5  # the number of migrations; in the header of every project file
 migrations = Migrations("rbcal")
 _LIVE = (  # of a ranking by a model with a second look
     # Its last layer, and the same as the expert's answers have it by now; float32 (C, D + 1), the bias last.
@@ -114,6 +114,13 @@ def m004_honest_colours(db: Database) -> None:
     )
     db.execute("ALTER TABLE score ADD COLUMN n_red INTEGER CHECK (n_red >= 0)")  # NULL: by the paper
     db.execute(_CHANGE_MODEL)
+
+
+@migrations()
+def m005_intervals(db: Database) -> None:
+    """Keep where the figures of a class with few test cells may lie."""
+    # ClassIntervals as JSON; NULL: there are enough of them, none, or an older rbcal measured.
+    db.execute("ALTER TABLE class_evaluation ADD COLUMN intervals TEXT")
 
 
 @cache

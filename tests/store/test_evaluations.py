@@ -9,6 +9,7 @@ from safetensors.numpy import save as safetensors
 from sqlite_utils.migrations import Migrations
 
 from rbcal.config import TrainConfig
+from rbcal.evaluation.metrics import ClassIntervals
 from rbcal.store import backups, schema
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
@@ -53,6 +54,17 @@ def test_the_counts_of_names_come_back_and_those_that_nobody_made_do_not(project
     assert project.evaluations.of(older).n_named is None
     assert project.evaluations.of(newer) == counted
     assert project.evaluations.of(newer).precision == (1 / 3, None, 0)
+
+
+def test_the_intervals_of_classes_with_few_test_cells_come_back(project):
+    image_id, _ = add_image(project, 1, annotated=True)
+    intervals = (ClassIntervals((0.1, 0.9), (0, 0.5), None, (0.2, 0.8)), None, None)
+    project.evaluations.save(train_on(project, image_id), replace(FIGURES, intervals=intervals))
+    project.evaluations.save(train_on(project, image_id), FIGURES)
+    measured, older = (point.evaluation for point in project.evaluations.curve())
+    assert measured.intervals == intervals
+    assert measured.interval(0) == intervals[0]
+    assert (older.intervals, older.interval(0)) == (None, None)
 
 
 def test_a_measurement_of_format_1_opens_without_recall_and_can_be_made_again(tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ def show_curve(project: Project, curve: Sequence[CurvePoint]) -> None:
         help="From the annotated part of this project: see Experiments below.",
     )
     if not behind:
-        show_chart(project, learning_curve(curve))
+        show_chart(project, learning_curve(curve, project.classes.all()))
         return
     metrics = _metrics(project.classes.own())
     name = st.selectbox("Metric", metrics, key="live_metric")
