@@ -72,6 +72,12 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     assert document(scored)["images"] == 3
     queue = document(rbcal("queue", "p.rbcal", "--json"))
     relevance = [image["relevance"] for image in queue["images"]]
+    with Project.open(tmp_path / "p.rbcal") as project:
+        for label, name in enumerate(project.classes.names()):
+            filtered = {image_id for image_id, _ in project.queue.order(label)}
+            assert filtered == {
+                image["image_id"] for image in queue["images"] if name in image["likely_cells"]
+            }
     assert relevance == sorted(relevance, reverse=True)
     assert "in the order of random" in rbcal("rank", "p.rbcal", "--strategy", "random").stdout
     again = document(rbcal("queue", "p.rbcal", "--json"))
