@@ -72,6 +72,12 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     assert document(scored)["images"] == 3
     queue = document(rbcal("queue", "p.rbcal", "--json"))
     relevance = [image["relevance"] for image in queue["images"]]
+    with Project.open(tmp_path / "p.rbcal") as project:
+        for label, name in enumerate(project.classes.names()):
+            filtered = {image_id for image_id, _ in project.queue.order(label)}
+            assert filtered == {
+                image["image_id"] for image in queue["images"] if name in image["likely_cells"]
+            }
     assert relevance == sorted(relevance, reverse=True)
     assert "in the order of random" in rbcal("rank", "p.rbcal", "--strategy", "random").stdout
     again = document(rbcal("queue", "p.rbcal", "--json"))
@@ -87,12 +93,21 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     assert [each["recall"] is None for each in figures["classes"]] == [
         each["test_cells"] == 0 for each in figures["classes"]
     ]
+    for each in figures["classes"]:
+        assert each["few"] == (0 < each["test_cells"] < 20) == (each["interval"] is not None)
+    [spiky] = [each for each in figures["classes"] if each["name"] == "spiky"]
+    low, high = spiky["interval"]["ap_50"]
+    assert 0 <= low <= spiky["ap_50"] <= high <= 1
+    assert figures["rare_ap_rests_on_few_cells"]
     status = document(rbcal("status", "p.rbcal", "--json"))
     assert (status["pool_images"], status["test_images"], status["job"]["state"]) == (3, 2, "done")
     assert [each["rare"] for each in status["classes"]] == [True, False, False]
     for command in ("queue", "status", "evaluate", "models"):
         assert rbcal(command, "p.rbcal").stdout
-    assert "AP@0.5  recall  precision     F1" in rbcal("evaluate", "p.rbcal").stdout
+    said = rbcal("evaluate", "p.rbcal").stdout
+    assert "AP@0.5  recall  precision     F1" in said
+    assert "rare-class AP@0.5  cannot be told yet" in said
+    assert f"95 % within: AP {low:.2f}–{high:.2f}, recall" in said
 
     again = document(rbcal("train", "p.rbcal", "--steps", 1, "--json"))
     assert (again["model"], again["config"]["init"]) == (2, "serving")
@@ -102,6 +117,8 @@ def test_the_loop_by_commands(rbcal, tmp_path):
         (1, True, "random"),
         (2, False, "model 1"),
     ]
+    assert [each["same_cells_as"] for each in listed] == [None, 1]
+    assert "same cells as model 1" in rbcal("models", "p.rbcal").stdout
 
     exported = document(rbcal("export", "p.rbcal", "out", "--onnx", "--json"))
     assert (tmp_path / "out" / "model.onnx").stat().st_size > 10**6

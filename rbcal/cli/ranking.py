@@ -103,6 +103,7 @@ def queue(
         ranking, names = opened.rankings.current(), opened.classes.names()
         entries = opened.queue.top(limit)
         reasons = [why(ranking.strategy, entry, names) if ranking else None for entry in entries]
+        likely = [{names[label]: n for label, n in entry.likely_cells.items()} for entry in entries]
     if as_json:
         images = enumerate(zip(entries, reasons, strict=True), start=1)
         print_json(
@@ -110,7 +111,10 @@ def queue(
                 "model": ranking and ranking.model_id,
                 "stale": ranking and ranking.stale,
                 "strategy": ranking and ranking.strategy,
-                "images": [_as_json(rank, entry, reason) for rank, (entry, reason) in images],
+                "images": [
+                    _as_json(rank, entry, reason) | {"likely_cells": cells}
+                    for (rank, (entry, reason)), cells in zip(images, likely, strict=True)
+                ],
             }
         )
         return

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from rbcal.detector import checkpoint, mc_dropout
 from rbcal.detector.faster_rcnn import Detector
 from rbcal.errors import JobCancelledError, ProjectError
 from rbcal.evaluation import average_precision
+from rbcal.evaluation.bootstrap import few_cells_intervals
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.jobs.loaders import decoded, load_annotations
 from rbcal.jobs.out_of_memory import predict_within_memory
@@ -79,7 +81,10 @@ def evaluate_model(project: Project, model_id: int, detector: Detector, progress
 
 
 def _save_figures(project: Project, model_id: int, pairs: Pairs) -> Evaluation:
-    figures = average_precision.evaluate(pairs, len(project.classes.names()), project.classes.rare_labels())
+    n_classes = len(project.classes.names())
+    figures = average_precision.evaluate(pairs, n_classes, project.classes.rare_labels())
+    truths, detections = zip(*pairs, strict=True)
+    figures = replace(figures, intervals=few_cells_intervals(truths, detections, n_classes))
     project.evaluations.save(model_id, figures)
     return figures
 

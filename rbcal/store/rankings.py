@@ -120,6 +120,44 @@ class Rankings:
             [(ranking_id, image_id, int(label), int(counts[label])) for label in np.flatnonzero(counts)],
         )
 
+    def recount_likely_classes(self, ranking_id: int, pool: Pool) -> None:
+        """Count anew how many cells of each image may be of each class, where a live head names them.
+
+        Parameters
+        ----------
+        pool : Pool
+            As :meth:`pool` returns it.
+        """
+        head = read_live_head(self._db, ranking_id)
+        if head is None or head.fitted is None:
+            return
+        threshold, ids = self.get(ranking_id).config.rare_threshold, list(pool.image_ids)
+        counts = np.stack([pool.total(column) for column in (pool.probs[:, 1:] > threshold).T])  # (C, K)
+        now_likely = {(ids[k], label): int(counts[label, k]) for label, k in np.argwhere(counts).tolist()}
+        was_likely = {
+            (image_id, label): n
+            for image_id, label, n in self._db.tuples(
+                "SELECT image_id, class_id, n_cells FROM class_score WHERE ranking_id = ?"
+                " AND image_id IN (SELECT value FROM json_each(?))",
+                (ranking_id, json.dumps(ids)),
+            )
+        }
+        gone = was_likely.keys() - now_likely.keys()  # a large pool has many that stay as they are
+        changed = now_likely.items() - was_likely.items()
+        with self._db.transaction():
+            self._db.write_many(
+                "DELETE FROM class_score WHERE ranking_id = ? AND image_id = ? AND class_id = ?",
+                [(ranking_id, *each) for each in gone],
+            )
+            self._db.write_many(
+                "INSERT OR REPLACE INTO class_score VALUES (?, ?, ?, ?)",
+                [(ranking_id, *each, n) for each, n in changed],
+            )
+            self._db.write_many(
+                "UPDATE score SET n_rare = ?3 WHERE ranking_id = ?1 AND image_id = ?2 AND n_rare <> ?3",
+                [(ranking_id, ids[k], int(n)) for k, n in enumerate(pool.total(pool.u_r > 0))],
+            )
+
     def save_annotated_embeddings(self, ranking_id: int, embeddings: Floats) -> None:
         """Store what the model makes of cells in annotated images, (M, D)."""
         self._db.write(

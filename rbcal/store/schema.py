@@ -15,7 +15,7 @@ from sqlite_utils.migrations import Migrations
 from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
-USER_VERSION = 5  # the number of migrations; in the header of every project file
+USER_VERSION = 6  # the number of migrations; in the header of every project file
 migrations = Migrations("rbcal")
 _LIVE = (  # of a ranking by a model with a second look
     # Its last layer, and the same as the expert's answers have it by now; float32 (C, D + 1), the bias last.
@@ -149,6 +149,13 @@ def m005_splits(db: Database) -> None:
     )
     for statement in _SPLITS:
         db.execute(statement)
+
+
+@migrations()
+def m006_intervals(db: Database) -> None:
+    """Keep where the figures of a class with few test cells may lie."""
+    # ClassIntervals as JSON; NULL: there are enough of them, none, or an older rbcal measured.
+    db.execute("ALTER TABLE class_evaluation ADD COLUMN intervals TEXT")
 
 
 @cache

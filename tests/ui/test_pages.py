@@ -18,7 +18,7 @@ from streamlit.runtime.scriptrunner import script_runner
 
 from rbcal import synth
 from rbcal.config import ScoringConfig, TrainConfig
-from rbcal.evaluation.metrics import Comparison, Difference, Evaluation
+from rbcal.evaluation.metrics import ClassIntervals, Comparison, Difference, Evaluation
 from rbcal.interchange import export_dataset
 from rbcal.store.job_requests import ResumeJob, ScoreJob, TrainJob
 from rbcal.store.project import Project
@@ -302,6 +302,26 @@ def test_progress_shows_the_model_that_serves_and_what_it_gained(app, measured):
     assert "1 test images with 9 cells" in words(at)
 
 
+def test_progress_says_that_a_training_on_the_same_cells_bought_no_cell_anything(app, measured):
+    at = app("progress")
+    assert "which serves: same cells, trained again (those of model 1)" in words(at)
+    assert "what changed between them is not what cells bought" in words(at)
+    assert at.metric[0].proto.color == at.metric[0].proto.MetricColor.GRAY
+    add_image(measured, 4, annotated=True)
+    images = {"train": measured.images.annotated()}
+    measured.evaluations.save(
+        measured.models.add(TrainConfig(), b"w", images, 60), measured.evaluations.of(2)
+    )
+    measured.models.promote(3, "expert")
+    at = app("progress")
+    assert "Model 3, which serves" in [caption.value for caption in at.caption]
+    assert at.dataframe[-1].value["Training"].tolist() == [
+        "new cells",
+        "same cells, trained again",
+        "new cells",
+    ]
+
+
 def test_progress_shows_how_well_each_class_is_found_and_named(app, measured):
     counted = replace(measured.evaluations.of(2), n_named=(6, 1, 0), n_correct=(6, 0, 0))
     measured.evaluations.save(2, counted)
@@ -313,6 +333,23 @@ def test_progress_shows_how_well_each_class_is_found_and_named(app, measured):
     assert at.dataframe[-1].value["Macro F1"].isna().tolist() == [True, False]
     assert "of 100 true cells of this class, how many were found and named so" in words(at)
     assert "were not counted" not in words(at)
+
+
+def test_progress_names_no_figure_of_rare_classes_with_few_test_cells(app, measured):
+    few = ClassIntervals((0.2, 0.9), (0.1, 0.9), None, (0.1, 0.8))
+    figures = Evaluation(0.5, 0.6, 0.3, 0.7, (0.5, None, 0.7), (400, 0, 7), 9, intervals=(None, None, few))
+    measured.evaluations.save(2, figures)
+    at = app("progress")
+    assert {each.label: each.value for each in at.metric}["Rare-class AP@0.5"] == "not yet"
+    assert "the test set has 7 cells of spiky, and it takes 20 of a class" in words(at)
+    assert "Fewer than 20 test cells" in words(at)
+    assert "spiky 7" in words(at)
+    [table] = [each.value for each in at.dataframe if "95 % within" in each.value]
+    assert table["95 % within"].tolist() == ["", "AP 0.20–0.90, recall 0.10–0.90, F1 0.10–0.80"]
+    measured.evaluations.save(2, replace(figures, n_cells=(400, 0, 20), intervals=None))
+    at = app("progress")
+    assert {each.label: each.value for each in at.metric}["Rare-class AP@0.5"] == "0.700"
+    assert not [each for each in at.dataframe if "95 % within" in each.value]
 
 
 def test_progress_says_how_to_count_names_where_an_older_rbcal_measured(app, measured):

@@ -218,7 +218,12 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
         )
     view.queue_label = label
     who = ranked_by(ranking.model_id if ranking else None, stale=bool(ranking and ranking.stale))
-    st.caption(f"{who} {literal(batch_words(coming, names, rare))}  \nClick a row to open its image.")
+    shown = [label, *(each for each in rare if each != label)] if label is not None else rare
+    which = "" if label is None else f" in which a cell may be {literal(names[label])}"
+    st.caption(
+        f"{who} {count(len(ids), 'image')}{which}. {literal(batch_words(coming, names, shown))}  \n"
+        "Click a row to open its image."
+    )
     if not ids:
         st.info("No image here.")
         return
