@@ -16,7 +16,7 @@ from rbcal.ui.review.queue import Queue, first, following, queue_label, show_fil
 from rbcal.ui.review.save_questions import ask_before_save
 from rbcal.ui.review.shortcuts_help import show_keys
 from rbcal.ui.review.sidebar import show_panel
-from rbcal.ui.review.wall import STYLE, show_wall
+from rbcal.ui.review.wall import STYLE, is_by_cells, show_wall
 from rbcal.ui.session import open_project, session
 
 FILE = open_project()
@@ -119,7 +119,7 @@ def show_image(project: Project, order: Queue) -> None:
 def show_review(project: Project, n_classes: int) -> None:
     """Show the image that is open, or the next of the queue, or that none is left."""
     forget_other_project(FILE)
-    if session.view.by_cells:
+    if is_by_cells(project):
         show_wall(project)
         return
     order = project.queue.order(queue_label(session.view, n_classes))

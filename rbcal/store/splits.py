@@ -63,13 +63,15 @@ class Splits:
         return [image_id for (image_id,) in rows]
 
     def is_due(self) -> bool:
-        """Return whether the next image to annotate should be a test image."""
+        """Return whether the next image should be a test image; images read in part do not count."""
         if not self.every:
             return False
         row = self._db.row(
             "SELECT count(*) FILTER (WHERE split = 'work' AND is_annotated) AS work,"
             " count(*) FILTER (WHERE split = 'test' AND (is_annotated OR is_drawn)) AS test FROM"
-            " (SELECT split, EXISTS (SELECT 1 FROM review WHERE image_id = image.id) AS is_annotated,"
+            " (SELECT split, EXISTS (SELECT 1 FROM current_review AS review WHERE image_id = image.id"
+            "  AND NOT EXISTS (SELECT 1 FROM annotation"
+            "   WHERE review_id = review.id AND review_status = 'open')) AS is_annotated,"
             "  EXISTS (SELECT 1 FROM test_draw WHERE image_id = image.id) AS is_drawn FROM image)"
         )
         return bool(row and row["work"] // (self.every - 1) > row["test"])

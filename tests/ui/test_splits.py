@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rbcal.interchange.splits import redraw
+from rbcal.review import edits
 from rbcal.store.project import Project
 from tests.browser.driver import plant
 from tests.conftest import add_image
@@ -33,6 +34,7 @@ def test_the_fourth_image_is_a_test_image_and_comes_again_in_another_session(pat
     plant(path, 8, width=160, height=120, n_cells=12, fewer=0, blind=True)  # one is annotated already
     at = opened("review")
     for _ in range(2):
+        edits.keep_rest(at.session_state["editor"])
         at.button(key="save").click().run()
     with Project.open(path) as project:
         [drawn] = project.splits.waiting()

@@ -36,10 +36,10 @@ _HELP = (
 
 def choose_unit() -> None:
     """Let the expert go through images, or through cells of all images."""
+    st.session_state[_UNIT_KEY] = _UNITS[bool(session.view.by_cells)]  # a page may have changed it
     st.segmented_control(
         "Review",
         _UNITS,
-        default=_UNITS[session.view.by_cells],
         required=True,
         key=_UNIT_KEY,
         on_change=_take_unit,
@@ -50,6 +50,22 @@ def choose_unit() -> None:
 
 def _take_unit() -> None:
     session.view.by_cells = st.session_state[_UNIT_KEY] == _UNITS[True]
+
+
+def is_by_cells(project: Project) -> bool:
+    """Return whether cells come, not images: as the expert chose; else once names can learn as they do.
+
+    A test image that waits comes first, and so does an image that another page asked for.
+    """
+    view = session.view
+    if view.by_cells is None:
+        ranking = project.rankings.current()
+        has_head = ranking is not None and project.live_heads.get(ranking.id) is not None
+        is_asked = session.wanted_image is not None or session.editor is not None
+        if not has_head or is_asked or project.splits.waiting():
+            return False
+        view.by_cells = True
+    return view.by_cells
 
 
 def show_wall(project: Project) -> None:
@@ -182,4 +198,3 @@ def _open() -> None:
     if cell is not None:
         session.wanted_image, session.wanted_box = cell.image_id, sides_of(cell)
         session.view.by_cells = False
-        st.session_state[_UNIT_KEY] = _UNITS[False]
