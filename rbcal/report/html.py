@@ -61,7 +61,8 @@ def as_html(data: ReportData) -> str:
         if measured
         else [],
         precision_recall=[
-            _drawn(each, data) for each in precision_recall_charts(errors.precision, data.classes)
+            _drawn(each, data)
+            for each in precision_recall_charts(errors.precision, data.classes, _few_cells(data))
         ]
         if errors
         else [],
@@ -120,6 +121,13 @@ def _figures(data: ReportData) -> list[tuple[str, str, str]]:
         ("Rare-class AP", *_rare(data, on_test)),
         ("Red cells", flagged, f"in a pool of {count(counts.pool_images, 'image')}"),
     ]
+
+
+def _few_cells(data: ReportData) -> dict[int, int]:
+    """Return the test cells of the classes that have few, by label."""
+    if data.evaluation is None:
+        return {}
+    return {k: n for k, n in enumerate(data.evaluation.n_cells) if data.evaluation.few[k]}
 
 
 def _rare(data: ReportData, on_test: str) -> tuple[str, str]:

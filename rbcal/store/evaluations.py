@@ -171,7 +171,7 @@ def _ancestors(model_id: int, training: Mapping[int, _Training]) -> tuple[int, .
     """Return the models whose weights one went on from, the last one first; never in a circle."""
     ancestors: list[int] = []
     parent = training[model_id][0]
-    while parent is not None and parent not in (model_id, *ancestors):
+    while parent is not None and parent in training and parent not in (model_id, *ancestors):
         ancestors.append(parent)
         parent = training[parent][0]
     return tuple(ancestors)

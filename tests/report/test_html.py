@@ -289,6 +289,9 @@ def test_a_precision_recall_curve_ends_at_the_recall_that_is_reached():
     [rows] = document["datasets"].values()
     assert {row["Class"] for row in rows} == {"disc (0.50)"}
     assert max(row["Recall"] for row in rows) == 0.5
+    [chart] = precision_recall_charts(precision, classes, {0: 7})
+    [rows] = chart.to_dict()["datasets"].values()
+    assert {row["Class"] for row in rows} == {"disc (0.50, 7 cells)"}
 
 
 def test_the_curves_of_many_classes_fit_on_pages():

@@ -78,6 +78,10 @@ WRONG = {
     "INSERT INTO serving VALUES (1, 1, 'gate', '2026-01-01T00:00:00Z'); DELETE FROM checkpoint_chunk": (
         "the serving model has no weights"
     ),
+    "INSERT INTO evaluation VALUES (1, 1, 0.5, 0.4, 0.3, NULL, 1, '2026-01-01T00:00:00Z');"
+    "INSERT INTO class_evaluation VALUES (1, 0, 3, 0.5, NULL, NULL, '{\"ap_50\": [0.1]}')": (
+        "class_evaluation.intervals of row 1, 0 cannot be read"
+    ),
     "UPDATE annotation SET x2 = 1e12 WHERE id = 1": "an annotated cell lies far outside its image",
     "UPDATE class SET id = 7 WHERE id = 2": "the classes are not numbered",
     "INSERT INTO class_merge VALUES (1, 0, 1, '', '2026-01-01T00:00:00Z'),"
