@@ -64,7 +64,7 @@ def is_of(editor: Editor, project: Project) -> bool:
 def show_editor() -> None:
     """Show the canvas and the panel; an edit reruns only this."""
     editor = session.editor
-    if editor is None or session.wanted_image is not None:
+    if editor is None or session.wanted_image is not None or session.view.by_cells:
         st.rerun()  # Streamlit may answer an edit and the Save right after it with one run of the fragment
     stage, panel = st.columns([3, 1], gap="small")
     with stage, st.container(key="stage"):

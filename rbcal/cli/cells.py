@@ -61,6 +61,7 @@ def _label(name: str, names: tuple[str, ...]) -> int:
 
 def _as_json(rank: int, cell: AskedCell, names: tuple[str, ...]) -> dict[str, Any]:
     figures = {**asdict(cell), "box": [round(float(side), 2) for side in cell.box]}
+    del figures["embedding"]
     return {"rank": rank, **figures, "class": names[figures.pop("label")]}
 
 

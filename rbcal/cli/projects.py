@@ -83,11 +83,13 @@ def import_(
     label_source: files.Files = {} if labels_path is None else files.located(labels_path)
     if coco_file is not None:
         label_source, format_ = {"annotations.json": coco_file.read_bytes}, "coco"
+    annotations = None
     try:
         with Project.open(project) as opened:
-            source, annotations = import_images.paired(
-                opened, source, label_source, format_=format_, enclosed=False
-            )
+            if images is None:
+                source, annotations = import_images.paired(opened, source, label_source, format_=format_)
+            elif label_source:
+                annotations = import_images.read_labels(label_source, source, format_)
             report = import_images.import_images(
                 opened,
                 source,

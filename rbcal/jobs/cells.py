@@ -41,6 +41,8 @@ class AskedCell:
         The chance that the expert would change the cell; None while nobody knows how often the model errs.
     value : float
         By the strategy: high speaks for it.
+    embedding : (D,) float32
+        What it looks like.
     """
 
     detection_id: int
@@ -51,6 +53,7 @@ class AskedCell:
     p: float
     change_probability: float | None
     value: float
+    embedding: Floats
 
 
 @dataclass(frozen=True)
@@ -146,4 +149,5 @@ def _described(
             p=float(of_cell.max()),
             change_probability=None if chances is None else float(chances[cell]),
             value=float(values[cell]),
+            embedding=pool.embeddings[cell],
         )

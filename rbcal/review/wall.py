@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from rbcal.jobs.cells import AskedCell, cells_to_ask
 from rbcal.review.boxes import Box
 from rbcal.review.cell_answers import Answered, CellAnswer, answer_cells, take_back
@@ -114,4 +116,24 @@ def next_screen(cells: Sequence[AskedCell], size: int) -> list[AskedCell]:
     for cell in cells:
         of_class.setdefault(cell.label, []).append(cell)
     enough = [each for each in of_class.values() if len(each) * _ALIKE >= size]
-    return (enough[0] if enough else sorted(cells[:size], key=lambda cell: cell.label))[:size]
+    return side_by_side((enough[0] if enough else list(cells))[:size])
+
+
+def side_by_side(cells: Sequence[AskedCell]) -> list[AskedCell]:
+    """Return cells in an order in which each is next to one that looks like it, as far as that goes.
+
+    From the first cell on the next is the nearest of those that are left: cells that are wrong in the same
+    way come in a row, to be chosen by one drag.
+    """
+    left, order = list(cells), list[AskedCell]()
+    while left:
+        nearest = max(left, key=lambda cell: _likeness(cell, order[-1])) if order else left[0]
+        left.remove(nearest)
+        order.append(nearest)
+    return order
+
+
+def _likeness(a: AskedCell, b: AskedCell) -> float:
+    """Return the cosine of the angle between two embeddings; 1: they look the same."""
+    size = float(np.linalg.norm(a.embedding) * np.linalg.norm(b.embedding))
+    return float(a.embedding @ b.embedding) / size if size else 0.0

@@ -74,6 +74,19 @@ def test_what_was_said_on_a_screen_is_taken_back_before_the_screen_is(wall):
     assert statuses(path) == {}
 
 
+def test_a_drag_chooses_the_cells_that_it_goes_over(wall):
+    page, _ = wall
+    cells = page.locator(".wall .cell")
+    for k in range(3):
+        box = cells.nth(k).bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 30, box["y"] + 30, steps=3)
+        if k == 0:
+            page.mouse.down()
+    page.mouse.up()
+    expect(page.locator(".wall .cell[aria-pressed=true]")).to_have_count(3)
+
+
 def test_a_double_click_shows_the_cell_in_its_image(wall):
     page, _ = wall
     cell = page.locator(".wall .cell").nth(1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from rbcal.jobs.cells import cells_to_ask
 from rbcal.review.cell_answers import CellAnswer, answer_cells, take_back
-from rbcal.review.wall import Wall, next_screen, sides_of
+from rbcal.review.wall import Wall, next_screen, side_by_side, sides_of
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
 from tests.browser.driver import plant
@@ -126,3 +129,13 @@ def test_a_screen_is_of_one_class_where_that_has_enough_cells(project):
     assert len({each.label for each in screen}) == 1 < len({each.label for each in cells})
     few = list({each.label: each for each in cells}.values())
     assert [each.label for each in next_screen(few, 12)] == sorted(each.label for each in few)
+
+
+def test_cells_that_look_alike_stand_side_by_side(project):
+    a, b, c, d = asked(project)[:4]
+    alike, other = np.float32([1, 0]), np.float32([0, 1])
+    looks = [
+        replace(each, embedding=e) for each, e in zip((a, b, c, d), (alike, other, alike, other), strict=True)
+    ]
+    order = [each.detection_id for each in side_by_side(looks)]
+    assert order == [each.detection_id for each in (a, c, b, d)]

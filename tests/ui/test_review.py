@@ -32,6 +32,8 @@ def pool(tmp_path, monkeypatch):
 def open_review():
     at = app_test(APP, 60).run()
     at.switch_page("pages/review.py").run()
+    if at.segmented_control(key="review_unit").value == "Cells":
+        at.segmented_control(key="review_unit").set_value("Images").run()
     assert not at.exception, at.exception
     return at
 

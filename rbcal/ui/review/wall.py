@@ -29,8 +29,8 @@ _cells = st.components.v2.component(
 )
 _HELP = (
     "**Enter** keeps all that you have not named otherwise. Point at a wrong one and press its class key; a "
-    "click, Shift and a click or Ctrl+A choose several. **Del**: no cell. **/**: later. **U** takes back, "
-    "also a whole screen. A double click shows it in its image."
+    "click, a drag, Shift and a click or Ctrl+A choose several. **Del**: no cell. **/**: later. **U** takes "
+    "back, also a whole screen. A double click shows it in its image."
 )
 
 

@@ -46,13 +46,15 @@ class Wall {
     this.said = new Map();        // id -> label, NO_CELL or LATER
     this.past = [];               // what was said before each act on this screen
     this.selected = new Set();
-    this.anchor = this.under = null;
+    this.anchor = this.under = this.drag = null;
     this.began = performance.now();
     this.element.dataset.busy = false;
     this.element.dataset.serial = data.serial;
     this.element.style.setProperty('--side', `${data.side}px`);
     this.showKeys();
     this.showCells();
+    if (this.undoNext) this.undo();
+    this.undoNext = false;
   }
 
   showKeys() {
@@ -81,7 +83,9 @@ class Wall {
       Object.assign(tile.querySelector('i').style, { left: `${100 * x1}%`, top: `${100 * y1}%`, width: `${100 * (x2 - x1)}%`, height: `${100 * (y2 - y1)}%` });
       tile.addEventListener('click', (event) => this.choose(cell.id, event));
       tile.addEventListener('dblclick', () => this.send('open', cell.id));
-      tile.addEventListener('pointerenter', () => { this.under = cell.id; });
+      tile.addEventListener('pointerdown', (event) => { if (event.button === 0) this.drag = cell.id; });
+      tile.addEventListener('pointerenter', (event) => { this.under = cell.id; this.dragOver(cell.id, event); });
+      tile.addEventListener('dragstart', (event) => event.preventDefault());
       tile.addEventListener('pointerleave', () => { if (this.under === cell.id) this.under = null; });
       this.tiles.set(cell.id, tile);
     }
@@ -114,6 +118,14 @@ class Wall {
     this.paint();
   }
 
+  // The mouse is held down over several cells: all of them are chosen.
+  dragOver(id, { buttons }) {
+    if (buttons !== 1 || this.drag === null || this.drag === id) return;
+    this.selected.add(this.drag).add(id);
+    this.anchor = id;
+    this.paint();
+  }
+
   // Of the chosen cells; where none is chosen, of the one under the mouse or with the focus.
   say(what) {
     const focus = Number(this.element.getRootNode().activeElement?.dataset?.id ?? NaN);
@@ -130,7 +142,8 @@ class Wall {
     if (this.past.length) {
       this.said = this.past.pop();
       this.paint();
-    } else this.ask('undo', this.data.serial);
+    } else if (this.element.dataset.busy === 'true') this.undoNext = true;   // of the screen that is on its way out
+    else this.ask('undo', this.data.serial);
   }
 
   settle() {
