@@ -12,6 +12,7 @@ import pytest
 
 from rbcal.acquisition.cost_model import CostModel
 from rbcal.config import SimulationConfig
+from rbcal.detector.faster_rcnn import Detector
 from rbcal.errors import JobCancelledError, ScoringError
 from rbcal.jobs import simulate
 from rbcal.simulation import runtime_estimate, seed_model
@@ -209,6 +210,20 @@ def test_the_cost_of_cells_counts_the_whole_pool_and_that_of_the_control_none(sl
         for name in ("random", "cells_random", "none")
     }
     assert of == {"random": 3 + 2 + 2, "cells_random": 9 - 2, "none": 0}  # images that are predicted
+
+
+def test_the_cost_of_a_second_look_is_that_of_the_annotated_cells(slides, monkeypatch):
+    """An untrained detector would have it look at hundreds of places."""
+    corpus, numbers = simulate.load_corpus(slides), []
+    embed_boxes = Detector.embed_boxes
+
+    def counted(detector, image, boxes):
+        numbers.append(len(boxes))
+        return embed_boxes(detector, image, boxes)
+
+    monkeypatch.setattr(Detector, "embed_boxes", counted)
+    estimate_runtime(corpus, replace(TINY, second_look=True), processes=1)
+    assert numbers == [max(len(corpus.truths[k]) for k in seed_model.seed_images(corpus, TINY, 0))]
 
 
 def test_the_cost_counts_arms_and_rounds(slides):
