@@ -52,6 +52,7 @@ EXAMPLES = {
     ],
     "simulate": [
         "rbcal simulate slides --strategies random,balanced --repeats 5 --rounds 4 --query 200cells",
+        "rbcal simulate slides --strategies random,cells_random,cells_uncertain,none --query 200cells",
         "rbcal simulate --coco boxes.json --images pictures/ --rare teardrop --plan",
     ],
     "export": [

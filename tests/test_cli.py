@@ -286,6 +286,27 @@ def test_strategies_race_on_annotated_images_by_one_command(rbcal, tmp_path, mon
     assert "Precision_all" in table
 
 
+@pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")
+def test_cells_race_against_images_and_a_control(rbcal, tmp_path, monkeypatch):
+    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path / "projects"))
+    slides = write_coco(tmp_path / "data", 12)
+    source = ("--coco", slides, "--images", slides.parent / "images", *RACE)
+    settings = ("--cell-seconds", "2,0.5,3", "--error-rate", 0.1, "--live-every", 4)
+    race = document(
+        rbcal(
+            "simulate", *source, "--strategies", "cells_random,none", *settings, "--no-second-look", "--json"
+        )
+    )
+    config = race["config"]
+    assert (config["second_look"], config["error_rate"], config["live_every"]) == (False, 0.1, 4)
+    assert config["cell_costs"] == [2.0, 0.5, 3.0]
+    assert {point["strategy"] for point in race["points"]} == {"cells_random", "none"}
+    assert "three numbers" in rbcal("simulate", "p", "--cell-seconds", "2,1", code=2).output
+    assert "--query 200cells" in (
+        rbcal("simulate", *source, "--strategies", "cells_random", "--query", "2images", code=1).output
+    )
+
+
 def test_a_race_needs_one_source_and_a_query_that_can_be_read(rbcal, tmp_path):
     assert "give a PROJECT, or --coco" in rbcal("simulate", code=2).output
     assert "give a PROJECT, or --coco" in rbcal("simulate", "p", "--coco", __file__, code=2).output

@@ -187,7 +187,7 @@ def _in_turn(order: Ints, label: Ints) -> Ints:
     turn = np.empty(len(order), np.int64)
     for each in np.unique(labels):
         turn[labels == each] = np.arange((labels == each).sum())
-    first = np.full(len(label) and label.max() + 1, len(order))
+    first = np.full(labels.max(initial=-1) + 1, len(order))  # place of the best of each class
     np.minimum.at(first, labels, np.arange(len(order)))
     return order[np.lexsort((first[labels], turn))]
 

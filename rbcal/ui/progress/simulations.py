@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from rbcal.acquisition.strategies import check_strategy, offered
+from rbcal.acquisition.cell_strategies import check_arms
+from rbcal.acquisition.strategies import offered
 from rbcal.charts import simulation as view
 from rbcal.charts import simulation_words as words
 from rbcal.charts.learning_curve import learning_curve
@@ -238,7 +239,7 @@ def _lacking(project: Project) -> str:
 
 
 def _start(project: Project, config: SimulationConfig) -> None:
-    check_strategy(*config.strategies)
+    check_arms(*config.strategies)
     try:
         launcher.start(project.file, SimulateJob(config))
     except JobError as err:  # another tab was faster
