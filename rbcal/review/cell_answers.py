@@ -28,12 +28,12 @@ class CellAnswer:
 
 @dataclass(frozen=True)
 class Answered:
-    """What became of answers: the boxes of each image before them, and how many came too late.
+    """What became of answers: the boxes of each image before and after them, and how many came too late.
 
     Cells that somebody else has read meanwhile are left as they are.
     """
 
-    before: dict[int, Boxes]
+    boxes: dict[int, tuple[Boxes, Boxes]]
     n_stored: int
     n_late: int
 
@@ -46,7 +46,7 @@ def answer_cells(
     Parameters
     ----------
     ranking_id : int
-        Whose cells were shown.
+        The current one; the cells may be those of one before it.
     seconds : float
         Time of the expert for all of them.
     """
@@ -54,7 +54,7 @@ def answer_cells(
     for each in answers:
         of_images[each.image_id].append(each)
     n_asked = sum(map(len, of_images.values()))
-    before, n_stored = dict[int, Boxes](), 0
+    changed, n_stored = dict[int, tuple[Boxes, Boxes]](), 0
     with project.transaction():
         for image_id, said in of_images.items():
             version, boxes = _begin(project, ranking_id, image_id)
@@ -62,16 +62,23 @@ def answer_cells(
             for each in said:
                 n_stored += _apply(now, each)
             if now != boxes:
-                before[image_id] = boxes
+                changed[image_id] = boxes, now
                 _save(project, ranking_id, image_id, now, version, seconds * len(said) / n_asked)
-    return Answered(before, n_stored, n_asked - n_stored)
+    return Answered(changed, n_stored, n_asked - n_stored)
 
 
 def take_back(project: Project, ranking_id: int, answered: Answered) -> None:
-    """Put the boxes back as they were before some answers; the log keeps both."""
+    """Put the boxes back as they were before some answers; what somebody has done to them since stays."""
     with project.transaction():
-        for image_id, boxes in answered.before.items():
-            _save(project, ranking_id, image_id, boxes, project.log.work(image_id).version, 0.0)
+        for image_id, (before, after) in answered.boxes.items():
+            work = project.log.work(image_id)
+            now = dict(work.boxes)
+            for number in before:
+                if before[number] == after.get(number) or now.get(number) != after.get(number):
+                    continue
+                now[number] = before[number]
+            ordered = {number: now[number] for number in sorted(now)}
+            _save(project, ranking_id, image_id, ordered, work.version, 0.0)
 
 
 def _begin(project: Project, ranking_id: int, image_id: int) -> tuple[int, Boxes]:

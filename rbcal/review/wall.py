@@ -71,7 +71,7 @@ class Wall:
             for cell in self.screen
             if cell.detection_id in answers
         ]
-        done = answer_cells(project, self.ranking_id, said, seconds)
+        done = answer_cells(project, self._current(project), said, seconds)
         self.past.append((self.screen, done))
         self.later |= set(later)
         self.n_settled += done.n_stored
@@ -86,7 +86,7 @@ class Wall:
             self.serial += 1  # the browser waits for an answer
             return
         screen, done = self.past.pop()
-        take_back(project, self.ranking_id, done)
+        take_back(project, self._current(project), done)
         self.coming = self.screen + self.coming
         self.screen = screen
         self.later -= {cell.detection_id for cell in screen}
@@ -94,6 +94,11 @@ class Wall:
         self.n_waiting += done.n_stored
         self.notice = "Taken back."
         self.serial += 1
+
+    def _current(self, project: Project) -> int:
+        """Return the ranking that holds by now: a new one may have come while a screen was read."""
+        current = project.rankings.current()
+        return self.ranking_id if current is None else current.id
 
     def restart(self, size: int, label: int | None) -> None:
         """Begin anew with screens of another size, or with another class."""

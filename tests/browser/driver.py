@@ -27,7 +27,7 @@ PAINTED = """() => {
   return false;
 }"""
 
-_UNIT = np.full(EMBEDDING_SIZE, EMBEDDING_SIZE**-0.5, np.float32)
+UNIT = np.full(EMBEDDING_SIZE, EMBEDDING_SIZE**-0.5, np.float32)
 WEIGHTS = safetensors.numpy.save({"nothing": np.zeros(1, np.float32)})  # opens, and verify finds it whole
 
 
@@ -175,7 +175,7 @@ def plant(
                 for position, (box, label) in enumerate(zip(truth.boxes, truth.labels, strict=True))
             ]
             if embedded:
-                cells = [cell._replace(bald=0.1, agreement=0.9, rate=1.0, embedding=_UNIT) for cell in cells]
+                cells = [cell._replace(bald=0.1, agreement=0.9, rate=1.0, embedding=UNIT) for cell in cells]
             project.rankings.add(ranking_id, images[-1], _score(cells, config), cells)
         if ranked:
             project.rankings.finish(ranking_id)

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rbcal.config import ScoringConfig
 from rbcal.jobs.cells import cells_to_ask
 from rbcal.review.cell_answers import CellAnswer, answer_cells, take_back
 from rbcal.review.wall import Wall, next_screen, side_by_side, sides_of
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
-from tests.browser.driver import plant
+from tests.browser.driver import UNIT, plant
 
 
 @pytest.fixture
@@ -93,6 +94,37 @@ def test_a_screen_is_taken_back_exactly(project, ranking_id):
         assert review.annotations.boxes.tolist() == [cell.box.tolist() for cell in found]
     assert len(asked(project)) == len(every)
     assert verify(project.path).ok
+
+
+def test_what_somebody_has_done_since_is_not_taken_back(project, ranking_id):
+    first, second = [each for each in asked(project) if each.image_id == asked(project)[0].image_id][:2]
+    done = answer_cells(project, ranking_id, answers([first, second], 1))
+    work = project.log.work(first.image_id)
+    mine, theirs = (
+        next(n for n, box in work.boxes.items() if box.detection_id == each.detection_id)
+        for each in (first, second)
+    )
+    boxes = {**work.boxes, theirs: work.boxes[theirs]._replace(label=2)}
+    project.log.record(first.image_id, "edit", boxes, version=work.version)
+    take_back(project, ranking_id, done)
+    now = project.log.boxes(first.image_id)
+    assert now[mine].review_status == "open"
+    assert (now[theirs].label, now[theirs].review_status) == (2, boxes[theirs].review_status)
+
+
+def test_answers_on_cells_of_the_ranking_before_find_those_of_the_new_one(project, ranking_id):
+    cell = asked(project)[0]
+    image_ids = project.rankings.pool(ranking_id).image_ids
+    newer = project.rankings.begin(project.models.serving().id, ScoringConfig())
+    for image_id in image_ids:
+        cells = project.rankings.cells(ranking_id, image_id)
+        embedded = [each._replace(bald=0.1, agreement=0.9, rate=1.0, embedding=UNIT) for each in cells]
+        project.rankings.add(newer, image_id, project.rankings.score(ranking_id, image_id), embedded)
+    project.rankings.finish(newer)
+    wall = Wall(ranking_id=ranking_id, screen=[cell])
+    wall.settle(project, {cell.detection_id: 2})
+    assert wall.n_settled == 1
+    assert 2 in project.reviews.current(cell.image_id).annotations.read_labels
 
 
 def test_a_wall_goes_on_until_no_cell_waits_and_comes_back(project):

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from rbcal.charts.learning_curve import class_colours
 from rbcal.formats import crops, pictures
@@ -72,8 +73,11 @@ def show_wall(project: Project) -> None:
     """Show the next cells to name, or say that none waits."""
     wall = _wall_of(project.file)
     st.html(STYLE)
+    unit, *head = st.columns([2, 4, 3, 2], vertical_alignment="bottom")
+    with unit:
+        choose_unit()
     wall.fill(project)
-    _show_head(project, wall)
+    _show_head(project, wall, *head)
     if project.rankings.current() is None:
         st.info("No cell is found yet: train, and let the model rank the pool.", icon=":material/grid_view:")
         st.page_link("pages/train.py", label="Go to Train")
@@ -103,11 +107,10 @@ def _wall_of(file: ProjectFile) -> Wall:
     return session.wall
 
 
-def _show_head(project: Project, wall: Wall) -> None:
+def _show_head(
+    project: Project, wall: Wall, left: DeltaGenerator, middle: DeltaGenerator, right: DeltaGenerator
+) -> None:
     own = project.classes.own()
-    unit, left, middle, right = st.columns([2, 4, 3, 2], vertical_alignment="bottom")
-    with unit:
-        choose_unit()
     named = f"**{count(wall.n_settled, 'cell')} named**, {wall.n_waiting:,} wait."
     left.markdown(f"{named} {literal(wall.notice)}")
     names = {each.label: each.name for each in own}
