@@ -17,7 +17,7 @@ from rbcal.acquisition.pool import Pool
 from rbcal.acquisition.strategies import check_strategy
 from rbcal.config import CONTROL
 from rbcal.errors import ScoringError
-from rbcal.types import Ints, Reals
+from rbcal.types import Floats, Ints, Reals
 
 _DECAY = 100  # annotated cells; with so many the noise has the size of the paper's first round, then it falls
 _SHORTLIST = 10  # times the wanted cells: the most uncertain, among which those that differ are chosen
@@ -139,6 +139,14 @@ def cells_diverse(pool: Pool, context: AcquisitionContext, n: int) -> CellRankin
     first = dict.fromkeys(chosen.tolist())  # of cells that are all alike it may draw one twice
     rest = (k for k in range(len(shortlist)) if k not in first)
     return CellRanking(shortlist[[*first, *rest][:n]], values)
+
+
+def most_alike(pool: Pool, embedding: Floats, n: int) -> CellRanking:
+    """Return the n cells whose embeddings have the smallest angle with one (D,), the nearest first."""
+    size = np.linalg.norm(pool.embeddings, axis=1) * np.linalg.norm(embedding)
+    dot = (pool.embeddings @ embedding).astype(np.float64)
+    values = np.divide(dot, size, out=np.zeros(len(pool)), where=size > 0)
+    return CellRanking(np.argsort(-values, kind="stable")[:n].astype(np.int64), values)
 
 
 def class_probs(pool: Pool) -> Reals:

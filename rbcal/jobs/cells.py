@@ -12,6 +12,7 @@ from rbcal.acquisition.cell_strategies import (
     DEFAULT_CELL_STRATEGY,
     check_cell_strategy,
     class_probs,
+    most_alike,
     rank_cells,
 )
 from rbcal.acquisition.pool import Pool
@@ -66,7 +67,11 @@ class CellQuery:
 
 
 def cells_to_ask(
-    project: Project, limit: int, strategy: str = DEFAULT_CELL_STRATEGY, label: int | None = None
+    project: Project,
+    limit: int,
+    strategy: str = DEFAULT_CELL_STRATEGY,
+    label: int | None = None,
+    like: Floats | None = None,
 ) -> CellQuery:
     """Return the cells to ask for next, of all that nobody has read; no image is predicted anew.
 
@@ -76,6 +81,8 @@ def cells_to_ask(
         How many at most.
     label : int, optional
         Only cells that are named so now.
+    like : (D,) float32, optional
+        An embedding: those that look most like it come first, whatever the strategy.
 
     Raises
     ------
@@ -102,7 +109,10 @@ def cells_to_ask(
         rows = np.flatnonzero(wanted)
         context = acquisition_context(project, ranking, int(ranking.context.get("seed", 0)))
         context = replace(context, chances=None if chances is None else chances[rows])
-        chosen = rank_cells(strategy, pool.of_cells(rows), context, limit)
+        cells = pool.of_cells(rows)
+        chosen = (
+            rank_cells(strategy, cells, context, limit) if like is None else most_alike(cells, like, limit)
+        )
         values = np.full(len(pool), np.nan)
         values[rows] = chosen.values
         asked = _described(project, ranking.id, pool, rows[chosen.cells], chances, values)

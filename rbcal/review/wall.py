@@ -23,6 +23,7 @@ class Wall:
 
     ranking_id: int = 0
     label: int | None = None  # only cells that are named so
+    like: AskedCell | None = None  # cells that look like this one come first
     size: int = SIZES[1]
     screen: list[AskedCell] = field(default_factory=list)
     coming: list[AskedCell] = field(default_factory=list)
@@ -42,10 +43,13 @@ class Wall:
         if self.screen or current is None:
             return
         if len(self.coming) < self.size:
-            query = cells_to_ask(project, _AHEAD * self.size + len(self.later), label=self.label)
+            like = None if self.like is None else self.like.embedding
+            limit = _AHEAD * self.size + len(self.later)
+            query = cells_to_ask(project, limit, label=self.label, like=like)
             self.coming = [cell for cell in query.cells if cell.detection_id not in self.later]
             self.n_waiting = query.n_cells
-        self.screen = next_screen(self.coming, self.size)
+        nearest = self.coming[: self.size]
+        self.screen = next_screen(self.coming, self.size) if self.like is None else nearest
         shown = {cell.detection_id for cell in self.screen}
         self.coming = [cell for cell in self.coming if cell.detection_id not in shown]
         self.serial += 1
@@ -105,6 +109,11 @@ class Wall:
         self.size, self.label = size, label
         self.screen, self.coming = [], []
 
+    def more_like(self, cell: AskedCell | None) -> None:
+        """Show the cells that look most like one, of any class; None: the most useful ones again."""
+        self.like = cell
+        self.screen, self.coming = [], []
+
 
 def sides_of(cell: AskedCell) -> Box:
     """Return the box of a cell as numbers."""
@@ -132,13 +141,13 @@ def side_by_side(cells: Sequence[AskedCell]) -> list[AskedCell]:
     """
     left, order = list(cells), list[AskedCell]()
     while left:
-        nearest = max(left, key=lambda cell: _likeness(cell, order[-1])) if order else left[0]
+        nearest = max(left, key=lambda cell: _similarity(cell, order[-1])) if order else left[0]
         left.remove(nearest)
         order.append(nearest)
     return order
 
 
-def _likeness(a: AskedCell, b: AskedCell) -> float:
+def _similarity(a: AskedCell, b: AskedCell) -> float:
     """Return the cosine of the angle between two embeddings; 1: they look the same."""
     size = float(np.linalg.norm(a.embedding) * np.linalg.norm(b.embedding))
     return float(a.embedding @ b.embedding) / size if size else 0.0

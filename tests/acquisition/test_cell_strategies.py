@@ -11,6 +11,7 @@ from rbcal.acquisition.cell_strategies import (
     CELL_STRATEGIES,
     DEFAULT_CELL_STRATEGY,
     check_arms,
+    most_alike,
     rank_cells,
 )
 from rbcal.acquisition.cost_model import CostModel
@@ -183,3 +184,12 @@ def test_cells_shown_together_cost_less_than_alone():
     assert cost.seconds_of_cells(np.array([2, 2, 0]), changed) == 1 + 1 + 3 + 4
     assert cost.seconds_of_cells(np.array([2, 2, 2]), changed) == 3 + 4
     assert cost.seconds_of_cells(np.empty(0, np.int64), changed[:0]) == 0
+
+
+def test_the_most_alike_have_the_smallest_angle_whatever_their_length():
+    pool = make_pool([0, 0, 0], [SURE, SURE, SURE])
+    looks = np.zeros((3, EMBEDDING_SIZE), np.float32)
+    looks[:, :2] = [[1, 0], [3, 3], [0, 0]]  # cosines with (1, 1): 0.71, 1, and 0 for what looks like nothing
+    chosen = most_alike(replace(pool, embeddings=looks), np.float32([1, 1, *[0] * (EMBEDDING_SIZE - 2)]), 2)
+    assert chosen.cells.tolist() == [1, 0]
+    assert chosen.values == pytest.approx([0.5**0.5, 1, 0])

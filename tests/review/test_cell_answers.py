@@ -171,3 +171,17 @@ def test_cells_that_look_alike_stand_side_by_side(project):
     ]
     order = [each.detection_id for each in side_by_side(looks)]
     assert order == [each.detection_id for each in (a, c, b, d)]
+
+
+def test_more_like_a_cell_come_first_of_all_classes(project):
+    wall = Wall(size=12)
+    wall.fill(project)
+    pool = project.rankings.pool(project.rankings.current().id)
+    wanted = replace(wall.screen[0], embedding=pool.embeddings[0])
+    wall.more_like(wanted)
+    wall.fill(project)
+    assert len(wall.screen) == 12
+    assert [each.value for each in wall.screen] == sorted((each.value for each in wall.screen), reverse=True)
+    wall.more_like(None)
+    wall.fill(project)
+    assert len({each.label for each in wall.screen}) == 1

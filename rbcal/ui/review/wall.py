@@ -31,7 +31,8 @@ _cells = st.components.v2.component(
 _HELP = (
     "**Enter** keeps all that you have not named otherwise. Point at a wrong one and press its class key; a "
     "click, a drag, Shift and a click or Ctrl+A choose several. **Del**: no cell. **/**: later. **U** takes "
-    "back, also a whole screen. A double click shows it in its image."
+    "back, also a whole screen. A double click shows it in its image, "
+    "Ctrl+M the cells that look like it."
 )
 
 
@@ -96,6 +97,7 @@ def show_wall(project: Project) -> None:
         on_settle_change=_settle,
         on_undo_change=_undo,
         on_open_change=_open,
+        on_like_change=_more_like,
         height="content",
     )
     st.caption(_HELP)
@@ -112,7 +114,10 @@ def _show_head(
 ) -> None:
     own = project.classes.own()
     named = f"**{count(wall.n_settled, 'cell')} named**, {wall.n_waiting:,} wait."
-    left.markdown(f"{named} {literal(wall.notice)}")
+    with left.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{named} {literal(wall.notice)}", width="content")
+        if wall.like is not None:
+            st.button("Look-alikes first: end this", key="end_like", on_click=wall.more_like, args=(None,))
     names = {each.label: each.name for each in own}
     label = middle.selectbox(
         "Cells that are named",
@@ -195,9 +200,20 @@ def _undo() -> None:
         live_thread.start(file)
 
 
+def _cell_of(name: str) -> AskedCell | None:
+    """Return the cell of the screen that a message names."""
+    asked, wall = _message(name), session.wall
+    return next((each for each in wall.screen if each.detection_id == asked), None) if wall else None
+
+
 def _open() -> None:
-    wall, asked = session.wall, _message("open")
-    cell = next((each for each in wall.screen if each.detection_id == asked), None) if wall else None
+    cell = _cell_of("open")
     if cell is not None:
         session.wanted_image, session.wanted_box = cell.image_id, sides_of(cell)
         session.view.by_cells = False
+
+
+def _more_like() -> None:
+    wall, cell = session.wall, _cell_of("like")
+    if wall is not None and cell is not None:
+        wall.more_like(cell)

@@ -126,10 +126,20 @@ class Wall {
     this.paint();
   }
 
+  // The cell under the mouse, else the one with the focus.
+  alone() {
+    const focus = Number(this.element.getRootNode().activeElement?.dataset?.id ?? NaN);
+    return this.under ?? (this.tiles.has(focus) ? focus : null);
+  }
+
+  sendOfOne(what) {
+    const id = this.alone();
+    if (id !== null) this.send(what, id);
+  }
+
   // Of the chosen cells; where none is chosen, of the one under the mouse or with the focus.
   say(what) {
-    const focus = Number(this.element.getRootNode().activeElement?.dataset?.id ?? NaN);
-    const alone = this.under ?? (this.tiles.has(focus) ? focus : null);
+    const alone = this.alone();
     const targets = this.selected.size ? [...this.selected] : alone === null ? [] : [alone];
     if (!targets.length) return;
     this.past.push(new Map(this.said));
@@ -177,12 +187,13 @@ class Wall {
     if (own) this.say(own.label);
     else if (event.ctrlKey && event.key === 'a') { this.data.cells.forEach((cell) => this.selected.add(cell.id)); this.paint(); }
     else if ((event.ctrlKey && event.key === 'z') || (!event.ctrlKey && event.key === 'u')) this.undo();
+    else if (event.ctrlKey && event.key === 'm') this.sendOfOne('like');
     else if (event.ctrlKey) return;
     else if (event.key === 'Enter') this.settle();
     else if (event.key === 'Delete' || event.key === 'Backspace') this.say(NO_CELL);
     else if (event.key === '/' || event.key === '?') this.say(LATER);
     else if (event.key === 'Escape') { this.selected.clear(); this.paint(); }
-    else if (event.key === ' ') { const focus = Number(this.element.getRootNode().activeElement?.dataset?.id ?? NaN); const id = this.under ?? focus; if (this.tiles.has(id)) this.send('open', id); }
+    else if (event.key === ' ') this.sendOfOne('open');
     else if (arrows[event.key]) this.move(arrows[event.key]);
     else return;
     event.preventDefault();
