@@ -48,6 +48,7 @@ class CellStrategy:
     """One way to choose cells, and all that is said of it."""
 
     name: str
+    title: str  # the same for the expert
     sentence: str  # what the expert reads where a strategy is chosen
     function: CellFunction
     method: str  # what the methods section of a paper says of the choice
@@ -203,18 +204,21 @@ def _in_turn(order: Ints, label: Ints) -> Ints:
 _ENTRIES = (
     CellStrategy(
         "cells_balanced",
+        title="rare and uncertain",
         sentence="Cells whose class is uncertain, most of all of classes with few annotations.",
         function=cells_balanced,
         method="uncertain of class (1 - max p), weighted towards classes with few annotations",
     ),
     CellStrategy(
         "cells_uncertain",
+        title="uncertain",
         sentence="Cells whose class is least certain.",
         function=cells_uncertain,
         method="least certain of class (1 - max p)",
     ),
     CellStrategy(
         "cells_change",
+        title="likely to change",
         sentence="Cells you would change, most of all of classes with few annotations, per second of yours.",
         function=cells_change,
         method="of the highest expected number of corrections per second of review, weighted towards classes "
@@ -222,31 +226,35 @@ _ENTRIES = (
     ),
     CellStrategy(
         "cells_entropy",
+        title="each class in turn",
         sentence="One of each class in turn, the least certain first, early on with chance.",
         function=cells_entropy,
         method="of each predicted class in turn, by predictive entropy with decaying noise (after ClaSP PE)",
     ),
     CellStrategy(
         "cells_diverse",
+        title="uncertain and different",
         sentence="Uncertain cells that differ from one another.",
         function=cells_diverse,
         method="uncertain of class, and diverse by k-means++ on gradient embeddings (BADGE)",
     ),
     CellStrategy(
         "cells_relevance",
+        title="the paper's relevance",
         sentence="The paper's equation (8), of a single cell.",
         function=cells_relevance,
         method="by the terms of equation (8) of Sadafi et al. that they fire",
     ),
     CellStrategy(
         "cells_random",
-        sentence="Cells at random: what the others are measured against.",
+        title="at random",
+        sentence="Cells at random: few are wrong, so they are quick to settle.",
         function=cells_random,
         method="at random",
     ),
 )
 CELL_STRATEGIES = {each.name: each for each in _ENTRIES}
-DEFAULT_CELL_STRATEGY = "cells_balanced"  # the best of those that were measured on true boxes
+DEFAULT_CELL_STRATEGY = "cells_random"  # as good, half the acts: docs/benchmarks/choice_of_images.md
 
 
 def rank_cells(strategy: str, pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rbcal.acquisition.cell_strategies import DEFAULT_CELL_STRATEGY
 from rbcal.jobs.cells import AskedCell, cells_to_ask
 from rbcal.review.boxes import Box
 from rbcal.review.cell_answers import Answered, CellAnswer, answer_cells, take_back
@@ -23,6 +24,7 @@ class Wall:
 
     ranking_id: int = 0
     label: int | None = None  # only cells that are named so
+    strategy: str = DEFAULT_CELL_STRATEGY
     like: AskedCell | None = None  # cells that look like this one come first
     size: int = SIZES[1]
     screen: list[AskedCell] = field(default_factory=list)
@@ -45,7 +47,7 @@ class Wall:
         if len(self.coming) < self.size:
             like = None if self.like is None else self.like.embedding
             limit = _AHEAD * self.size + len(self.later)
-            query = cells_to_ask(project, limit, label=self.label, like=like)
+            query = cells_to_ask(project, limit, self.strategy, self.label, like)
             self.coming = [cell for cell in query.cells if cell.detection_id not in self.later]
             self.n_waiting = query.n_cells
         nearest = self.coming[: self.size]
@@ -104,9 +106,9 @@ class Wall:
         current = project.rankings.current()
         return self.ranking_id if current is None else current.id
 
-    def restart(self, size: int, label: int | None) -> None:
-        """Begin anew with screens of another size, or with another class."""
-        self.size, self.label = size, label
+    def restart(self, size: int, label: int | None, strategy: str) -> None:
+        """Begin anew with screens of another size, with another class or in another order."""
+        self.size, self.label, self.strategy = size, label, strategy
         self.screen, self.coming = [], []
 
     def more_like(self, cell: AskedCell | None) -> None:

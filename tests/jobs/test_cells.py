@@ -101,7 +101,7 @@ def test_the_command_prints_json_and_a_table(ranked):  # noqa: F811
     assert (first["rank"], first["image_id"], first["class"]) == (1, images[1], CLASSES[1])
     assert first["box"] == [0, 0, 10, 10]
     table = run(project, "--class", CLASSES[0], "--limit", "9").splitlines()
-    assert table[0] == f"5 of 5 cells named {CLASSES[0]} that wait, by cells_balanced:"
+    assert table[0] == f"5 of 5 cells named {CLASSES[0]} that wait, by cells_random:"
     assert len(table) == 2 + 5
     assert f"There is no class 'moon' in this project. Choose one of: {CLASSES[0]}" in run(
         project, "--class", "moon", code=1

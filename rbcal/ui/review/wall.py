@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from rbcal.acquisition.cell_strategies import CELL_STRATEGIES
 from rbcal.charts.learning_curve import class_colours
 from rbcal.formats import crops, pictures
 from rbcal.jobs import live_thread
@@ -74,7 +75,7 @@ def show_wall(project: Project) -> None:
     """Show the next cells to name, or say that none waits."""
     wall = _wall_of(project.file)
     st.html(STYLE)
-    unit, *head = st.columns([2, 4, 3, 2], vertical_alignment="bottom")
+    unit, *head = st.columns([2, 4, 3, 3, 2], vertical_alignment="bottom")
     with unit:
         choose_unit()
     wall.fill(project)
@@ -110,7 +111,12 @@ def _wall_of(file: ProjectFile) -> Wall:
 
 
 def _show_head(
-    project: Project, wall: Wall, left: DeltaGenerator, middle: DeltaGenerator, right: DeltaGenerator
+    project: Project,
+    wall: Wall,
+    left: DeltaGenerator,
+    place: DeltaGenerator,
+    middle: DeltaGenerator,
+    right: DeltaGenerator,
 ) -> None:
     own = project.classes.own()
     named = f"**{count(wall.n_settled, 'cell')} named**, {wall.n_waiting:,} wait."
@@ -118,6 +124,14 @@ def _show_head(
         st.markdown(f"{named} {literal(wall.notice)}", width="content")
         if wall.like is not None:
             st.button("Look-alikes first: end this", key="end_like", on_click=wall.more_like, args=(None,))
+    strategy = place.selectbox(
+        "First come",
+        list(CELL_STRATEGIES),
+        index=list(CELL_STRATEGIES).index(wall.strategy),
+        format_func=lambda name: CELL_STRATEGIES[name].title,
+        help="  \n".join(f"**{each.title}**: {each.sentence}" for each in CELL_STRATEGIES.values()),
+        key="wall_strategy",
+    )
     names = {each.label: each.name for each in own}
     label = middle.selectbox(
         "Cells that are named",
@@ -126,8 +140,8 @@ def _show_head(
         key="wall_label",
     )
     size = right.segmented_control("On a screen", SIZES, default=wall.size, required=True, key="wall_size")
-    if (size, label) != (wall.size, wall.label):
-        wall.restart(size, label)
+    if (size, label, strategy) != (wall.size, wall.label, wall.strategy):
+        wall.restart(size, label, strategy)
         st.rerun()
 
 
