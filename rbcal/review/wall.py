@@ -14,7 +14,7 @@ from rbcal.review.cell_answers import Answered, CellAnswer, answer_cells, take_b
 from rbcal.store.project import Project
 
 SIZES = (12, 24, 40)  # cells on a screen
-_AHEAD = 4  # screens that are asked for at once; then names and order are the new ones
+_AHEAD = 8  # screens that are asked for at once; then names and order are the new ones
 _ALIKE = 3  # a screen is of one class if that class fills a part of it, 1 / this
 
 
