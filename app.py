@@ -1,5 +1,6 @@
 """Open a project, let the user choose a page, and turn an error into words: ``streamlit run app.py``."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -7,6 +8,7 @@ import streamlit as st
 from rbcal.errors import DamagedError, RbcalError, ReplacedError
 from rbcal.store.project import SUFFIX, ProjectFile, projects_folder
 from rbcal.ui import door
+from rbcal.ui.annotator import keep_annotator, recall_annotator
 from rbcal.ui.project.backups import show_backups
 from rbcal.ui.session import session
 from rbcal.wording import literal
@@ -50,9 +52,12 @@ def open_project(path: Path) -> None:
     """Open a project for the page; the one that was open must still be the same."""
     last = session.project
     file = last if last and last.path == path else ProjectFile(path)
+    recall_annotator()
+    file = replace(file, annotator=session.annotator)
     with file.open() as project:  # a file that cannot be opened is refused here, before any page
         if project.is_synthetic:
             st.html(SYNTHETIC)
+    keep_annotator()
     session.project = project.file
 
 

@@ -46,8 +46,13 @@ EXAMPLES = {
     ],
     "rank": ["rbcal rank slides --strategy relevance"],
     "queue": ["rbcal queue slides --limit 10"],
+    "cells": [
+        "rbcal cells slides --limit 60",
+        "rbcal cells slides --class teardrop --strategy cells_uncertain --json",
+    ],
     "simulate": [
         "rbcal simulate slides --strategies random,balanced --repeats 5 --rounds 4 --query 200cells",
+        "rbcal simulate slides --strategies random,cells_random,cells_uncertain,none --query 200cells",
         "rbcal simulate --coco boxes.json --images pictures/ --rare teardrop --plan",
     ],
     "export": [

@@ -13,6 +13,7 @@ from rbcal.ui.progress.headline import (
     show_figures,
     show_headline,
     show_no_curve,
+    show_same_cells,
     show_what_was_measured,
 )
 from rbcal.ui.progress.report import offer_report
@@ -32,6 +33,7 @@ def show_progress(project: Project, curve: list[CurvePoint]) -> None:
 
     st.subheader("What each annotated cell bought")
     show_curve(project, curve)
+    show_same_cells(curve, shown)
     show_what_was_measured(project, shown)
     show_stopping(project, curve, shown.evaluation, flagged)
     show_experiments(project)
@@ -43,7 +45,7 @@ def show_progress(project: Project, curve: list[CurvePoint]) -> None:
 
     st.subheader("Flagged cells in the pool")
     if history := project.rankings.history():
-        show_chart(project, flagged_curve(history))
+        show_chart(project, flagged_curve(history, curve))
         st.caption("Cells of the pool that the model of that time was unsure about, or that may be rare.")
     else:
         st.info("Rank the pool on the Train page to see how many cells are flagged.")

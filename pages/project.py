@@ -10,7 +10,8 @@ from rbcal.ui.project.dataset_health import show_health
 from rbcal.ui.project.demo import show_demo
 from rbcal.ui.project.export import show_export
 from rbcal.ui.project.import_images import show_import, show_report
-from rbcal.ui.project.overview import show_counts, show_expert
+from rbcal.ui.project.overview import show_annotator, show_counts
+from rbcal.ui.project.splits import show_test_set
 from rbcal.ui.session import session
 from rbcal.wording import literal
 
@@ -22,15 +23,17 @@ def show_project(project: Project) -> None:
     show_health(project)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        importing, exporting, safety = st.tabs(["Import images", "Export", "Backups"])
+        importing, testing, exporting, safety = st.tabs(["Import images", "Test set", "Export", "Backups"])
         with importing:
             show_import(project)
+        with testing:
+            show_test_set(project)
         with exporting:
             show_export(project)
         with safety:
             show_backups(project.file)
     with right:
-        show_expert(project)
+        show_annotator(project)
         st.subheader("Classes")
         show_classes(project)
         show_creation(expanded=False)

@@ -1,26 +1,25 @@
 """Review: the next image of the ranking, its boxes to correct, and why each red cell is red."""
 
-from pathlib import Path
-
 import streamlit as st
 
-import rbcal.ui.review
 from rbcal.review import edits, navigation
 from rbcal.review.editor import Editor
 from rbcal.review.opening import open_editor
 from rbcal.store.project import Project
+from rbcal.ui.annotator import ask_annotator
+from rbcal.ui.project.classes import show_first_classes
 from rbcal.ui.review.acts import has_canvas
 from rbcal.ui.review.bar import show_bar
 from rbcal.ui.review.component import show_canvas, show_companion
 from rbcal.ui.review.open_image import display_copy, forget_other_project, hold_picture
-from rbcal.ui.review.queue import Queue, following, queue_label, show_filmstrip, show_list
+from rbcal.ui.review.queue import Queue, first, following, queue_label, show_filmstrip, show_list
 from rbcal.ui.review.save_questions import ask_before_save
 from rbcal.ui.review.shortcuts_help import show_keys
 from rbcal.ui.review.sidebar import show_panel
+from rbcal.ui.review.wall import STYLE, is_by_cells, show_wall
 from rbcal.ui.session import open_project, session
 
 FILE = open_project()
-STYLE = Path(rbcal.ui.review.__file__).with_name("review.css")
 
 
 # ---- choose: which image is open ---------------------------------------------------------------------
@@ -42,7 +41,7 @@ def choose_image(project: Project, order: Queue) -> None:
             wanted = editor.image.id
         edits.settle(editor, theirs_last=True)  # the expert went on without a choice; both are in the log
     if wanted is None:
-        wanted = following(order, -1)
+        wanted = first(project, order)
     session.editor = open_editor(project, wanted, session.view, display_copy(project, wanted), has_canvas)
     session.review_error = None
 
@@ -65,7 +64,7 @@ def is_of(editor: Editor, project: Project) -> bool:
 def show_editor() -> None:
     """Show the canvas and the panel; an edit reruns only this."""
     editor = session.editor
-    if editor is None or session.wanted_image is not None:
+    if editor is None or session.wanted_image is not None or session.view.by_cells:
         st.rerun()  # Streamlit may answer an edit and the Save right after it with one run of the fragment
     stage, panel = st.columns([3, 1], gap="small")
     with stage, st.container(key="stage"):
@@ -99,15 +98,6 @@ def show_nothing_left(project: Project) -> None:
         show_list(FILE, session.view, project.classes.names())
 
 
-def show_no_classes() -> None:
-    """Say where classes come from."""
-    st.info(
-        "This project has no classes yet. Name them on the Project page, or import boxes.",
-        icon=":material/label:",
-    )
-    st.page_link("pages/project.py", label="Go to Project")
-
-
 def show_image(project: Project, order: Queue) -> None:
     """Show the open image with everything around it."""
     choose_image(project, order)
@@ -129,11 +119,14 @@ def show_image(project: Project, order: Queue) -> None:
 def show_review(project: Project, n_classes: int) -> None:
     """Show the image that is open, or the next of the queue, or that none is left."""
     forget_other_project(FILE)
+    if is_by_cells(project):
+        show_wall(project)
+        return
     order = project.queue.order(queue_label(session.view, n_classes))
     if not order:
         order = project.queue.order()
         session.view.queue_label = None  # the last image of that class is done
-    if order or is_reopened(project):
+    if order or project.splits.waiting() or is_reopened(project):
         show_image(project, order)
     else:
         show_nothing_left(project)
@@ -143,7 +136,9 @@ def show_review(project: Project, n_classes: int) -> None:
 
 st.set_page_config(initial_sidebar_state="collapsed")
 with FILE.open() as project:
-    if n_classes := len(project.classes.names()):
-        show_review(project, n_classes)
+    if not (n_classes := len(project.classes.names())):
+        show_first_classes(project)
+    elif session.annotator is None:
+        ask_annotator(project)
     else:
-        show_no_classes()
+        show_review(project, n_classes)

@@ -93,6 +93,7 @@ class ScoringConfig:
 
 
 Unit = Literal["cells", "images"]
+CONTROL = "none"  # an arm that annotates nothing: part of what looks like a gain is training alone
 
 
 @dataclass(frozen=True)
@@ -118,15 +119,24 @@ class SimulationConfig:
     weights: str | None = None  # a file with the backbone's ImageNet weights
     trunk: Literal["tuned", "imagenet"] = "tuned"  # on the seed images, then frozen; or never trained
     cost_model: tuple[float, float, float] = (5.0, 1.0, 4.0)  # seconds: an image, a cell, a change
+    cell_costs: tuple[float, float, float] = (3.0, 1.0, 4.0)  # seconds: a cell alone, side by side, a change
+    second_look: bool = False  # trained on the seed images; its last layer is fitted anew to all answers
+    live_every: int = 50  # answers of an arm over cells, then names and order follow; a screen of cells
+    error_rate: float = 0.0  # of the oracle: the share of its answers in the pool that are given at random
     seed: int = 0
     device: str = "auto"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", tuple(dict.fromkeys(self.strategies)))
         object.__setattr__(self, "cost_model", tuple(self.cost_model))
+        object.__setattr__(self, "cell_costs", tuple(self.cell_costs))
         least = {"repeats": 1, "rounds": 1, "seed_images": 1, "query": 1, "pool_sample": 1, "views": 1}
-        for name, low in {**least, "steps": 1, "seed_steps": 1, "seed": 0}.items():
+        for name, low in {**least, "live_every": 1, "steps": 1, "seed_steps": 1, "seed": 0}.items():
             if getattr(self, name) < low:
                 raise ScoringError(f"{name} is at least {low}, but got {getattr(self, name)}.")
+        if not 0 <= self.error_rate <= 1:
+            raise ScoringError(f"An error rate is from 0 to 1, but got {self.error_rate}.")
+        if min(*self.cost_model, *self.cell_costs) < 0:
+            raise ScoringError("No act of the expert takes less than 0 seconds.")
         if not self.strategies or self.unit not in get_args(Unit):
             raise ScoringError("A simulation needs at least 1 strategy, and counts 'cells' or 'images'.")

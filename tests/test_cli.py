@@ -72,6 +72,12 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     assert document(scored)["images"] == 3
     queue = document(rbcal("queue", "p.rbcal", "--json"))
     relevance = [image["relevance"] for image in queue["images"]]
+    with Project.open(tmp_path / "p.rbcal") as project:
+        for label, name in enumerate(project.classes.names()):
+            filtered = {image_id for image_id, _ in project.queue.order(label)}
+            assert filtered == {
+                image["image_id"] for image in queue["images"] if name in image["likely_cells"]
+            }
     assert relevance == sorted(relevance, reverse=True)
     assert "in the order of random" in rbcal("rank", "p.rbcal", "--strategy", "random").stdout
     again = document(rbcal("queue", "p.rbcal", "--json"))
@@ -87,12 +93,21 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     assert [each["recall"] is None for each in figures["classes"]] == [
         each["test_cells"] == 0 for each in figures["classes"]
     ]
+    for each in figures["classes"]:
+        assert each["few"] == (0 < each["test_cells"] < 20) == (each["interval"] is not None)
+    [spiky] = [each for each in figures["classes"] if each["name"] == "spiky"]
+    low, high = spiky["interval"]["ap_50"]
+    assert 0 <= low <= spiky["ap_50"] <= high <= 1
+    assert figures["rare_ap_rests_on_few_cells"]
     status = document(rbcal("status", "p.rbcal", "--json"))
     assert (status["pool_images"], status["test_images"], status["job"]["state"]) == (3, 2, "done")
     assert [each["rare"] for each in status["classes"]] == [True, False, False]
     for command in ("queue", "status", "evaluate", "models"):
         assert rbcal(command, "p.rbcal").stdout
-    assert "AP@0.5  recall  precision     F1" in rbcal("evaluate", "p.rbcal").stdout
+    said = rbcal("evaluate", "p.rbcal").stdout
+    assert "AP@0.5  recall  precision     F1" in said
+    assert "rare-class AP@0.5  cannot be told yet" in said
+    assert f"95 % within: AP {low:.2f}–{high:.2f}, recall" in said
 
     again = document(rbcal("train", "p.rbcal", "--steps", 1, "--json"))
     assert (again["model"], again["config"]["init"]) == (2, "serving")
@@ -102,6 +117,8 @@ def test_the_loop_by_commands(rbcal, tmp_path):
         (1, True, "random"),
         (2, False, "model 1"),
     ]
+    assert [each["same_cells_as"] for each in listed] == [None, 1]
+    assert "same cells as model 1" in rbcal("models", "p.rbcal").stdout
 
     exported = document(rbcal("export", "p.rbcal", "out", "--onnx", "--json"))
     assert (tmp_path / "out" / "model.onnx").stat().st_size > 10**6
@@ -267,6 +284,27 @@ def test_strategies_race_on_annotated_images_by_one_command(rbcal, tmp_path, mon
     table = rbcal("simulate", race["project"], *RACE).stdout  # nothing is left to do
     assert "random" in table
     assert "Precision_all" in table
+
+
+@pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")
+def test_cells_race_against_images_and_a_control(rbcal, tmp_path, monkeypatch):
+    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path / "projects"))
+    slides = write_coco(tmp_path / "data", 12)
+    source = ("--coco", slides, "--images", slides.parent / "images", *RACE)
+    settings = ("--cell-seconds", "2,0.5,3", "--error-rate", 0.1, "--live-every", 4)
+    race = document(
+        rbcal(
+            "simulate", *source, "--strategies", "cells_random,none", *settings, "--no-second-look", "--json"
+        )
+    )
+    config = race["config"]
+    assert (config["second_look"], config["error_rate"], config["live_every"]) == (False, 0.1, 4)
+    assert config["cell_costs"] == [2.0, 0.5, 3.0]
+    assert {point["strategy"] for point in race["points"]} == {"cells_random", "none"}
+    assert "three numbers" in rbcal("simulate", "p", "--cell-seconds", "2,1", code=2).output
+    assert "--query 200cells" in (
+        rbcal("simulate", *source, "--strategies", "cells_random", "--query", "2images", code=1).output
+    )
 
 
 def test_a_race_needs_one_source_and_a_query_that_can_be_read(rbcal, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rbcal import cli
+from rbcal.acquisition.cell_strategies import CELL_STRATEGIES
 from rbcal.acquisition.ranking import by_value
 from rbcal.acquisition.strategies import STRATEGIES, Strategy
 from rbcal.config import ScoringConfig
@@ -46,6 +47,11 @@ def test_the_train_page_offers_it(app, project):  # noqa: F811
 
 def test_the_command_line_lists_it():
     assert "crowded              The most cells first." in CliRunner().invoke(cli.app, ["strategies"]).stdout
+
+
+def test_the_command_line_lists_the_strategies_over_cells():
+    lines = CliRunner().invoke(cli.app, ["strategies"]).stdout.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("cells_")] == list(CELL_STRATEGIES)
 
 
 def test_the_queue_gives_its_reasons(ranked):  # noqa: F811

@@ -26,6 +26,7 @@ class AcquisitionContext:
     calibration: Calibration = field(default_factory=Calibration)
     cost_model: CostModel = field(default_factory=CostModel)
     seed: int = 0
+    chances: Reals | None = None  # (N,) that the expert would change each cell; None: not known
 
 
 def f1_of_classes(predicted: Ints, true: Ints, n_classes: int, missed: Ints = _NO_LABELS) -> Reals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -15,6 +15,8 @@ from rbcal.acquisition.uncertainty import (
     detection_rate,
     entropy,
     mutual_information,
+    rare_candidate,
+    renamed_certainty,
     uncertainty_features,
 )
 from rbcal.config import ScoringConfig
@@ -113,6 +115,16 @@ class Pool:
     def uncertainty(self) -> Reals:
         """(N, 4) in [0, 1], all of them high where the model is unsure."""
         return uncertainty_features(self.probs, self.bald, self.agreement, self.rate)
+
+    def of_cells(self, rows: Ints) -> Pool:
+        """Return the pool with some of its cells alone, (n,) positions, in all of its images."""
+        columns = {field.name: getattr(self, field.name)[rows] for field in fields(self)[1:]}
+        return replace(self, **columns)
+
+    def renamed(self, probs: Floats, rare: Sequence[int], config: ScoringConfig) -> Pool:
+        """Return the pool with other class distributions (N, C + 1), by a live head; `rare` are labels."""
+        u_c = renamed_certainty(self.u_c, self.probs, probs)
+        return replace(self, probs=probs, u_c=u_c, u_r=rare_candidate(probs, rare, config.rare_threshold))
 
     def total(self, of_cells: NDArray[np.generic]) -> Reals:
         """Return the sum over the cells of each image, (K,), of what each cell (N,) is worth."""

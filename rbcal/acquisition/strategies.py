@@ -124,18 +124,20 @@ def explain_relevance(score: Score, _names: Sequence[str], rare_names: Sequence[
 def explain_balanced(score: Score, names: Sequence[str], _rare_names: Sequence[str]) -> str:
     """Return the classes that the image is worth most for, how many cells to change, and the time.
 
-    >>> terms = {"gain 0": 0.1, "gain 1": 0.3, "new 0": 4.0, "new 1": 2.4, "change": 3, "minutes": 1}
+    "may 0", "may 1", ... are the cells that may be of each class: those that a filter for the class counts.
+
+    >>> terms = {"gain 0": 0.1, "gain 1": 0.3, "may 0": 4, "may 1": 2, "change": 3, "minutes": 1}
     >>> explain_balanced(Score(0, 9, 0, 0, 0, 0, 0.4, terms), ["D", "S.D"], [])
-    'about 2 S.D and 4 D, which are most needed, 3 of 9 cells to change, 1 min 0 s of work'
+    'maybe 2 S.D and 4 D, which are most needed, 3 of 9 cells to change, 1 min 0 s of work'
     """
     terms = score.terms
     gains = sorted(range(len(names)), key=lambda k: -terms.get(f"gain {k}", 0.0))
     worth = [
-        f"{terms[f'new {k}']:.0f} {names[k]}"
+        f"{terms[f'may {k}']:.0f} {names[k]}"
         for k in gains[:_NAMED]
-        if terms.get(f"gain {k}", 0) > 0 and terms[f"new {k}"] >= 0.5
+        if terms.get(f"gain {k}", 0) > 0 and terms.get(f"may {k}", 0) > 0
     ]
-    parts = [f"about {' and '.join(worth)}, which are most needed"] if worth else []
+    parts = [f"maybe {' and '.join(worth)}, which are most needed"] if worth else []
     if "change" in terms:
         parts += [f"{terms['change']:.0f} of {score.n_cells} cells to change"]
         parts += [f"{duration(60 * terms['minutes'])} of work"]

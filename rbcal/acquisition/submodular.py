@@ -51,7 +51,9 @@ def balanced(
     -------
     Ranking
         Its terms are the two sums of V that each image adds at its place, and what it would add to the first
-        for each class, were it the first to come ("gain 0", "gain 1", ...).
+        for each class, were it the first to come ("gain 0", "gain 1", ...). A class without any annotated
+        cell counts in the order, but has no gain: the model has never been shown one, so its word is no
+        reason that an expert could check.
     """
     change = context.calibration(pool.uncertainty)  # e
     x = _per_image(pool, pool.probs[:, 1:] * change[:, None])  # (K, C) expected new cells worth a review
@@ -68,7 +70,7 @@ def balanced(
     return Ranking(
         images,
         values=(terms["classes"] + terms["diversity"]) / minutes,
-        terms=terms | {f"gain {k}": gain for k, gain in enumerate(gains)},
+        terms=terms | {f"gain {k}": gain for k, gain in enumerate(gains) if n_k[k] > 0},
         propensity=np.full(pool.n_images, np.nan),
     )
 

@@ -83,6 +83,28 @@ def class_certainty(passes: Passes) -> Floats:
     return (c_i == c_m).mean(axis=0).astype(np.float32)
 
 
+def renamed_certainty(u_c: Floats, probs: Floats, live: Floats) -> Floats:
+    """Return U^c (N,) of cells that another last layer names by now; high means sure.
+
+    The passes were of the model's own layer. Where the live name is another one, at most 1 - U^c of them have
+    named it; so that is its U^c.
+
+    Parameters
+    ----------
+    u_c : (N,) float32
+        Equation (6), of the passes.
+    probs, live : (N, C + 1) float32
+        Class distributions by the model's own layer, and by the other.
+
+    >>> u_c, probs = np.float32([0.9, 0.9]), np.float32([[0, 0.8, 0.2], [0, 0.8, 0.2]])
+    >>> renamed_certainty(u_c, probs, np.float32([[0, 0.6, 0.4], [0, 0.4, 0.6]])).round(2)
+    array([0.9, 0.1], dtype=float32)
+    """
+    is_renamed = live[:, 1:].argmax(axis=1) != probs[:, 1:].argmax(axis=1)
+    certainty: Floats = np.where(is_renamed, np.minimum(u_c, 1 - u_c), u_c)
+    return certainty
+
+
 def modal_class(passes: Passes) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Return c_m, the column of ``probs`` that most passes find most probable, background left out.
 

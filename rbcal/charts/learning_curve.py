@@ -7,14 +7,21 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from rbcal.charts.few_cells import few_rare_cells, interval_words
+from rbcal.charts.matched_training import NEW_CELLS, trainings
+from rbcal.evaluation.metrics import Evaluation
 from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.rankings import PoolState
 
 # Okabe and Ito's colours, told apart by colour-blind eyes, too; shapes say the same again.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C8C00", "#000000"]
+INTERVAL = "95 % within"
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "wedge"]
 _CELLS_AXIS = "Annotated cells in training"
+_FEW = ["Few", "AP low", "AP high", INTERVAL]  # columns of classes with few test cells
+_HIDDEN = {"Few", "AP low", "AP high"}  # in tooltips: the interval says it in words
+_FAINT = 0.35  # opacity
 
 
 def class_colours(classes: Sequence[CellClass]) -> list[str]:
@@ -34,6 +41,7 @@ def metrics_table(curve: Sequence[CurvePoint]) -> pd.DataFrame:
             "mAP@[.5:.95]": [point.evaluation.map_50_95 for point in curve],
             "Rare-class AP@0.5": pd.array([point.evaluation.rare_ap_50 for point in curve], "Float64"),
             "Macro F1": pd.array([point.evaluation.macro_f1 for point in curve], "Float64"),
+            "Training": trainings(curve),
         }
     )
 
@@ -42,10 +50,14 @@ def class_table(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> pd
     """Return one row for each model and class: AP@0.5, and recall, precision and F1 as named, in [0, 1].
 
     Classes without a test cell are left out. A figure is NA where nobody counted names, and precision also
-    where no box has the name.
+    where no box has the name. Where a class has few test cells, the last columns say so, and where its
+    figures may lie.
     """
     rows = [
-        (point.model_id, point.n_cells, each.name, each.rare, ap, recall, precision, f1, n_cells)
+        (
+            *(point.model_id, point.n_cells, each.name, each.rare, ap, recall, precision, f1, n_cells),
+            *_few_columns(measured, each.label),
+        )
         for point in curve
         for measured in (point.evaluation,)
         for each, ap, recall, precision, f1, n_cells in zip(
@@ -60,34 +72,54 @@ def class_table(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> pd
         if ap is not None
     ]
     as_named = ["Recall", "Precision", "F1"]
-    columns = ["Model", "Annotated cells", "Class", "Rare", "AP@0.5", *as_named, "Test cells"]
+    columns = ["Model", "Annotated cells", "Class", "Rare", "AP@0.5", *as_named, "Test cells", *_FEW]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(as_named, "Float64"))
 
 
-def learning_curve(curve: Sequence[CurvePoint]) -> alt.LayerChart:
-    """Return the chart of the summary metrics against annotated cells, one point for each model."""
+def _few_columns(measured: Evaluation, label: int) -> tuple[bool, float | None, float | None, str]:
+    """Return whether a class has few test cells, and where its figures may lie, as :data:`_FEW` has it."""
+    if not measured.few[label]:
+        return False, None, None, ""
+    intervals = measured.interval(label)
+    low, high = (None, None) if intervals is None else intervals.ap_50
+    return True, low, high, interval_words(intervals)
+
+
+def learning_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass] = ()) -> alt.LayerChart:
+    """Return the chart of the summary metrics against annotated cells, one point for each model.
+
+    Rare-class AP is faint where no rare class of `classes` has enough test cells.
+    """
     metrics = ["Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5", "Macro F1"]
     long = metrics_table(curve).melt(
-        ["Model", "Annotated cells", "Annotated images"], metrics, "Metric", "Value"
+        ["Model", "Annotated cells", "Annotated images", "Training"], metrics, "Metric", "Value"
     )
+    few = {point.model_id: few_rare_cells(point.evaluation, classes) > 0 for point in curve}
+    long["Few"] = (long["Metric"] == "Rare-class AP@0.5") & long["Model"].map(few).astype(bool)
     return _lines(long.dropna(subset="Value"), "Metric", metrics, "Value", "AP and F1 on the test set")
 
 
 def class_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> alt.LayerChart:
     """Return the chart of AP@0.5 of each class against annotated cells."""
-    table = class_table(curve, classes)
+    table = _with_training(class_table(curve, classes), curve)
     shown = [each for each in classes if each.name in set(table["Class"])]
     names = [each.name for each in shown]
     colours = class_colours(shown)
     return _lines(table, "Class", names, "AP@0.5", "AP@0.5 on the test set", colours=colours)
 
 
-def flagged_curve(history: Sequence[PoolState]) -> alt.LayerChart:
+def flagged_curve(history: Sequence[PoolState], curve: Sequence[CurvePoint]) -> alt.LayerChart:
     """Return the chart of flagged cells in the pool against annotated cells, one point for each ranking."""
     kind = "Red cells in the pool"
     rows = [(state.model_id, state.annotated_cells, state.n_flagged, kind) for state in history]
     table = pd.DataFrame(rows, columns=["Model", "Annotated cells", "Cells", "Kind"])
-    return _lines(table, "Kind", [kind], "Cells", "Red cells", top=None)
+    return _lines(_with_training(table, curve), "Kind", [kind], "Cells", "Red cells", top=None)
+
+
+def _with_training(table: pd.DataFrame, curve: Sequence[CurvePoint]) -> pd.DataFrame:
+    """Return a table with a column more, which says what is new in the training of the model of each row."""
+    by_model = dict(zip((point.model_id for point in curve), trainings(curve), strict=True))
+    return table.assign(Training=table["Model"].map(by_model).fillna(NEW_CELLS))
 
 
 def loss_curve(losses: Sequence[tuple[int, float]]) -> alt.LayerChart:
@@ -122,12 +154,30 @@ def _lines(
         order="Model:Q",  # a line goes from model to model, also where both had as many cells
         y=alt.Y(f"{field_name(value)}:Q", title=title, scale=scale),
         color=alt.Color(f"{series}:N", scale=alt.Scale(domain=list(names), range=colours), legend=legend),
-        tooltip=[alt.Tooltip(f"{field_name(column)}", title=column) for column in table.columns],
+        tooltip=[
+            alt.Tooltip(f"{field_name(column)}", title=column)
+            for column in table.columns
+            if column not in _HIDDEN
+        ],
     )
-    points = base.mark_point(filled=True, size=90, opacity=1).encode(
-        shape=alt.Shape(f"{series}:N", scale=alt.Scale(domain=list(names), range=shapes), legend=legend)
-    )
-    return (base.mark_line(strokeWidth=2) + points).properties(height=340)
+    if "Few" in table:  # a class has few test cells: it stands back
+        few = alt.Scale(domain=[False, True], range=[1.0, _FAINT])
+        base = base.encode(opacity=alt.Opacity("Few:N", scale=few, legend=None))
+    shape = alt.Shape(f"{series}:N", scale=alt.Scale(domain=list(names), range=shapes), legend=legend)
+    on_new_cells = alt.datum.Training == NEW_CELLS  # the others stand beside the line, hollow
+    layers = [
+        base.mark_line(strokeWidth=2).transform_filter(on_new_cells),
+        base.mark_point(filled=True, size=90, opacity=1).encode(shape=shape).transform_filter(on_new_cells),
+    ]
+    if (table["Training"] != NEW_CELLS).any():
+        hollow = base.mark_point(filled=False, size=90, opacity=1, strokeWidth=2).encode(shape=shape)
+        layers.append(hollow.transform_filter(alt.datum.Training != NEW_CELLS))
+    if "AP low" in table and table["AP low"].notna().any():
+        ranges = base.mark_rule(strokeWidth=2).encode(
+            y=alt.Y("AP low:Q", title=title, scale=scale), y2="AP high:Q"
+        )
+        layers.append(ranges.transform_filter("isValid(datum['AP low'])").transform_filter(on_new_cells))
+    return alt.LayerChart(layer=layers).properties(height=340)
 
 
 def field_name(column: str) -> str:

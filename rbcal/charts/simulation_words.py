@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rbcal.config import SimulationConfig
+from rbcal.config import CONTROL, SimulationConfig
 from rbcal.evaluation.learning_curves import Curves, SimulationPoint
 from rbcal.store.simulations import Simulation
 from rbcal.wording import count, duration
@@ -39,10 +39,30 @@ def settings_words(simulation: Simulation, points: Sequence[SimulationPoint]) ->
         f"{config.query:,} {unit}, chosen from {config.pool_sample} images drawn in each round; {measured}"
         f"{count(config.repeats, 'repeat')} of {len(config.strategies)} strategies, the "
         f"same seed model and training for all arms of a repeat ({config.seed_steps} steps on the seed "
-        f"images, {config.steps} in each round, {config.backbone}, trunk {config.trunk}); random seed "
+        f"images, {config.steps} in each round, {config.backbone}, trunk {config.trunk}"
+        f"{_second_look(config)}); {_of_arms(config)}random seed "
         f"{config.seed}; images and annotations {simulation.images[:12]}; rbcal {simulation.code_version}, "
         f"{simulation.created_at[:10]}."
     )
+
+
+def _second_look(config: SimulationConfig) -> str:
+    if not config.second_look:
+        return ", no second look"
+    return ", a second look that is trained on the seed images, its last layer fitted in each round"
+
+
+def _of_arms(config: SimulationConfig) -> str:
+    """Return what is said of cells, of the control and of an oracle that errs, if there are any."""
+    words = ""
+    if any(name.startswith("cells_") for name in config.strategies):
+        words += (
+            f"cells_...: of all images of the pool, in screens of {config.live_every}, after which names and "
+            "order follow; the other cells of these images stay open; "
+        )
+    if CONTROL in config.strategies:
+        words += f"{CONTROL}: the same training, nothing annotated, drawn where the others stand; "
+    return words + (f"{config.error_rate:.0%} of the answers at random; " if config.error_rate else "")
 
 
 def unequal_words(curves: Curves) -> str:
@@ -58,6 +78,20 @@ def unequal_words(curves: Curves) -> str:
 
 def cost_model_words(config: SimulationConfig) -> str:
     """Return in words what the expected minutes of a simulation rest on."""
+    if any(name.startswith("cells_") for name in config.strategies):
+        return f"{_of_images(config)} {_of_cells(config)}"
+    return _of_images(config)
+
+
+def _of_cells(config: SimulationConfig) -> str:
+    alone, side_by_side, change = config.cell_costs
+    return (
+        f"A cell that is asked for without its image is assumed to take {side_by_side:.1f} s beside others "
+        f"of its class, {alone:.1f} s alone, and {change:.1f} s more for each change."
+    )
+
+
+def _of_images(config: SimulationConfig) -> str:
     image, cell, change = config.cost_model
     times = f"{image:.1f} s for an image, {cell:.1f} s for each of its cells, {change:.1f} s for each change"
     if config.cost_model == SimulationConfig.cost_model:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rbcal.charts.few_cells import few_rare_cells, rare_words
+from rbcal.charts.matched_training import on_new_cells, without_longer_training
 from rbcal.evaluation.forecast import FEWEST_TRAININGS, forecast
 from rbcal.evaluation.learning_curves import METRICS
 from rbcal.evaluation.metrics import Evaluation
+from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.targets import TARGETS
+from rbcal.wording import count
 
 MORE = 200  # cells; about what an expert annotates in a session
 
@@ -22,6 +26,7 @@ class Standing:
     value: float | None
     target: float | None
     outlook: str
+    few_cells: int = 0  # test cells that it would rest on, where they are too few to tell it
 
     @property
     def reached(self) -> bool:
@@ -30,7 +35,10 @@ class Standing:
 
 
 def standings(
-    curve: Sequence[CurvePoint], shown: Evaluation, targets: Mapping[str, float]
+    curve: Sequence[CurvePoint],
+    shown: Evaluation,
+    targets: Mapping[str, float],
+    classes: Sequence[CellClass] = (),
 ) -> dict[str, Standing]:
     """Return where each figure that can have a target stands.
 
@@ -42,21 +50,28 @@ def standings(
         Of the model that counts: the one that serves.
     targets : mapping
         As :meth:`rbcal.store.targets.Targets.all` returns them.
+    classes : sequence of CellClass
+        Of the project; where every rare one of them has few test cells, nothing is said of rare classes.
     """
-    return {
+    standings = {
         key: Standing(name, METRICS[name](shown), targets.get(key), outlook_words(curve, name))
         for key, name in TARGETS.items()
     }
+    if few := few_rare_cells(shown, classes):
+        standings["rare_ap_50"] = replace(
+            standings["rare_ap_50"], value=None, outlook=rare_words(shown, classes), few_cells=few
+        )
+    return standings
 
 
 def outlook_words(curve: Sequence[CurvePoint], name: str) -> str:
     """Return in words what the next cells are expected to bring, and how sure that is."""
-    measured = [(point.n_cells, METRICS[name](point.evaluation)) for point in curve]
-    pairs = [(n, value) for n, value in measured if value is not None]
+    pairs = without_longer_training(curve, METRICS[name])
     if len(pairs) < FEWEST_TRAININGS:
+        on_new = " on new cells" if len(on_new_cells(curve)) < len(curve) else ""
         return (
             f"Too few trainings to say what the next {MORE} cells bring: {len(pairs)} of at least "
-            f"{FEWEST_TRAININGS}."
+            f"{FEWEST_TRAININGS}{on_new}."
         )
     n_cells, values = zip(*pairs, strict=True)
     outlook = forecast(n_cells, values, MORE)
@@ -97,6 +112,9 @@ def verdict_words(standings: Mapping[str, Standing], n_images: int) -> str:
 
 
 def _compared(standing: Standing, target: float) -> str:
+    if standing.few_cells:
+        cells = count(standing.few_cells, "test cell")
+        return f"{standing.name} cannot be told yet: it would rest on {cells}"
     if standing.value is None:
         return f"{standing.name} cannot be measured: the test set has no such cell"
     side = "at least" if standing.reached else "below"

@@ -9,6 +9,7 @@ from rbcal.cli import run_app  # isort: skip
 from rbcal.cli import projects  # isort: skip
 from rbcal.cli import models  # isort: skip
 from rbcal.cli import ranking  # isort: skip
+from rbcal.cli import cells  # isort: skip
 from rbcal.cli import simulate  # isort: skip
 from rbcal.cli import export  # isort: skip
 from rbcal.cli import report  # isort: skip
@@ -19,6 +20,7 @@ from rbcal.cli.base import app
 __all__ = [
     "app",
     "backups",
+    "cells",
     "demo",
     "export",
     "models",

@@ -14,12 +14,14 @@ import typer
 
 from rbcal.benchmarks.store_speed import bench_store
 from rbcal.benchmarks.tables import bench_table, store_table
+from rbcal.charts.few_cells import few_rare_cells, interval_words, rare_words
 from rbcal.charts.model_tables import PRUNING_RULE, origin
 from rbcal.charts.synthetic_mark import MARK
 from rbcal.cli.base import JsonOption, ProjectArgument, app, echo, print_json, run
 from rbcal.config import BACKBONES, Backbone, Initialisation, ScoringConfig, TrainConfig
-from rbcal.evaluation.metrics import Evaluation
+from rbcal.evaluation.metrics import ClassIntervals, Evaluation
 from rbcal.jobs import distributed_train
+from rbcal.store.classes import CellClass
 from rbcal.store.job_requests import EvaluateJob, ResumeJob, TrainJob
 from rbcal.store.project import Project
 
@@ -84,7 +86,7 @@ def train(
     with Project.open(project) as opened:
         model, serving, question = opened.models.all()[-1], opened.models.serving(), opened.models.question()
         figures = opened.evaluations.of(model.id)
-        names = opened.classes.names()
+        classes = opened.classes.all()
         is_synthetic = opened.is_synthetic
     if as_json:
         print_json(
@@ -96,7 +98,7 @@ def train(
                 "cells": model.n_cells,
                 "config": asdict(model.config),
                 "seconds": round(model.seconds, 1),
-                "evaluation": None if figures is None else _figures(figures, names),
+                "evaluation": None if figures is None else _figures(figures, classes),
             }
         )
         return
@@ -108,7 +110,7 @@ def train(
     if figures is None:
         echo("There is no test set, so it was not measured.")
     else:
-        _print_figures(figures, names)
+        _print_figures(figures, classes)
     if question is not None:
         echo(
             f"It is worse than model {question.serving.id}, which goes on serving. To change that: "
@@ -121,8 +123,10 @@ def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
     """List the models, the oldest first."""
     with Project.open(project) as opened:
         every, serving = opened.models.all(), opened.models.serving()
-        measured = {point.model_id: point.evaluation for point in opened.evaluations.curve()}
+        curve = opened.evaluations.curve()
         is_synthetic = opened.is_synthetic
+    measured = {point.model_id: point.evaluation for point in curve}
+    same_cells_as = {point.model_id: point.same_cells_as for point in curve}
     rows = [
         {
             "model": model.id,
@@ -131,6 +135,7 @@ def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
             "started_from": origin(model),
             "annotated_images": model.n_images,
             "annotated_cells": model.n_cells,
+            "same_cells_as": same_cells_as.get(model.id),
             "precision_all": measured[model.id].precision_all if model.id in measured else None,
             "map_50": measured[model.id].map_50 if model.id in measured else None,
             "weights_kept": model.has_weights,
@@ -148,6 +153,8 @@ def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
     for row in rows:
         figure = "not measured" if row["precision_all"] is None else f"{row['precision_all']:.3f}"
         marks = ("  serves" if row["serving"] else "") + ("" if row["weights_kept"] else "  weights dropped")
+        if row["same_cells_as"] is not None:
+            marks += f"  same cells as model {row['same_cells_as']}"
         echo(
             f"{row['model']:4}  {row['backbone']}, from {row['started_from']}, {row['annotated_cells']} cells"
             f"  Precision_all {figure}{marks}"
@@ -172,18 +179,23 @@ def evaluate(project: ProjectArgument, as_json: JsonOption = False) -> None:
     with Project.open(project) as opened:
         serving = opened.models.serving()
         point = next(each for each in opened.evaluations.curve() if serving and each.model_id == serving.id)
-        names = opened.classes.names()
+        classes = opened.classes.all()
         is_synthetic = opened.is_synthetic
     if as_json:
         cells = {"annotated_images": point.n_images, "annotated_cells": point.n_cells}
         print_json(
-            {"synthetic": is_synthetic, "model": point.model_id, **cells, **_figures(point.evaluation, names)}
+            {
+                "synthetic": is_synthetic,
+                "model": point.model_id,
+                **cells,
+                **_figures(point.evaluation, classes),
+            }
         )
     else:
         if is_synthetic:
             echo(f"{MARK}:")
         echo(f"Model {point.model_id}, trained on {point.n_cells} cells of {point.n_images} images")
-        _print_figures(point.evaluation, names)
+        _print_figures(point.evaluation, classes)
 
 
 @app.command()
@@ -236,12 +248,13 @@ def _bench_store(images: int, boxes: int, *, as_json: bool) -> None:
         echo(*store_table(document).splitlines())
 
 
-def _figures(figures: Evaluation, names: Sequence[str]) -> dict[str, Any]:
+def _figures(figures: Evaluation, classes: Sequence[CellClass]) -> dict[str, Any]:
     return {
         "precision_all": figures.precision_all,
         "map_50": figures.map_50,
         "map_50_95": figures.map_50_95,
         "rare_ap_50": figures.rare_ap_50,
+        "rare_ap_rests_on_few_cells": few_rare_cells(figures, classes) > 0,
         "macro_f1": figures.macro_f1,
         "test_images": figures.n_images,
         "test_cells": sum(figures.n_cells),
@@ -253,14 +266,17 @@ def _figures(figures: Evaluation, names: Sequence[str]) -> dict[str, Any]:
                 "precision": precision,
                 "f1": f1,
                 "test_cells": n_cells,
+                "few": is_few,
+                "interval": None if interval is None else asdict(interval),
             }
-            for name, ap, recall, precision, f1, n_cells in _by_class(figures, names)
+            for name, ap, recall, precision, f1, n_cells, is_few, interval in _by_class(figures, classes)
         ],
     }
 
 
-def _print_figures(figures: Evaluation, names: Sequence[str]) -> None:
+def _print_figures(figures: Evaluation, classes: Sequence[CellClass]) -> None:
     rare = "no rare cell" if figures.rare_ap_50 is None else f"{figures.rare_ap_50:.3f}"
+    rare = "cannot be told yet" if few_rare_cells(figures, classes) else rare
     macro_f1 = "not counted" if figures.macro_f1 is None else f"{figures.macro_f1:.3f}"
     echo(f"  Precision_all (9)  {figures.precision_all:.3f}   AP@0.5 weighted by the cells of each class")
     echo(f"  mAP@0.5            {figures.map_50:.3f}")
@@ -268,16 +284,27 @@ def _print_figures(figures: Evaluation, names: Sequence[str]) -> None:
     echo(f"  rare-class AP@0.5  {rare}")
     echo(f"  macro F1           {macro_f1}   mean of F1 over the classes, each box with its one name")
     echo(f"    {'':24} AP@0.5  recall  precision     F1")
-    for name, *shares, n_cells in _by_class(figures, names):
+    for name, *shares, n_cells, is_few, interval in _by_class(figures, classes):
         ap, recall, precision, f1 = ("-" if each is None else f"{each:.3f}" for each in shares)
         echo(f"    {name:24} {ap:>6}  {recall:>6}  {precision:>9}  {f1:>5}  of {n_cells} test cells")
+        if is_few:
+            echo(f"    {'':24} 95 % within: {interval_words(interval)}")
     echo("  recall: of the test cells of a class, the part that was found and named so")
     echo("  precision: of the boxes with the name of a class, the part that is right")
+    if words := rare_words(figures, classes):
+        echo(f"  {words}")
 
 
 def _by_class(
-    figures: Evaluation, names: Sequence[str]
-) -> Iterator[tuple[str, float | None, float | None, float | None, float | None, int]]:
-    """Yield name, AP, recall, precision, F1 and test cells of each class that the model was measured on."""
-    columns = (figures.ap_50, figures.recall, figures.precision, figures.f1, figures.n_cells)
-    return zip(names, *columns, strict=False)
+    figures: Evaluation, classes: Sequence[CellClass]
+) -> Iterator[
+    tuple[str, float | None, float | None, float | None, float | None, int, bool, ClassIntervals | None]
+]:
+    """Yield name, figures, test cells and interval of each class that the model was measured on.
+
+    The figures are AP, recall, precision and F1; the interval follows whether the test cells are few.
+    """
+    names = [each.name for each in classes]
+    columns = (figures.ap_50, figures.recall, figures.precision, figures.f1, figures.n_cells, figures.few)
+    intervals = map(figures.interval, range(len(names)))
+    return zip(names, *columns, intervals, strict=False)

@@ -11,7 +11,7 @@ import typer
 from rbcal.cli.base import JsonOption, ProjectArgument, app, echo, listed, print_json
 from rbcal.cli.progress_bar import progress_bar
 from rbcal.errors import SplitError
-from rbcal.formats import coco, files, labels
+from rbcal.formats import files, labels
 from rbcal.interchange import import_images
 from rbcal.jobs import launcher
 from rbcal.store.classes import RBC7, RBC7_RARE
@@ -41,7 +41,10 @@ def init(
 @app.command(name="import")
 def import_(
     project: ProjectArgument,
-    images: Annotated[Path, typer.Option(exists=True, help="Folder or zip archive of the pictures.")],
+    images: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="Folder or zip archive of the pictures; default: the project's own."),
+    ] = None,
     coco_file: Annotated[
         Path | None, typer.Option("--coco", exists=True, dir_okay=False, help="COCO JSON with the boxes.")
     ] = None,
@@ -74,14 +77,19 @@ def import_(
     """Import pictures and boxes. What cannot be used is named, one by one, and skipped."""
     if coco_file is not None and labels_path is not None:
         raise typer.BadParameter("give --coco or --labels, not both.")
-    source = files.located(images)
-    annotations = None
+    if images is None and coco_file is None and labels_path is None:
+        raise typer.BadParameter("give --images, or --coco or --labels, or both.")
+    source: files.Files = {} if images is None else files.located(images)
+    label_source: files.Files = {} if labels_path is None else files.located(labels_path)
     if coco_file is not None:
-        annotations = coco.read(coco_file.read_bytes())
-    elif labels_path is not None:
-        annotations = import_images.read_labels(files.located(labels_path), source, format_)
+        label_source, format_ = {"annotations.json": coco_file.read_bytes}, "coco"
+    annotations = None
     try:
         with Project.open(project) as opened:
+            if images is None:
+                source, annotations = import_images.paired(opened, source, label_source, format_=format_)
+            elif label_source:
+                annotations = import_images.read_labels(label_source, source, format_)
             report = import_images.import_images(
                 opened,
                 source,

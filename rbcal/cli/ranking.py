@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rbcal.acquisition.cell_strategies import CELL_STRATEGIES, DEFAULT_CELL_STRATEGY
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY, STRATEGIES, check_strategy
 from rbcal.cli.base import JsonOption, ProjectArgument, RayOption, app, echo, print_json, run
 from rbcal.config import ScoringConfig
@@ -82,9 +83,13 @@ def live(project: ProjectArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def strategies() -> None:
-    """List the strategies that can order the pool, and what each goes by."""
+    """List the strategies that order the images of the pool, or choose cells, and what each goes by."""
+    echo("Images: rbcal score, rbcal rank")
     for name, strategy in STRATEGIES.items():
         echo(f"{name:<20} {strategy.sentence}{'  (default)' if name == DEFAULT_STRATEGY else ''}")
+    echo("", "Cells, whatever image they are in: rbcal cells, rbcal simulate")
+    for name, of_cells in CELL_STRATEGIES.items():
+        echo(f"{name:<20} {of_cells.sentence}{'  (default)' if name == DEFAULT_CELL_STRATEGY else ''}")
 
 
 @app.command()
@@ -98,6 +103,7 @@ def queue(
         ranking, names = opened.rankings.current(), opened.classes.names()
         entries = opened.queue.top(limit)
         reasons = [why(ranking.strategy, entry, names) if ranking else None for entry in entries]
+        likely = [{names[label]: n for label, n in entry.likely_cells.items()} for entry in entries]
     if as_json:
         images = enumerate(zip(entries, reasons, strict=True), start=1)
         print_json(
@@ -105,7 +111,10 @@ def queue(
                 "model": ranking and ranking.model_id,
                 "stale": ranking and ranking.stale,
                 "strategy": ranking and ranking.strategy,
-                "images": [_as_json(rank, entry, reason) for rank, (entry, reason) in images],
+                "images": [
+                    _as_json(rank, entry, reason) | {"likely_cells": cells}
+                    for (rank, (entry, reason)), cells in zip(images, likely, strict=True)
+                ],
             }
         )
         return

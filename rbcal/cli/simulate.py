@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from rbcal.acquisition.strategies import check_strategy
+from rbcal.acquisition.cell_strategies import CELL_STRATEGIES, check_arms
 from rbcal.charts.simulation import summary_table
 from rbcal.charts.synthetic_mark import MARK
 from rbcal.cli.base import JsonOption, RayOption, app, echo, listed, print_json, run
@@ -71,6 +71,22 @@ def simulate(
     weights: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="File with the backbone's weights.")
     ] = None,
+    second_look: Annotated[
+        bool | None,
+        typer.Option(
+            "--second-look/--no-second-look",
+            help="Cells are named from crops, too. Left out: with strategies over cells.",
+        ),
+    ] = None,
+    live_every: Annotated[
+        int, typer.Option(min=1, help="Over cells: answers until names and order follow.")
+    ] = _DEFAULT.live_every,
+    cell_seconds: Annotated[
+        str, typer.Option(help="Over cells: seconds of a cell alone, side by side, more for a change.")
+    ] = ",".join(f"{each:g}" for each in _DEFAULT.cell_costs),
+    error_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Which share of the expert's answers is given at random.")
+    ] = _DEFAULT.error_rate,
     seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = _DEFAULT.seed,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = _DEFAULT.device,
     processes: Annotated[int, typer.Option(min=0, help="Runs side by side; 0: one per core.")] = 0,
@@ -81,6 +97,9 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Let strategies race on annotated images: precision against annotated cells, relevance against random.
+
+    Strategies whose names begin with cells_ ask for single cells of all images. The strategy none is a
+    control: the same training, nothing annotated.
 
     What is done is kept: run the same command again after a cancel, or with more strategies or repeats.
     """
@@ -103,10 +122,14 @@ def simulate(
         seed_steps=seed_steps,
         backbone=backbone,
         weights=None if weights is None else str(weights.resolve()),
+        second_look=_with_cells(strategies) if second_look is None else second_look,
+        live_every=live_every,
+        cell_costs=_three(cell_seconds),
+        error_rate=error_rate,
         seed=seed,
         device=device,
     )
-    check_strategy(*config.strategies)
+    check_arms(*config.strategies)
     if only_estimate:
         _print_estimate(path, config, processes or os.cpu_count() or 1, as_json=as_json)
     else:
@@ -120,6 +143,18 @@ def _amount(query: str) -> tuple[int, Unit]:
     if amount is None:
         raise typer.BadParameter(f"--query is a number of cells or images such as 200cells, not {query!r}.")
     return int(amount[1]), "images" if amount[2] == "images" else "cells"
+
+
+def _with_cells(strategies: str) -> bool:
+    return any(name in CELL_STRATEGIES for name in listed(strategies))
+
+
+def _three(text: str) -> tuple[float, float, float]:
+    try:
+        alone, side_by_side, change = map(float, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"--cell-seconds are three numbers such as 3,1,4, not {text!r}.") from None
+    return alone, side_by_side, change
 
 
 def _print_curves(path: Path, config: SimulationConfig, *, as_json: bool) -> None:

@@ -95,11 +95,13 @@ class TiledFeatures:
 
     tiles: tuple[tuple[Tile, BackboneFeatures], ...]
     size: tuple[int, int]  # image pixels
+    pixels: Pixels | None = None  # of the image, for a second look
 
     @property
     def n_bytes(self) -> int:
         """How much memory it takes."""
-        return sum(features.n_bytes for _, features in self.tiles)
+        of_pixels = 0 if self.pixels is None else self.pixels.nbytes
+        return of_pixels + sum(features.n_bytes for _, features in self.tiles)
 
 
 class Detector(nn.Module):
@@ -184,11 +186,11 @@ class Detector(nn.Module):
 
     def embed_boxes(self, image: Pixels | TiledFeatures, boxes: Tensor) -> Tensor:
         """Return what the second look sees of boxes (N, 4) in an image (H, W, 3): embeddings (N, D)."""
-        second_look = self.second_look
-        if second_look is None or isinstance(image, TiledFeatures):
+        second_look, pixels = self.second_look, image.pixels if isinstance(image, TiledFeatures) else image
+        if second_look is None or pixels is None:
             raise TypeError("Only a detector with a second look looks again, and only at pixels.")
         embeddings, order = [], []
-        for rows, view, own in by_tile(image, boxes, self.tiles(*image.shape[:2])):
+        for rows, view, own in by_tile(pixels, boxes, self.tiles(*pixels.shape[:2])):
             with self._autocast():
                 embeddings.append(second_look.embed_boxes(view, own))
             order.append(rows)
@@ -211,7 +213,7 @@ class Detector(nn.Module):
         tiles = tuple(
             (tile, self.backbone_features(self._working(image, tile))) for tile in self.tiles(height, width)
         )
-        return TiledFeatures(tiles, (height, width))
+        return TiledFeatures(tiles, (height, width), None if self.second_look is None else image)
 
     def _working(self, image: Pixels, tile: Tile) -> Tensor:
         left, top, right, bottom = tile.window

@@ -6,8 +6,9 @@ views, each turned, resized and recoloured at random once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,18 @@ class FeatureView:
 
 
 class FrozenTraining(Training):
-    """A training whose samples are the :func:`views` of annotated images; the trunk must be frozen."""
+    """A training whose samples are the :func:`views` of annotated images; the trunk must be frozen.
+
+    A second look, which learns from pixels, stays as it is.
+    """
+
+    def __init__(self, detector: Detector, samples: Sequence[Any], config: TrainConfig) -> None:
+        super().__init__(detector, samples, config)
+        self._name_optimizer = None
+        self._optimizers = self._optimizers[:1]
+
+    def prepare(self, report: Callable[[int], None] = lambda n_images: None) -> None:
+        """Do nothing: no crop is cut out of features."""
 
     def _draw(self, sample: Sequence[FeatureView], rng: np.random.Generator, upright: bool) -> FeatureView:
         """Return one of the views, of the wanted orientation if there is one."""

@@ -75,6 +75,12 @@ class SecondLook(nn.Module):
         weight, bias = (each.detach().cpu().float().numpy().copy() for each in self.classes.parameters())
         return LastLayer(weight, bias)
 
+    @torch.no_grad()
+    def set_last_layer(self, layer: LastLayer) -> None:
+        """Name cells by another layer of the classes, as :mod:`rbcal.live_head` fits it."""
+        self.classes.weight.copy_(torch.from_numpy(layer.weight))
+        self.classes.bias.copy_(torch.from_numpy(layer.bias))
+
     def passes(self, embeddings: Tensor, masks: Tensor) -> Tensor:
         """Return class logits (T, N, C) of T passes that keep units (T, D) bool of embeddings (N, D)."""
         thinned = self.classes.weight * (masks / (1 - self.dropout))[:, None]  # (T, C, D)

@@ -1,4 +1,4 @@
-"""Is a new model worse than the old one, or is it noise? A paired bootstrap over the test images.
+"""How sure a comparison of two models is, or a figure of few test cells: a bootstrap over the test images.
 
 AP is computed here once more, with a weight for each image: a resample of the images is such a set of
 weights, so a thousand of them are sums over the same sorted detections. With all weights 1 it is the AP of
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from rbcal.errors import ShapeError
 from rbcal.evaluation.average_precision import FAINTEST
-from rbcal.evaluation.metrics import Comparison, Difference
+from rbcal.evaluation.confusion import Confusion
+from rbcal.evaluation.intervals import wilson
+from rbcal.evaluation.metrics import FEWEST_TEST_CELLS, ClassIntervals, Comparison, Difference, Interval
 from rbcal.types import Annotations, Detections, Floats, iou
 
 _SAME_CELL = 0.5  # IoU of AP@0.5
@@ -60,8 +62,7 @@ def compare(
     n_cells = np.array([np.bincount(truth.labels, minlength=n_classes)[:n_classes] for truth in truths])
     if not n_cells.sum():
         raise ShapeError("A comparison needs at least 1 annotated cell in the test set.")
-    draws = np.random.default_rng(seed).multinomial(n_images, np.full(n_images, 1 / n_images), _RESAMPLES)
-    weights = np.concatenate([np.ones((1, n_images)), draws])  # the first row is the test set as it is
+    weights = _weights(n_images, seed)
     ap = np.stack([_resampled_ap(truths, detections, n_cells, weights) for detections in (old, new)])
     n_k = weights @ n_cells  # (1 + resamples, C)
     total = np.where(n_k.sum(-1) > 0, n_k.sum(-1), np.nan)  # a resample may have no cell
@@ -75,6 +76,98 @@ def compare(
         ),
         n_images=n_images,
     )
+
+
+def few_cells_intervals(
+    truths: Sequence[Annotations],
+    detections: Sequence[Detections],
+    n_classes: int,
+    *,
+    fewest: int = FEWEST_TEST_CELLS,
+    seed: int = 0,
+) -> tuple[ClassIntervals | None, ...]:
+    """Return where AP, recall, precision and F1 of each class with few test cells may lie, with 95 %.
+
+    Parameters
+    ----------
+    truths, detections : K each
+        Annotations of the test images, and what a model predicts of them.
+    n_classes : int
+        C.
+    fewest : int
+        A class with so many test cells has no interval.
+    seed : int
+        Of the resamples of the images.
+
+    Returns
+    -------
+    tuple of C
+        None for a class with `fewest` cells or more, or without any.
+
+    Raises
+    ------
+    ShapeError
+        If the two do not have the same length.
+
+    Notes
+    -----
+    The percentile interval over resampled images has no width where all cells are right, or all are on one
+    image, and then says too much. So it is never narrower than Wilson's interval of a share of as many cells,
+    or boxes of that name for precision.
+
+    References
+    ----------
+    Efron and Tibshirani 1993, chapter 13; Wilson 1927, J. Am. Stat. Assoc. 22, 209.
+    """
+    if len(truths) != len(detections):
+        raise ShapeError(
+            f"A model is measured on its own images, but got {len(truths)} and {len(detections)} of them."
+        )
+    n_cells, named, correct = _counts(truths, detections, n_classes)
+    weights = _weights(len(truths), seed)
+    intervals: list[ClassIntervals | None] = []
+    for label, n in enumerate(n_cells.sum(axis=0).tolist()):
+        if not 0 < n < fewest:
+            intervals.append(None)
+            continue
+        ap = _average_precision(*_hits(truths, detections, label), n_cells[:, label], weights)
+        cells, boxes, right = (weights @ each[:, label] for each in (n_cells, named, correct))
+        intervals.append(
+            ClassIntervals(
+                ap_50=_interval(ap, n),
+                recall=_interval(_share(right, cells), n),
+                precision=_interval(_share(right, boxes), int(boxes[0])) if boxes[0] else None,
+                f1=_interval(np.where(cells > 0, _share(2 * right, cells + boxes), np.nan), n),
+            )
+        )
+    return tuple(intervals)
+
+
+def _counts(
+    truths: Sequence[Annotations], detections: Sequence[Detections], n_classes: int
+) -> tuple[NDArray[np.int64], ...]:
+    """Return cells, named boxes and right ones of each class on each image: (K, C) each."""
+    images = [Confusion.of([pair], n_classes) for pair in zip(truths, detections, strict=True)]
+    columns = ([getattr(each, name) for each in images] for name in ("cells", "named", "correct"))
+    return tuple(np.array(column, np.int64).reshape(-1, n_classes) for column in columns)
+
+
+def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return parts of wholes (B,); NaN where there is nothing to be part of."""
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+
+
+def _interval(shares: NDArray[np.float64], n: int) -> Interval:
+    """Return what holds 95 % of resampled shares, the first of which is as it is, of n cells or boxes."""
+    low, high = np.nanquantile(shares[1:], [0.025, 0.975])
+    least, most = wilson(float(shares[0]) * n, n)
+    return min(float(low), least), max(float(high), most)
+
+
+def _weights(n_images: int, seed: int) -> NDArray[np.float64]:
+    """Return how often each image is in a resample, (1 + B, K); the first row is the test set as it is."""
+    draws = np.random.default_rng(seed).multinomial(n_images, np.full(n_images, 1 / n_images), _RESAMPLES)
+    return np.concatenate([np.ones((1, n_images)), draws])
 
 
 def _resampled_ap(

@@ -6,8 +6,8 @@ from math import sqrt
 from statistics import NormalDist
 
 
-def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the interval of a share that was observed as `hits` of `n`.
+def wilson(hits: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a share that was observed as `hits` of `n`; `hits` may be a mean, and not whole.
 
     References
     ----------

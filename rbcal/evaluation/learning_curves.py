@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from rbcal.config import CONTROL
 from rbcal.errors import ScoringError
 from rbcal.evaluation.metrics import Evaluation
 
@@ -32,8 +33,9 @@ METRICS: Mapping[str, Metric] = {
 class SimulationPoint:
     """What one strategy had come to after one round of one repeat.
 
-    `n_cells` are annotated by then, `cells_by_class` of each class; `expert_seconds` is the expected time of
-    the expert since round 0; `query` are the ids of the images of this round, in the order of their review.
+    `n_cells` are annotated by then, `cells_by_class` of each class; where cells are asked for one by one, the
+    answer that there is no cell is counted in `n_cells`, too. `expert_seconds` is the expected time of the
+    expert since round 0; `query` are the ids of the images of this round, in the order of their review.
     """
 
     repeat: int
@@ -83,7 +85,8 @@ def arm_curves(points: Sequence[SimulationPoint], metric: Metric, axis: Axis = "
     Returns
     -------
     list of ArmCurve
-        A round that brought no new cell takes the place of the one before: x grows strictly.
+        A round that brought no new cell takes the place of the one before: x grows strictly. The control,
+        which annotates nothing, has the mean x of the other arms of its repeat, round by round.
 
     Raises
     ------
@@ -93,17 +96,33 @@ def arm_curves(points: Sequence[SimulationPoint], metric: Metric, axis: Axis = "
     if axis not in get_args(Axis):
         raise ScoringError(f"Curves go by 'cells' or 'minutes', but got {axis!r}.")
     by_arm = sorted(points, key=lambda point: (point.repeat, point.strategy, point.round))
-    arms = groupby(by_arm, key=lambda point: (point.repeat, point.strategy))
-    curves = [_arm_curve(list(rounds), metric, axis) for _, rounds in arms]
+    arms = {key: list(rounds) for key, rounds in groupby(by_arm, lambda p: (p.repeat, p.strategy))}
+    grown = {key: [_grown(point, rounds[0], axis) for point in rounds] for key, rounds in arms.items()}
+    for repeat, strategy in arms:
+        if strategy == CONTROL:
+            others = [x for (each, name), x in grown.items() if each == repeat and name != CONTROL]
+            grown[repeat, strategy] = _mean_by_round(others)
+    curves = [_arm_curve(rounds, grown[key], metric) for key, rounds in arms.items()]
     return [curve for curve in curves if len(curve.x)]
 
 
-def _arm_curve(rounds: Sequence[SimulationPoint], metric: Metric, axis: Axis) -> ArmCurve:
+def _grown(point: SimulationPoint, first: SimulationPoint, axis: Axis) -> float:
+    """Return what a point took since round 0."""
+    return point.n_cells - first.n_cells if axis == "cells" else point.expert_seconds / 60
+
+
+def _mean_by_round(arms: Sequence[Sequence[float]]) -> list[float]:
+    """Return the mean over the arms that are that long, round by round."""
+    longest = max(map(len, arms), default=0)
+    return [float(np.mean([arm[k] for arm in arms if len(arm) > k])) for k in range(longest)]
+
+
+def _arm_curve(rounds: Sequence[SimulationPoint], grown: Sequence[float], metric: Metric) -> ArmCurve:
     first = rounds[0]
     values: dict[float, float] = {}
-    for point in rounds:
+    for point, at in zip(rounds, grown, strict=False):  # a control alone stands nowhere
         if (value := metric(point.evaluation)) is not None:
-            values[point.n_cells - first.n_cells if axis == "cells" else point.expert_seconds / 60] = value
+            values[at] = value
     x, y = np.array(list(values), np.float64), np.array(list(values.values()), np.float64)
     if not (np.isfinite(y).all() and (np.diff(x) > 0).all()):
         raise ScoringError(

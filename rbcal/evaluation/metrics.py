@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rbcal.errors import ShapeError
 
 Shares = tuple[float | None, ...]  # of each class, in [0, 1]
+Interval = tuple[float, float]
+FEWEST_TEST_CELLS = 20  # of a class; of fewer, one cell more or less moves its AP by more than 0.05
+
+
+@dataclass(frozen=True)
+class ClassIntervals:
+    """Where the figures of a class may lie, each the interval that holds 95 %; None where there is no figure.
+
+    They are kept for classes with few test cells: :func:`rbcal.evaluation.bootstrap.few_cells_intervals`.
+    """
+
+    ap_50: Interval
+    recall: Interval
+    precision: Interval | None
+    f1: Interval
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,9 @@ class Evaluation:
         counted: the model was measured by an older rbcal.
     n_correct : C values or None
         Those of them that are of a cell of that class.
+    intervals : C values or None
+        Of each class with fewer than 20 test cells, None for the others and for those without any; None
+        where nobody worked them out: the model was measured by an older rbcal.
     """
 
     precision_all: float
@@ -48,6 +66,7 @@ class Evaluation:
     n_images: int
     n_named: tuple[int, ...] | None = None
     n_correct: tuple[int, ...] | None = None
+    intervals: tuple[ClassIntervals | None, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("n_named", "n_correct"):
@@ -56,6 +75,28 @@ class Evaluation:
                 raise ShapeError(
                     f"{name} must be a count for each of {len(self.n_cells)} classes, but got {counts}."
                 )
+
+    @property
+    def few(self) -> tuple[bool, ...]:
+        """Whether each class has test cells, but so few that its figures say little."""
+        return tuple(0 < n < FEWEST_TEST_CELLS for n in self.n_cells)
+
+    def interval(self, label: int) -> ClassIntervals | None:
+        """Return where the figures of a class may lie; None where that is not known, or not needed."""
+        if self.intervals is None or label >= len(self.intervals):
+            return None
+        return self.intervals[label]
+
+    def few_among(self, labels: Sequence[int]) -> dict[int, int]:
+        """Return the test cells of some classes by label, where each that has any has few; else nothing.
+
+        >>> figures = Evaluation(0, 0, 0, None, (1, 0.7, 0.2, None), (400, 2, 5, 0), 1)
+        >>> figures.few_among([1, 2, 3]), figures.few_among([0, 1]), figures.few_among([3])
+        ({1: 2, 2: 5}, {}, {})
+        """
+        tested = {label: self.n_cells[label] for label in labels if label < len(self.n_cells)}
+        tested = {label: n for label, n in tested.items() if n}
+        return tested if all(self.few[label] for label in tested) else {}
 
     @property
     def is_counted(self) -> bool:

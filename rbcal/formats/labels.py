@@ -56,6 +56,11 @@ def read(
             return _joined(files, pictures, ".json", kind, labelstudio.read)
 
 
+def title(format_: Format) -> str:
+    """Return what users call a format."""
+    return _NAMES.get(format_, format_)
+
+
 def recognise(files: Files) -> Format:
     """Return the format of annotation files, by a look into them."""
     suffixes = {PurePosixPath(name).suffix.lower() for name in files}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from rbcal.errors import FormatError, ImageError
 from rbcal.formats import foreign, labels, pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
-from rbcal.formats.files import Files
+from rbcal.formats.files import Files, joined
 from rbcal.formats.stacks import Layer
 from rbcal.interchange.import_items import LONGEST_NAME, ImportItem, Track, import_items
 from rbcal.interchange.near_duplicates import perceptual_hash
-from rbcal.interchange.splits import draw_annotated, draw_test_groups
+from rbcal.interchange.splits import draw_annotated, draw_test_groups, redraw
 from rbcal.store.images import LARGEST_FILE, Image, Split
 from rbcal.store.project import Project
 from rbcal.types import Annotations
@@ -54,6 +55,60 @@ def enclosed_labels(source: Files) -> Dataset | None:
         return read_labels(source, source)
     except FormatError as err:
         return Dataset((), (), (f"no boxes were taken from the files beside the pictures: {err}",))
+
+
+def label_files(source: Files) -> tuple[str, list[str]] | None:
+    """Return the format of the annotation files among some files, and their names; None without any."""
+    named = _with_suffix(source, labels.SUFFIXES)
+    try:
+        return (labels.title(labels.recognise(named)), list(named)) if named else None
+    except FormatError:
+        return None
+
+
+def paired(
+    project: Project,
+    source: Files,
+    label_source: Files,
+    *,
+    format_: labels.Format = "auto",
+    enclosed: bool = True,
+) -> tuple[Files, Dataset | None]:
+    """Return the pictures to import, and what annotation files say of them.
+
+    Parameters
+    ----------
+    source : Files
+        Pictures, and files beside them. Without a picture, those of the project that wait for boxes are
+        meant: boxes may come later than pictures.
+    label_source : Files
+        Where the annotation files are; nothing: among `source`, if `enclosed`.
+
+    Raises
+    ------
+    FormatError
+        When there is no picture here nor in the project, or the annotation files cannot be read.
+    """
+    if not _with_suffix(source, pictures.SUFFIXES):
+        label_source = {**source, **label_source}
+        waiting = (image for image in project.images.all() if image.review_id is None)
+        source = joined(
+            (_with_ending(each.name), partial(project.images.content, each.id)) for each in waiting
+        )
+        if not source:
+            if label_source:
+                read_labels(label_source, {}, format_)  # what is wrong with them comes first
+            raise FormatError(
+                "There is no picture among these files, and none in the project waits for boxes. Give the "
+                "pictures, too."
+            )
+    if label_source:
+        return source, read_labels(label_source, source, format_)
+    return source, enclosed_labels(source) if enclosed else None
+
+
+def _with_ending(name: str) -> str:
+    return name if name.lower().endswith(pictures.SUFFIXES) else f"{name}.png"
 
 
 def _left_out(source: Files) -> list[str]:
@@ -171,11 +226,24 @@ def import_images(
         report.new_classes = _add_classes(project, annotations)
         for name in sorted({each.group for each in items}):
             project.images.add_group(name, "test" if name in test_groups else "work")
+        if test_groups:
+            project.splits.grow(0)  # it stays as it was drawn
     one_by_one = _Import(project, report, test_groups, annotated, layer)
     by_name = {each.image.file_name: each for each in items}
     for image in track([each.image for each in items]):
         one_by_one.add(by_name[image.file_name])
+    _draw_later(project, test_fraction, seed, report)
     return report
+
+
+def _draw_later(project: Project, fraction: float, seed: int, report: ImportReport) -> None:
+    """Draw the test set that was asked for among images that were there before their boxes."""
+    if not fraction or project.splits.test_groups() or project.splits.is_frozen():
+        return
+    if len(project.splits.cells_by_group()) > 1:
+        redraw(project, fraction, seed)
+        report.test_images = project.images.counts().test_images
+        report.seed_images -= report.test_images
 
 
 def _add_classes(project: Project, annotations: Dataset | None) -> tuple[str, ...]:

@@ -1,14 +1,22 @@
-"""Which groups become the frozen test set, and which images keep their boxes: draws at an import."""
+"""Which groups become the frozen test set, and which images keep their boxes."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from rbcal.errors import ProjectError, SplitError
 from rbcal.interchange.import_items import ImportItem
 from rbcal.store.images import Split
+from rbcal.store.project import Project
+from rbcal.types import Ints
 from rbcal.wording import count
+
+ENOUGH = 20  # test cells of a class; from fewer its figures are rough
+_DRAWS = 500  # of which the best is taken: a tenth of a second for 1,000 slides
+_RARE = 3.0  # how much more a rare class counts in that
 
 
 def draw_test_groups(
@@ -37,6 +45,8 @@ def draw_test_groups(
     if frozen or not fraction:
         return frozen
     eligible = sorted({each.group for each in items if each.image.is_annotated} - splits.keys())
+    if len(eligible) < 2 and any(each.existing and each.image.is_annotated for each in items):
+        return set()  # boxes for images that are there: it is drawn once they have them
     if len(eligible) < 2:
         raise SplitError(
             "A test set is drawn by group (slide or patient), so it needs at least 2 new groups with boxes; "
@@ -78,3 +88,61 @@ def draw_annotated(
             "the test set. Ask for fewer."
         )
     return test.union(random.Random(f"seed {seed}").sample(work, seed_images))
+
+
+def redraw(project: Project, fraction: float, seed: int) -> None:
+    """Draw the test set anew among the groups with annotated images; other groups stay where they are.
+
+    Raises
+    ------
+    ProjectError
+        When a model was trained already, or there are not two such groups.
+    """
+    cells = project.splits.cells_by_group()
+    if len(cells) < 2:
+        raise ProjectError(
+            "A test set is drawn by slide, so it needs at least 2 slides with annotated images."
+        )
+    ids = list(cells)
+    drawn = balanced_draw(np.stack(list(cells.values())), project.classes.rare_labels(), fraction, seed)
+    test = {ids[place] for place in drawn}
+    with project.transaction():
+        before = project.splits.test_groups() & cells.keys()
+        project.splits.move(sorted(before - test), "work")
+        project.splits.move(sorted(test - before), "test")
+        project.splits.grow(0)
+
+
+def balanced_draw(cells: Ints, rare: Sequence[int], fraction: float, seed: int) -> list[int]:
+    """Return which groups become the test set: of many random draws the one that serves the classes best.
+
+    Each class should have 20 test cells, or half of its cells if it has fewer than 40, and keep half of them
+    to learn from. What is missing counts as a share of that; for a rare class three times.
+
+    Parameters
+    ----------
+    cells : (G, C) int64
+        Of each class in each group; G >= 2.
+    rare : sequence of int
+        Labels of the rare classes.
+    fraction : float in (0, 1)
+        Of the groups; at least one is drawn, and one is left.
+    seed : int
+
+    >>> balanced_draw(np.array([[9, 0], [9, 0], [8, 2], [8, 2]]), [1], 0.25, seed=0) in ([2], [3])
+    True
+    """
+    n_groups = len(cells)
+    n_test = min(max(round(fraction * n_groups), 1), n_groups - 1)
+    total = cells.sum(axis=0)
+    wanted = np.minimum(ENOUGH, total / 2).clip(1e-9)
+    weight = np.where(np.isin(np.arange(cells.shape[1]), rare), _RARE, 1.0) * (total > 0)
+    rng = np.random.default_rng([seed, *b"test set"])
+
+    def shortage(drawn: Ints) -> float:
+        test = cells[drawn].sum(axis=0)
+        missing = (1 - test / wanted).clip(0) + (1 - (total - test) / (total / 2).clip(1e-9)).clip(0)
+        return float(weight @ missing)
+
+    draws = [rng.permutation(n_groups)[:n_test] for _ in range(_DRAWS)]
+    return sorted(min(draws, key=shortage).tolist())

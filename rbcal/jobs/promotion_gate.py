@@ -5,7 +5,7 @@ from __future__ import annotations
 from rbcal.detector.faster_rcnn import Detector
 from rbcal.evaluation.bootstrap import compare
 from rbcal.evaluation.metrics import Comparison
-from rbcal.jobs.evaluate import evaluate_model, load_detector, predict_test_set
+from rbcal.jobs.evaluate import evaluate_model, load_detector, measure_again, predict_test_set
 from rbcal.jobs.loaders import load_annotations
 from rbcal.jobs.progress import ProgressReporter
 from rbcal.store.models import Model
@@ -21,6 +21,7 @@ def promote_unless_worse(
         project.models.promote(model_id, "gate")
         progress.log(f"Model {model_id} serves. There is no test set, so it was not compared")
         return
+    measure_again(project, progress)
     evaluate_model(project, model_id, detector, progress)
     if serving is None:
         project.models.promote(model_id, "gate")

@@ -87,18 +87,20 @@ def _arrange(
     context: AcquisitionContext,
 ) -> None:
     cost, chances = context.cost_model, colour(project, stored, pool)
-    project.rankings.arrange(
-        stored.id,
-        strategy,
-        ranked_images(pool, ranking, expected_gains(pool, context, chances)),
-        {
-            "seed": context.seed,
-            "calibration_cells": context.calibration.n_cells,
-            "calibrated": context.calibration.learnt,
-            "timed_reviews": cost.n_reviews,
-            "cost_model": [cost.image, cost.cell, cost.change],
-        },
-    )
+    with project.transaction():
+        project.rankings.recount_likely_classes(stored.id, pool)
+        project.rankings.arrange(
+            stored.id,
+            strategy,
+            ranked_images(pool, ranking, expected_gains(pool, context, chances)),
+            {
+                "seed": context.seed,
+                "calibration_cells": context.calibration.n_cells,
+                "calibrated": context.calibration.learnt,
+                "timed_reviews": cost.n_reviews,
+                "cost_model": [cost.image, cost.cell, cost.change],
+            },
+        )
 
 
 def ranked_images(pool: Pool, ranking: Ranking, expected: Mapping[str, Reals]) -> list[RankedImage]:

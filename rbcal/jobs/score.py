@@ -53,7 +53,8 @@ def score(
     merges = project.classes.merges()
     trained = {merges.target(label) for label in range(detector.blueprint.n_classes)}
     rare = [label for label in project.classes.rare_labels() if label in trained]
-    pool = project.images.pool()
+    pool = [*project.images.pool(), *project.images.read_in_part()]
+    pool += map(project.images.get, project.splits.waiting())
     scorer = Scorer(detector, config, rare, merges)
     with project.transaction():  # the head says of which size the embeddings are
         ranking_id = project.rankings.begin(model.id, config)

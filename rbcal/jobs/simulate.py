@@ -15,8 +15,8 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
+from rbcal.acquisition.cell_strategies import CELL_STRATEGIES, check_arms
 from rbcal.acquisition.cost_model import CostModel
-from rbcal.acquisition.strategies import check_strategy
 from rbcal.config import SimulationConfig
 from rbcal.errors import ScoringError
 from rbcal.evaluation.learning_curves import SimulationPoint
@@ -100,7 +100,13 @@ def load_corpus(project: Project) -> Corpus:
 
 def check(config: SimulationConfig, corpus: Corpus) -> None:
     """Raise a ScoringError if the config cannot be run on these images."""
-    check_strategy(*config.strategies)
+    check_arms(*config.strategies)
+    of_cells = [name for name in config.strategies if name in CELL_STRATEGIES]
+    if of_cells and config.unit != "cells":
+        raise ScoringError(
+            f"{of_cells[0]} asks for cells, so a round is a number of cells and not of images. Say how many, "
+            "as in --query 200cells, or leave out the strategies over cells."
+        )
     n_images = len(corpus.trainable)
     if n_images < config.seed_images + 2:
         raise ScoringError(

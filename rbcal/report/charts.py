@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rbcal.charts.learning_curve import COLOURS
 from rbcal.store.classes import CellClass
+from rbcal.wording import count
 
 _WIDTH = 500  # pixels, of the plot; with a legend beside it as wide as a page of A4
 _HEIGHT = 240
@@ -24,7 +25,7 @@ _NAME_SPACES = re.compile(r'\sxmlns(?::\w+)?="[^"]*"')  # HTML knows them
 
 
 def precision_recall_charts(
-    precision: NDArray[np.float64], classes: Sequence[CellClass]
+    precision: NDArray[np.float64], classes: Sequence[CellClass], few: Mapping[int, int] | None = None
 ) -> list[alt.FacetChart]:
     """Return charts of precision against recall, a small plot for each class of the test set.
 
@@ -35,9 +36,12 @@ def precision_recall_charts(
     precision : (C, 101) float64
         At recall 0, 0.01 ... 1; NaN for a class without a test cell.
     classes : C CellClasses
+    few : mapping of label to int, optional
+        Test cells of classes that have few: their plots say so.
     """
+    cells = {label: f", {count(n, 'cell')}" for label, n in (few or {}).items()}
     tested = [
-        (f"{cell_class.name} ({curve.mean():.2f})", curve)
+        (f"{cell_class.name} ({curve.mean():.2f}{cells.get(cell_class.label, '')})", curve)
         for cell_class, curve in zip(classes, precision, strict=True)
         if not np.isnan(curve).any()
     ]

@@ -165,7 +165,7 @@ def collect(project: Project) -> ReportData:
         return ReportData(
             name=project.name,
             synthetic=project.is_synthetic,
-            expert=project.expert,
+            expert=", ".join(project.log.annotators()) or project.expert,
             made_at=now(),
             classes=project.classes.all(),
             annotation=_annotation(project),

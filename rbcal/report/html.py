@@ -13,10 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rbcal.charts import simulation, simulation_words
+from rbcal.charts.few_cells import few_rare_cells
 from rbcal.charts.learning_curve import learning_curve
+from rbcal.charts.matched_training import HOLLOW_WORDS, on_new_cells, same_cells_words
 from rbcal.charts.stop_advice import standings, verdict_words
 from rbcal.charts.synthetic_mark import MARK, marked_chart
 from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
+from rbcal.evaluation.metrics import FEWEST_TEST_CELLS
 from rbcal.evaluation.strategy_comparison import summaries
 from rbcal.report import methods, tables
 from rbcal.report.charts import as_svg, precision_recall_charts
@@ -47,9 +50,10 @@ def as_html(data: ReportData) -> str:
         figures=_figures(data),
         rounds=tables.round_table(annotation, data.classes) if annotation.rounds or annotation.test else None,
         green=green_words(*data.spot_checks) if data.spot_checks[1] else "",
-        curve=_drawn(learning_curve(data.curve), data) if len(data.curve) > 1 else "",
-        models=tables.model_table(data.curve, None if data.model is None else data.model.id),
-        targets=verdict_words(standings(data.curve, measured, data.targets), measured.n_images)
+        curve=_drawn(learning_curve(data.curve, data.classes), data) if len(data.curve) > 1 else "",
+        same_cells=_same_cells(data),
+        models=tables.model_table(data.curve, None if data.model is None else data.model.id, data.classes),
+        targets=verdict_words(standings(data.curve, measured, data.targets, data.classes), measured.n_images)
         if measured
         else "",
         simulation=None if data.simulation is None else _simulation(data.simulation, data),
@@ -57,14 +61,16 @@ def as_html(data: ReportData) -> str:
         if measured
         else [],
         precision_recall=[
-            _drawn(each, data) for each in precision_recall_charts(errors.precision, data.classes)
+            _drawn(each, data)
+            for each in precision_recall_charts(errors.precision, data.classes, _few_cells(data))
         ]
         if errors
         else [],
         confusion=tables.confusion_rows(errors.confusion, data.classes) if errors else [],
         errors=error_galleries(errors, data.classes) if errors else [],
         uncertain=[uncertain_cell(each, data.classes) for each in data.pool.uncertain],
-        few=tables.FEW_CELLS,
+        few=FEWEST_TEST_CELLS,
+        rare_star=any(few_rare_cells(point.evaluation, data.classes) for point in data.curve),
         methods=methods.methods(data),
         missing=methods.MISSING,
         references=methods.REFERENCES,
@@ -112,9 +118,31 @@ def _figures(data: ReportData) -> list[tuple[str, str, str]]:
         ("Test cells", f"{counts.test_cells:,}", never),
         ("Expert time", *time),
         ("Precision_all", tables.figure_words(measured.precision_all if measured else None), on_test),
-        ("Rare-class AP", tables.figure_words(measured.rare_ap_50 if measured else None), on_test),
+        ("Rare-class AP", *_rare(data, on_test)),
         ("Red cells", flagged, f"in a pool of {count(counts.pool_images, 'image')}"),
     ]
+
+
+def _few_cells(data: ReportData) -> dict[int, int]:
+    """Return the test cells of the classes that have few, by label."""
+    if data.evaluation is None:
+        return {}
+    return {k: n for k, n in enumerate(data.evaluation.n_cells) if data.evaluation.few[k]}
+
+
+def _rare(data: ReportData, on_test: str) -> tuple[str, str]:
+    """Return rare-class AP and what it rests on, or that it cannot be told yet."""
+    if data.evaluation is not None and (few := few_rare_cells(data.evaluation, data.classes)):
+        return "–", f"cannot be told yet: {count(few, 'test cell')}"
+    return tables.figure_words(data.evaluation.rare_ap_50 if data.evaluation else None), on_test
+
+
+def _same_cells(data: ReportData) -> str:
+    """Say which part of a gain no cell bought; empty where no two models had the same cells."""
+    if len(on_new_cells(data.curve)) == len(data.curve):
+        return ""
+    serving = [point for point in data.curve if data.model and point.model_id == data.model.id]
+    return f"{HOLLOW_WORDS} {same_cells_words(data.curve, (serving or data.curve)[-1])}".strip()
 
 
 def _simulation(result: SimulationResult, data: ReportData) -> Mapping[str, object] | None:

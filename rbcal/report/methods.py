@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rbcal.acquisition.strategies import STRATEGIES
+from rbcal.charts.few_cells import few_rare_cells
 from rbcal.config import ScoringConfig
 from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
 from rbcal.evaluation.metrics import Evaluation
@@ -40,7 +41,7 @@ def methods(data: ReportData) -> list[str]:
     if data.pool.ranking is not None:
         paragraphs.append(_uncertainty(data.pool.ranking, data.pool.colours))
     if data.model is not None and data.evaluation is not None:
-        paragraphs.append(" ".join(_evaluation(data.model, data.evaluation, data.errors)))
+        paragraphs.append(" ".join(_evaluation(data.model, data.evaluation, data.errors, data.classes)))
     if data.simulation is not None:
         paragraphs.extend(_simulation(data.simulation))
     return paragraphs
@@ -169,8 +170,13 @@ def _uncertainty(ranking: StoredRanking, colours: CellColours) -> str:
     )
 
 
-def _evaluation(model: Model, evaluation: Evaluation, errors: Errors | None) -> Iterator[str]:
+def _evaluation(
+    model: Model, evaluation: Evaluation, errors: Errors | None, classes: Sequence[CellClass]
+) -> Iterator[str]:
+    few = few_rare_cells(evaluation, classes)
     rare = "" if evaluation.rare_ap_50 is None else f", AP@0.5 of rare classes {evaluation.rare_ap_50:.3f}"
+    if few:
+        rare = f" (that of rare classes is not given: it would rest on {count(few, 'test cell')})"
     macro_f1 = (
         ""
         if evaluation.macro_f1 is None

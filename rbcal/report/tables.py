@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rbcal.charts.confusion import NOTHING
+from rbcal.charts.few_cells import few_rare_cells, interval_words
 from rbcal.evaluation.confusion import Confusion
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.report.collect import AnnotationSummary, Errors, merged, own_classes
@@ -16,7 +17,6 @@ from rbcal.store.summary import Round
 from rbcal.wording import duration, percent
 
 _MOST_ROUNDS = 7  # columns; more would not fit on paper
-FEW_CELLS = 20  # of a class in the test set; below, its AP says little
 
 
 @dataclass(frozen=True)
@@ -65,28 +65,36 @@ def _few(rounds: Sequence[Round]) -> list[tuple[str, Round]]:
     return [(f"up to {named[n_first - 1][0].lower()}", first), *named[n_first:]]
 
 
-def model_table(curve: Sequence[CurvePoint], serving_id: int | None) -> Table:
-    """Return one row for each model that was measured."""
+def model_table(
+    curve: Sequence[CurvePoint], serving_id: int | None, classes: Sequence[CellClass] = ()
+) -> Table:
+    """Return one row for each model that was measured; a star where rare-class AP rests on few cells."""
     rows = []
     for point in curve:
         name = f"{point.model_id}{' (serves)' if point.model_id == serving_id else ''}"
         measured = point.evaluation
-        aps = (measured.precision_all, measured.map_50, measured.map_50_95, measured.rare_ap_50)
-        figures = (*aps, measured.macro_f1)
-        rows.append([name, f"{point.n_images:,}", f"{point.n_cells:,}", *map(figure_words, figures)])
+        star = "*" if few_rare_cells(measured, classes) else ""
+        aps = (measured.precision_all, measured.map_50, measured.map_50_95)
+        rare, macro_f1 = map(figure_words, (measured.rare_ap_50, measured.macro_f1))
+        cells = f"{point.n_cells:,}{'' if point.same_cells_as is None else ' (the same)'}"
+        rows.append([name, f"{point.n_images:,}", cells, *map(figure_words, aps), rare + star, macro_f1])
     head = ["Precision_all", "mAP@0.5", "mAP@[.5:.95]", "Rare-class AP@0.5", "Macro F1"]
     return Table(["Model", "Images", "Cells", *head], rows)
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class on the test set: its numbers in words, `ap` in [0, 1] for its bar, None without a test cell."""
+    """A class on the test set: its numbers in words, `ap` in [0, 1] for its bar, None without a test cell.
+
+    `interval` says where its figures may lie; empty for a class that has enough test cells, or none.
+    """
 
     name: str
     rare: bool
     few: bool
     ap: float | None
     words: Sequence[str]
+    interval: str
 
 
 def class_rows(
@@ -108,7 +116,9 @@ def class_rows(
         )
         words = [f"{n_test:,}", f"{trained.get(k, 0):,}"]
         words += [_share(recall), _share(precision), figure_words(f1)]
-        rows.append(ClassRow(each.name, each.rare, 0 < n_test < FEW_CELLS, ap, words))
+        few = is_older and evaluation.few[k]
+        interval = interval_words(evaluation.interval(k)) if few else ""
+        rows.append(ClassRow(each.name, each.rare, few, ap, words, interval))
     return rows
 
 

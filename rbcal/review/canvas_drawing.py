@@ -15,7 +15,7 @@ then shrinks or enlarges the canvas to fit the window, by the *zoom*: screen pix
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from rbcal.review.boxes import Box, EditedBox, EditedBoxes, area
 
 Drawing = dict[str, Any]
 
+HIDDEN = "?"  # on the chip of a box whose class the expert must not see yet
 RED, GREEN, BLUE = "#e5182d", "#00954a", "#1f6feb"
 _LINE = 2.0  # screen pixels
 _FONT = 11.0  # screen pixels
@@ -89,12 +90,14 @@ class Frame:
 class Pen:
     """How boxes are drawn: the text on the chip of each class, and the zoom that lines are made for.
 
-    `chips` says whose chip is shown: of "all" boxes, of "flagged" ones, or of "none".
+    `chips` says whose chip is shown: of "all" boxes, of "flagged" ones, or of "none". Boxes whose ids are
+    `hidden` have one that does not say their class.
     """
 
     texts: Sequence[str]
     zoom: float = 1.0
     chips: str = "all"
+    hidden: Collection[int] = ()
 
     @property
     def line(self) -> float:
@@ -108,6 +111,8 @@ class Pen:
 
     def text(self, box: EditedBox) -> str:
         """Return what the chip of a box says; empty for no chip."""
+        if box.id in self.hidden:
+            return HIDDEN
         shown = self.chips == "all" or (self.chips == "flagged" and (box.flagged or box.touched))
         return self.texts[box.label] if shown else ""
 

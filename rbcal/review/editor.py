@@ -50,6 +50,9 @@ class Editor:
     centre: bool = False  # bring the selected box into sight
     place: Box | None = None  # where to look while no box is selected
     notice: str = ""  # what just happened, where the boxes do not show it
+    hides_names: bool = (
+        False  # the model's, of test images and spot checks, until the expert has named the cell
+    )
 
     def __post_init__(self) -> None:
         self.opened_with = frozenset(each.id for each in self.boxes)
@@ -89,6 +92,19 @@ class Editor:
     def n_unread(self) -> int:
         """How many boxes nobody has read yet."""
         return sum(each.review_status == "open" for each in self.boxes)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether all of the image is read without the model's names."""
+        return self.hides_names and self.image.split == "test"
+
+    def is_hidden(self, box: EditedBox | None) -> bool:
+        """Return whether the expert must not see yet what the model calls a cell."""
+        if box is None or not self.hides_names or box.detection_id is None:
+            return False
+        if box.review_status == "open":
+            return self.is_blind
+        return box.review_status == "accepted_in_bulk" and box.detection_id in self.cell_review.spots
 
     @property
     def loaded(self) -> bool:
@@ -142,10 +158,14 @@ class Editor:
     def redraw(self) -> None:
         """Put the boxes on the canvas anew. In the cell review there is no canvas."""
         if not self.cell_review.is_open:
-            pen = Pen(short_names(self.names), self.view.zoom, self.view.chips)
+            hidden = frozenset(each.id for each in self.boxes if self.is_hidden(each))
+            pen = Pen(short_names(self.names), self.view.zoom, self.view.chips, hidden)
             self.canvas.draw(self.boxes, tuple(filter(self.is_shown, self.boxes)), pen)
 
     def is_shown(self, box: EditedBox) -> bool:
+        """Return whether the view shows a box; which class it has must not come out by that."""
+        if self.is_hidden(box):
+            return True
         match self.view.only:
             case "all":
                 return True

@@ -8,6 +8,7 @@ from rbcal.review.editor import Editor
 from rbcal.review.history import History
 from rbcal.store.log import Kind
 
+NAME_IT = "Say what this cell is: press its class key. What the model calls it is hidden here."
 _NEW_BOX = 24.0  # image pixels; where there is no other cell to take the size from
 
 
@@ -25,7 +26,11 @@ def relabel(editor: Editor, label: int) -> None:
         editor.view.label = label
         drawn = {each.id for each in editor.boxes if each.review_status == "drawn"} - editor.opened_with
         target = max(drawn, default=None)
-    if target is None:
+    if target is not None and editor.is_hidden(
+        editor.chosen
+    ):  # the same class as the model's is an answer, too
+        editor.change(editor.history.relabel(target, label).keep(target))
+    elif target is None:
         editor.view.label = label
         if editor.view.drawing:
             editor.redraw()  # its report says that the canvas has the new class, too: boxes wait for it
@@ -39,6 +44,8 @@ def keep(editor: Editor) -> None:
         batch = [each for each in editor.cells if each.id in editor.cell_review.batch]
         editor.change(editor.history.keep(*(each.id for each in waiting(batch))))
         navigation.open_batch(editor)
+    elif editor.is_hidden(editor.chosen):
+        editor.notice = NAME_IT
     elif editor.selected is not None:
         order, target = editor.cells, editor.selected
         editor.change(editor.history.keep(target))
@@ -47,6 +54,9 @@ def keep(editor: Editor) -> None:
 
 def keep_and_go_on(editor: Editor) -> None:
     """Find the selected box right as it is, and point at the next red one, on the whole image."""
+    if editor.is_hidden(editor.chosen):
+        editor.notice = NAME_IT
+        return
     if editor.selected is not None:
         editor.change(editor.history.keep(editor.selected))
     navigation.go_to_waiting(editor)
@@ -54,7 +64,8 @@ def keep_and_go_on(editor: Editor) -> None:
 
 def keep_rest(editor: Editor) -> None:
     """Find every box right that is still open: the expert has looked at all of them."""
-    editor.change(editor.history.keep_rest())
+    rest = [each.id for each in editor.boxes if each.review_status == "open" and not editor.is_hidden(each)]
+    editor.change(editor.history.keep(*rest))
 
 
 def remove(editor: Editor) -> None:

@@ -241,6 +241,8 @@ def why(strategy: str, entry: QueueEntry, names: Sequence[str]) -> str:
         return "not scored yet"
     words = "nothing found"
     if score.n_cells:
+        likely = {f"may {label}": float(n) for label, n in entry.likely_cells.items()}
+        score = replace(score, terms={**score.terms, **likely})
         words = explaining(strategy, score).explain(score, names, entry.rare_names)
     if score.propensity is not None:
         words = f"drawn at random, to check the order itself ({words})"
@@ -258,23 +260,30 @@ def brief(strategy: str, score: Score | None) -> str:
     return explaining(strategy, score).brief(score) if score.n_cells else "nothing found"
 
 
-def batch_words(entries: Sequence[QueueEntry], names: Sequence[str], rare: Sequence[int]) -> str:
+def batch_words(entries: Sequence[QueueEntry], names: Sequence[str], shown: Sequence[int]) -> str:
     """Return what the next images are expected to bring, and what they cost of the expert's time.
 
+    Parameters
+    ----------
+    entries : sequence of QueueEntry
+    names : C str
+        Of the classes.
+    shown : sequence of int
+        The labels of which it says how many cells may be of them, as a filter for the class counts them.
+
     >>> score = Score(12, 40, 9, 7, 3, 1, 0.3, {"new 0": 38.2, "new 1": 1.8, "change": 6, "minutes": 1.5})
-    >>> batch_words([QueueEntry(1, "a.png", score)], ["D", "S.D"], rare=[1])
-    'The next image: about 40 cells (S.D 2), 6 of them to change, 1 min 30 s'
+    >>> batch_words([QueueEntry(1, "a.png", score, likely_cells={0: 40, 1: 2})], ["D", "S.D"], shown=[1])
+    'The next image: about 40 cells (maybe 2 S.D), 6 of them to change, 1 min 30 s'
     """
     scores = [entry.score for entry in entries[:BATCH] if entry.score is not None and entry.score.terms]
     if not scores:
         return ""
     total = {name: sum(score.terms.get(name, 0.0) for score in scores) for name in scores[0].terms}
-    named = ", ".join(
-        f"{names[k]} {total[f'new {k}']:.0f}" for k in rare if total.get(f"new {k}", 0.0) >= 0.5
-    )
+    likely = {k: sum(entry.likely_cells.get(k, 0) for entry in entries[:BATCH]) for k in shown}
+    named = ", ".join(f"{n} {names[k]}" for k, n in likely.items() if n)
     which = "The next image" if len(scores) == 1 else f"The next {len(scores)} images"
     n_cells = sum(score.n_cells for score in scores)
-    words = f"{which}: about {n_cells} cells{f' ({named})' if named else ''}"
+    words = f"{which}: about {n_cells} cells{f' (maybe {named})' if named else ''}"
     if "change" in total:
         words += f", {total['change']:.0f} of them to change, {duration(60 * total['minutes'])}"
     return words

@@ -56,10 +56,6 @@ class History:
         green = [each.id for each in self.present if each.review_status == "open" and not each.flagged]
         return self._alter(green, lambda each: replace(each, review_status="accepted_in_bulk"))
 
-    def keep_rest(self) -> History:
-        """Return the history after the expert looked at every box, and found the open ones right."""
-        return self.keep(*(each.id for each in self.present if each.review_status == "open"))
-
     def draw(self, box: Box, label: int) -> History:
         """Return the history after the expert drew a box."""
         new_id = max((each.id for each in self.present), default=-1) + 1

@@ -25,7 +25,7 @@ def enter_cell_review(editor: Editor) -> None:
     editor.cell_review.is_open, editor.cell_review.batch = True, []
     if not cells:
         leave_cell_review(editor)
-    elif editor.view.batches and waiting(cells):
+    elif editor.view.batches and not editor.is_blind and waiting(cells):
         open_batch(editor)
     else:
         editor.selected = (waiting(cells) or cells)[0].id
@@ -52,10 +52,15 @@ def toggle_batches(editor: Editor) -> None:
 
 def open_batch(editor: Editor) -> None:
     """Show the next cells of one class side by side; after the last, the whole image."""
-    editor.cell_review.batch = [each.id for each in next_batch(editor.cells)]
+    named = [each for each in editor.cells if not editor.is_hidden(each)]  # side by side says of which class
+    editor.cell_review.batch = [each.id for each in next_batch(named)]
     editor.selected = None
     if not editor.cell_review.batch:
-        finish_cell_review(editor)
+        hidden = waiting(editor.cells)
+        if hidden:
+            editor.selected = hidden[0].id
+        else:
+            finish_cell_review(editor)
 
 
 def choose(editor: Editor, box_id: int) -> None:

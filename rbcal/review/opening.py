@@ -36,6 +36,7 @@ def open_editor(
         history,
         CanvasState(image.id, frame, has_canvas),
         CellReview(log.predictions.red, [] if image.revision else log.predictions.spots),
+        hides_names=project.splits.names_are_hidden,
     )
     if view.cell_review and waiting(editor.cells):
         navigation.enter_cell_review(editor)
@@ -49,6 +50,8 @@ def _open_log(project: Project, image: Image, frame: Frame) -> tuple[EditLog, Hi
     if begun or (work.version and work.ranking_id == (ranking and ranking.id)):
         begun, ranking = True, None if work.ranking_id is None else project.rankings.get(work.ranking_id)
     predictions = CellPredictions.read(project, ranking, image.id)
+    if image.split == "test" and project.splits.names_are_hidden:
+        predictions = predictions.unjudged()
     start = from_states(work.start, predictions.flagged) if begun else predictions.boxes(frame)
     history = replay(work, predictions.flagged) if begun else History(start)
     log = EditLog(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rbcal.review.boxes import EditedBox, EditedBoxes
 from rbcal.review.canvas_drawing import Frame
@@ -45,6 +45,10 @@ class CellPredictions:
             colours,
             0 if head is None or head.fitted is None else head.n_cells,
         )
+
+    def unjudged(self) -> CellPredictions:
+        """Return the same cells, all of them red and without a reason: for an image that is read blind."""
+        return replace(self, verdicts={key: Verdict(key, True, (), "", 0.0) for key in self.verdicts})
 
     @property
     def flagged(self) -> set[int]:

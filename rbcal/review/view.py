@@ -18,5 +18,6 @@ class View:
     cell_review: bool = False  # whether an image opens with its cell review
     batches: bool = False  # whether the cell review shows several cells side by side
     queue_label: int | None = None  # the class that the queue is filtered by
+    by_cells: bool | None = None  # whether cells come, not images; None: the expert has not chosen
     drawing: bool = False
     label: int = 0  # of new boxes

@@ -9,14 +9,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
+from rbcal.acquisition.cell_strategies import CELL_STRATEGIES
+from rbcal.config import CONTROL, ScoringConfig, SimulationConfig, TrainConfig
 from rbcal.detector import devices, mc_dropout
-from rbcal.detector.faster_rcnn import build
+from rbcal.detector.faster_rcnn import Detector, build
 from rbcal.detector.frozen_backbone import FrozenTraining, freeze, views
 from rbcal.detector.trainer import Training
+from rbcal.formats.pictures import Pixels
 from rbcal.simulation.corpus import Corpus
 from rbcal.simulation.seed_model import seed_images
-from rbcal.types import area
+from rbcal.types import Annotations, area
 
 _Outcome = TypeVar("_Outcome")
 _STEPS = 3  # timed, after one that is not
@@ -59,7 +61,8 @@ def estimate_runtime(corpus: Corpus, config: SimulationConfig, processes: int) -
     n_arms = config.repeats * len(config.strategies)
     n_rounds = n_arms * config.rounds
     total = config.repeats * _of_repeat(seconds, corpus, config)
-    total += n_rounds * _of_round(seconds, corpus, config, new_images)
+    for name in config.strategies:
+        total += config.repeats * config.rounds * _of_round(seconds, corpus, config, name, new_images)
     return RuntimeEstimate(
         n_arms,
         n_rounds,
@@ -78,13 +81,20 @@ def _of_repeat(seconds: _Seconds, corpus: Corpus, config: SimulationConfig) -> f
     )
 
 
-def _of_round(seconds: _Seconds, corpus: Corpus, config: SimulationConfig, new_images: float) -> float:
+def _of_round(
+    seconds: _Seconds, corpus: Corpus, config: SimulationConfig, strategy: str, new_images: float
+) -> float:
     """Return the seconds of a round in which so many images are new, the mean over the rounds."""
-    annotated = config.seed_images + new_images * (config.rounds + 1) / 2
+    n_pool = len(corpus.trainable) - config.seed_images
+    predicted = config.pool_sample + config.seed_images + new_images * (config.rounds + 1) / 2
+    if strategy in CELL_STRATEGIES:  # of every image, in the worst case each cell of another one
+        predicted, new_images = n_pool, min(config.query, n_pool)
+    if strategy == CONTROL:
+        predicted = new_images = 0
     return (
         config.steps * seconds.frozen_step
         + len(corpus.test) * seconds.detect
-        + (config.pool_sample + annotated) * seconds.predict
+        + predicted * seconds.predict
         + new_images * config.views * seconds.view
     )
 
@@ -95,7 +105,7 @@ def _measure(corpus: Corpus, config: SimulationConfig) -> _Seconds:
     sample = corpus.pixels(k), corpus.truths[k]
     train = TrainConfig(
         backbone=config.backbone,
-        second_look=False,
+        second_look=config.second_look,
         init="random",
         steps=1 + _STEPS,
         crop=config.crop,
@@ -106,11 +116,24 @@ def _measure(corpus: Corpus, config: SimulationConfig) -> _Seconds:
     freeze(detector)
     two_views, of_image = _timed(lambda: views(detector, *sample, train, 2, [0]))
     frozen_step = _seconds_of_step(FrozenTraining(detector, [of_image], train))
+    embed = _seconds_of_second_look(detector, *sample)
     dropout = mc_dropout.McDropout(detector, ScoringConfig(passes=config.passes))
     compute, features = _timed(lambda: detector.tiled_features(sample[0]))
     predict, _ = _timed(lambda: dropout.predict(features))
     detect, _ = _timed(lambda: mc_dropout.detect(detector, features))
-    return _Seconds(step, frozen_step, two_views / 2, compute, predict, detect)
+    return _Seconds(step, frozen_step, two_views / 2, compute, predict + embed, detect + embed)
+
+
+def _seconds_of_second_look(detector: Detector, image: Pixels, truth: Annotations) -> float:
+    """Return the time for the annotated cells of an image, and take the second look off.
+
+    An untrained detector finds cells everywhere, so what it would show to its second look says nothing.
+    """
+    if detector.second_look is None:
+        return 0.0
+    seconds, _ = _timed(lambda: mc_dropout.embed(detector, image, truth.boxes))
+    detector.second_look = None
+    return seconds
 
 
 def _seconds_of_step(training: Training) -> float:

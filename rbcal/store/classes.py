@@ -174,9 +174,8 @@ class Classes:
 
     def _record_merge(self, label: int, target: int | None) -> None:
         self._db.write(
-            "INSERT INTO class_merge (class_id, target_id, who, at)"
-            " VALUES (?, ?, (SELECT expert FROM project), ?)",
-            (label, target, now()),
+            "INSERT INTO class_merge (class_id, target_id, who, at) VALUES (?, ?, ?, ?)",
+            (label, target, self._db.signature(), now()),
         )
 
     def set_keys(self, keys: Sequence[str | None]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from rbcal.acquisition.cell_strategies import check_arms
 from rbcal.acquisition.strategies import STRATEGIES
 from rbcal.errors import RbcalError
 from rbcal.formats.stacks import Layer
@@ -20,7 +21,7 @@ from rbcal.types import CROP_EMBEDDING_SIZE, EMBEDDING_SIZE
 _TEXTS: Mapping[str, Callable[[str], object]] = {  # raises where the text is none of these
     "image.layer": Layer.parse,
     "ranking.strategy": STRATEGIES.__getitem__,
-    "simulation_point.strategy": STRATEGIES.__getitem__,
+    "simulation_point.strategy": check_arms,
 }
 _ROW = 4 * (CROP_EMBEDDING_SIZE + 1)  # bytes of a class in a last layer: its weights and its bias
 _WHOLE: Mapping[str, str] = {  # SQL that holds of every value `c` of a column

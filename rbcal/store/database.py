@@ -56,11 +56,16 @@ class Database:
                 self.sqlite_utils.execute(f"PRAGMA {pragma}").fetchall()
         self.place = path.stat()
         self.expected_id: str | None = None  # of the project that every transaction is meant for
+        self.annotator: str | None = None  # who signs what is done; None: the project's own
 
     def project_id(self) -> str:
         """Return what tells this project from all others: it follows from its first name and its birth."""
         rows = self.tuples("SELECT name, created_at FROM project")
         return hashlib.sha256(repr(rows).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    def signature(self) -> str:
+        """Return the name that signs every act; empty while nobody gave one."""
+        return str(self.value("SELECT expert FROM project") if self.annotator is None else self.annotator)
 
     def close(self) -> None:
         """Close the connection; SQLite alone would leave its log behind where the file was moved."""

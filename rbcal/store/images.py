@@ -214,6 +214,10 @@ class Images:
         """Return the images that wait for annotation, in the order of import."""
         return self._where("image.split = 'work' AND current_review.id IS NULL")
 
+    def read_in_part(self) -> list[Image]:
+        """Return the annotated images with boxes that were not read, in the order of import."""
+        return self._where("image.split = 'work' AND n_unread > 0")
+
     def annotated(self) -> list[Image]:
         """Return the images that may be trained on, in the order of import."""
         return self._where("image.split = 'work' AND current_review.id IS NOT NULL")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rbcal.acquisition.uncertainty import rare_candidate
+from rbcal.acquisition.uncertainty import rare_candidate, renamed_certainty
 from rbcal.config import ScoringConfig
 from rbcal.json_values import from_json
 from rbcal.live_head import LastLayer, LiveHead
@@ -134,11 +134,7 @@ def read_live_head(database: Database, ranking_id: int) -> StoredHead | None:
 def live_scores(
     database: Database, ranking_id: int, probs: Floats, embeddings: Floats, u_c: Floats
 ) -> tuple[Floats, Floats, Floats] | None:
-    """Return class distributions (N, C + 1), U^c and U^r (N,) of cells by a live head; None: there is none.
-
-    The passes were of the model's own layer. Where the live name is another one than the model's, at most 1
-    - U^c of them have named it; so that is its U^c, and the cell is red.
-    """
+    """Return class distributions (N, C + 1), U^c and U^r (N,) by a live head; None: there is none."""
     head = read_live_head(database, ranking_id)
     if head is None or head.fitted is None:
         return None
@@ -146,10 +142,9 @@ def live_scores(
         ScoringConfig, database.value("SELECT config FROM ranking WHERE id = ?", (ranking_id,))
     )
     live = LiveHead(head.own, head.fitted).probs(probs, embeddings, read_merges(database))
-    is_renamed = live[:, 1:].argmax(axis=1) != probs[:, 1:].argmax(axis=1)
     rare = [label for label in Classes(database).rare_labels() if label + 1 < live.shape[1]]
     u_r = rare_candidate(live, rare, config.rare_threshold)
-    return live, np.where(is_renamed, np.minimum(u_c, 1 - u_c), u_c), u_r
+    return live, renamed_certainty(u_c, probs, live), u_r
 
 
 def _packed(layer: LastLayer) -> bytes:

@@ -142,7 +142,7 @@ class Log:
                 image_id=image_id,
                 version=version + 1,
                 kind=kind,
-                who=self._db.value("SELECT expert FROM project"),
+                who=self._db.signature(),
                 at=now(),
                 seconds=seconds,
                 ranking_id=ranking_id,
@@ -160,6 +160,13 @@ class Log:
         return int(
             self._db.value("SELECT coalesce(max(version), 0) FROM act WHERE image_id = ?", (image_id,))
         )
+
+    def annotators(self) -> list[str]:
+        """Return the names that signed edits and reviews, in the order of time; "" is none."""
+        rows = self._db.tuples(
+            "SELECT who FROM act WHERE kind <> 'import' AND who <> '' GROUP BY who ORDER BY min(id)"
+        )
+        return [who for (who,) in rows]
 
     def next_number(self, image_id: int) -> int:
         """Return a number that no box of an image ever had."""

@@ -17,7 +17,8 @@ Bools = NDArray[np.bool_]
 _FIRST_REVIEWS = """
 SELECT review.image_id, model_id, detection.probs, bald, agreement, rate, class_id, review_status, wrong,
   propensity
-FROM review JOIN ranking ON ranking.id = review.ranking_id
+FROM review JOIN image ON image.id = review.image_id AND split = 'work'
+JOIN ranking ON ranking.id = review.ranking_id
 JOIN detection ON detection.ranking_id = review.ranking_id AND detection.image_id = review.image_id
 LEFT JOIN annotation ON annotation.review_id = review.id
   AND annotation.detection_id = detection.id
@@ -87,7 +88,10 @@ class Outcomes:
 
 
 def read_outcomes(database: Database) -> Outcomes:
-    """Return what became of the model's cells in the first review of each image, in order of time."""
+    """Return what became of the model's cells in the first review of each image, in order of time.
+
+    Test images are left out: nothing that chooses what to annotate learns from them.
+    """
     rows = database.tuples(_FIRST_REVIEWS)
     if not rows:
         return Outcomes.none()

@@ -28,11 +28,12 @@ from rbcal.store.rankings import Rankings
 from rbcal.store.reviews import Reviews
 from rbcal.store.simulations import Simulations
 from rbcal.store.snapshots import Snapshots
+from rbcal.store.splits import Splits
 from rbcal.store.summary import Summary
 from rbcal.store.targets import Targets
 
 SUFFIX = ".rbcal"
-_LONGEST_NAME = 300
+LONGEST_PERSON = 300  # characters of a name
 LONGEST_STEM = 150  # bytes, so that the names of its backups stay within the 255 of a file system
 
 
@@ -68,19 +69,23 @@ def on_disk(path: Path) -> Path:
 class ProjectFile:
     """A project, and where it was when it was opened; whoever opens it later gets that one, or an error.
 
-    Without an id, it is whichever project lies there.
+    Without an id, it is whichever project lies there. `annotator` signs what is done with it; None: the name
+    that the project has.
     """
 
     path: Path
     project_id: str | None = None
     inode: int | None = field(default=None, compare=False)
+    annotator: str | None = field(default=None, compare=False)
 
     def open(self) -> Project:
         """Return the project; raises as :meth:`Project.open` does."""
         in_use = self.path.exists() and not is_closed(self.path)
         if self.inode and in_use and self.path.stat().st_ino != self.inode:
             raise replaced(self.path)  # SQLite would read the log of the one file into the other
-        return Project.open(self.path, self.project_id)
+        project = Project.open(self.path, self.project_id)
+        project.annotate_as(self.annotator)
+        return project
 
 
 class Project:
@@ -95,6 +100,7 @@ class Project:
         self.path = database.path
         self.classes = Classes(database)
         self.images = Images(database)
+        self.splits = Splits(database)
         self.log = Log(database)
         self.reviews = Reviews(database)
         self.models = Models(database)
@@ -195,7 +201,8 @@ class Project:
     @property
     def file(self) -> ProjectFile:
         """Where this project is, for whoever opens it next."""
-        return ProjectFile(self.path, self._database.expected_id, self._database.place.st_ino)
+        database = self._database
+        return ProjectFile(self.path, database.expected_id, database.place.st_ino, database.annotator)
 
     @property
     def name(self) -> str:
@@ -204,8 +211,12 @@ class Project:
 
     @property
     def expert(self) -> str:
-        """The name that signs every act; empty while nobody gave one."""
+        """The name that the project has: it signs what is done without another one; empty: nobody's."""
         return str(self._database.value("SELECT expert FROM project"))
+
+    def annotate_as(self, name: str | None) -> None:
+        """Let this name sign what is done with this open project; None: that of the project."""
+        self._database.annotator = name
 
     @property
     def is_synthetic(self) -> bool:
@@ -213,9 +224,9 @@ class Project:
         return self.images.any_synthetic()
 
     def sign(self, name: str) -> None:
-        """Let this name sign every act from now on."""
-        if len(name) > _LONGEST_NAME:
-            raise ProjectError(f"A name has at most {_LONGEST_NAME} characters, but got {len(name)}.")
+        """Let this name sign every act from now on, unless another one is given."""
+        if len(name) > LONGEST_PERSON:
+            raise ProjectError(f"A name has at most {LONGEST_PERSON} characters, but got {len(name)}.")
         self._database.write("UPDATE project SET expert = ?", (name.strip(),))
 
     @property

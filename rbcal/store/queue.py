@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rbcal.acquisition.relevance import Score
 from rbcal.store.classes import CellClass, Classes, read_merges
@@ -17,6 +17,7 @@ class QueueEntry:
     """An image of the pool at its place in the queue; `score` is None while it is not scored.
 
     `rare_names` are the rare classes that some of its cells may be of; `skipped` images were put off.
+    `likely_cells` says of labels how many cells may be of them: an image is in :meth:`Queue.order` of each.
     """
 
     image_id: int
@@ -24,6 +25,7 @@ class QueueEntry:
     score: Score | None
     rare_names: tuple[str, ...] = ()
     skipped: bool = False
+    likely_cells: Mapping[int, int] = field(default_factory=dict)
 
 
 class Queue:
@@ -59,7 +61,7 @@ class Queue:
             f"""
             SELECT image.id, image.name, score.*,
                    EXISTS (SELECT 1 FROM skipped WHERE skipped.image_id = image.id) AS skipped,
-                   (SELECT json_group_array(class_id) FROM class_score
+                   (SELECT json_group_object(class_id, n_cells) FROM class_score
                     WHERE class_score.image_id = image.id AND ranking_id = {CURRENT_RANKING}) AS likely
             FROM json_each(?) AS wanted JOIN image ON image.id = wanted.value
             LEFT JOIN score ON score.image_id = image.id AND ranking_id = {CURRENT_RANKING}
@@ -68,15 +70,17 @@ class Queue:
             (json.dumps(list(image_ids)),),
         )
         classes = Classes(self._db).all()
+        likely = [_counted(json.loads(row["likely"]), classes) for row in rows]
         return [
             QueueEntry(
                 row["id"],
                 row["name"],
                 score_of(row),
-                tuple(dict.fromkeys(_rare_names(json.loads(row["likely"]), classes))),
+                tuple(classes[label].name for label in cells if classes[label].rare),
                 bool(row["skipped"]),
+                cells,
             )
-            for row in rows
+            for row, cells in zip(rows, likely, strict=True)
         ]
 
     def top(self, limit: int | None = None) -> list[QueueEntry]:
@@ -100,10 +104,11 @@ class Queue:
         )
 
 
-def _rare_names(labels: Sequence[int], classes: Sequence[CellClass]) -> Iterator[str]:
-    """Yield the names of the rare classes that some labels count as."""
-    for label in labels:
+def _counted(likely: Mapping[str, int], classes: Sequence[CellClass]) -> dict[int, int]:
+    """Return how many cells may be of each label, with those of merged classes counted as their targets."""
+    cells: dict[int, int] = {}
+    for label, n in sorted((int(label), n) for label, n in likely.items()):
         target = classes[label].merged_into
-        counted = classes[label if target is None else target]
-        if counted.rare:
-            yield counted.name
+        counted = label if target is None else target
+        cells[counted] = cells.get(counted, 0) + n
+    return cells

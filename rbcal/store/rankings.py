@@ -120,6 +120,44 @@ class Rankings:
             [(ranking_id, image_id, int(label), int(counts[label])) for label in np.flatnonzero(counts)],
         )
 
+    def recount_likely_classes(self, ranking_id: int, pool: Pool) -> None:
+        """Count anew how many cells of each image may be of each class, where a live head names them.
+
+        Parameters
+        ----------
+        pool : Pool
+            As :meth:`pool` returns it.
+        """
+        head = read_live_head(self._db, ranking_id)
+        if head is None or head.fitted is None:
+            return
+        threshold, ids = self.get(ranking_id).config.rare_threshold, list(pool.image_ids)
+        counts = np.stack([pool.total(column) for column in (pool.probs[:, 1:] > threshold).T])  # (C, K)
+        now_likely = {(ids[k], label): int(counts[label, k]) for label, k in np.argwhere(counts).tolist()}
+        was_likely = {
+            (image_id, label): n
+            for image_id, label, n in self._db.tuples(
+                "SELECT image_id, class_id, n_cells FROM class_score WHERE ranking_id = ?"
+                " AND image_id IN (SELECT value FROM json_each(?))",
+                (ranking_id, json.dumps(ids)),
+            )
+        }
+        gone = was_likely.keys() - now_likely.keys()  # a large pool has many that stay as they are
+        changed = now_likely.items() - was_likely.items()
+        with self._db.transaction():
+            self._db.write_many(
+                "DELETE FROM class_score WHERE ranking_id = ? AND image_id = ? AND class_id = ?",
+                [(ranking_id, *each) for each in gone],
+            )
+            self._db.write_many(
+                "INSERT OR REPLACE INTO class_score VALUES (?, ?, ?, ?)",
+                [(ranking_id, *each, n) for each, n in changed],
+            )
+            self._db.write_many(
+                "UPDATE score SET n_rare = ?3 WHERE ranking_id = ?1 AND image_id = ?2 AND n_rare <> ?3",
+                [(ranking_id, ids[k], int(n)) for k, n in enumerate(pool.total(pool.u_r > 0))],
+            )
+
     def save_annotated_embeddings(self, ranking_id: int, embeddings: Floats) -> None:
         """Store what the model makes of cells in annotated images, (M, D)."""
         self._db.write(
@@ -137,8 +175,13 @@ class Rankings:
         size = EMBEDDING_SIZE if read_live_head(self._db, ranking_id) is None else CROP_EMBEDDING_SIZE
         return np.frombuffer(content, "<f2").astype(np.float32).reshape(-1, size)
 
-    def pool(self, ranking_id: int) -> Pool:
+    def pool(self, ranking_id: int, *, in_part: bool = False) -> Pool:
         """Return every cell that a ranking holds of images that wait for a review, as the live head names it.
+
+        Parameters
+        ----------
+        in_part : bool
+            Also of images of which some boxes were not read, with all their cells.
 
         Raises
         ------
@@ -150,8 +193,10 @@ class Rankings:
             for (image_id,) in self._db.tuples(
                 "SELECT image_id FROM score JOIN image ON image.id = image_id"
                 " WHERE ranking_id = ? AND split = 'work'"
-                " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id) ORDER BY image_id",
-                (ranking_id,),
+                " AND (NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)"
+                "  OR ? AND EXISTS (SELECT 1 FROM current_annotation AS each_box"
+                "   WHERE each_box.image_id = image.id AND review_status = 'open')) ORDER BY image_id",
+                (ranking_id, in_part),
             )
         ]
         parts = [

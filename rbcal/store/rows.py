@@ -8,12 +8,13 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
-from rbcal.evaluation.metrics import Comparison, Evaluation
+from rbcal.evaluation.metrics import ClassIntervals, Comparison, Evaluation
 from rbcal.json_values import CONVERTER, reading
 from rbcal.store.job_requests import JobRequest
 
 _T = TypeVar("_T")
 JSON_COLUMNS: Mapping[str, Any] = {  # every one that holds JSON, and as what it is read
+    "class_evaluation.intervals": ClassIntervals,
     "comparison.result": Comparison,
     "job.config": JobRequest,
     "model.config": TrainConfig,

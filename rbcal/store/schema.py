@@ -15,7 +15,7 @@ from sqlite_utils.migrations import Migrations
 from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
-USER_VERSION = 4  # the number of migrations; in the header of every project file
+USER_VERSION = 6  # the number of migrations; in the header of every project file
 migrations = Migrations("rbcal")
 _LIVE = (  # of a ranking by a model with a second look
     # Its last layer, and the same as the expert's answers have it by now; float32 (C, D + 1), the bias last.
@@ -60,6 +60,26 @@ _CHANGE_MODEL = """CREATE TABLE change_model (
   n_wrong     INTEGER NOT NULL CHECK (n_wrong BETWEEN 0 AND n_cells),
   fitted_at   TEXT NOT NULL
 ) STRICT"""
+
+_SPLITS = (  # until the first training groups change sides; then an untouched one may join the test set
+    # A test image that was drawn among images to annotate, to be read next.
+    """CREATE TABLE test_draw (
+  image_id INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
+  at       TEXT NOT NULL
+) STRICT""",
+    "DROP TRIGGER group_split_is_frozen",
+    "DROP TRIGGER image_split_is_frozen",
+    """CREATE TRIGGER group_split_is_frozen BEFORE UPDATE OF split ON image_group WHEN NEW.split <> OLD.split
+BEGIN SELECT RAISE (ABORT, 'the test set is frozen: a model was trained')
+  WHERE (EXISTS (SELECT 1 FROM model) OR EXISTS (SELECT 1 FROM snapshot)) AND (NEW.split = 'work' OR EXISTS
+    (SELECT 1 FROM act JOIN image ON image.id = image_id WHERE group_id = OLD.id)); END""",
+    """CREATE TRIGGER image_split_is_frozen BEFORE UPDATE OF split ON image WHEN NEW.split <> OLD.split
+BEGIN SELECT RAISE (ABORT, 'the test set is frozen: a model was trained')
+  WHERE (EXISTS (SELECT 1 FROM model) OR EXISTS (SELECT 1 FROM snapshot)) AND (NEW.split = 'work' OR EXISTS
+    (SELECT 1 FROM act WHERE image_id = OLD.id)); END""",
+    """CREATE TRIGGER image_group_is_frozen BEFORE UPDATE OF group_id ON image
+BEGIN SELECT RAISE (ABORT, 'the test set is frozen: an image never changes its group'); END""",
+)
 
 
 @migrations()
@@ -114,6 +134,28 @@ def m004_honest_colours(db: Database) -> None:
     )
     db.execute("ALTER TABLE score ADD COLUMN n_red INTEGER CHECK (n_red >= 0)")  # NULL: by the paper
     db.execute(_CHANGE_MODEL)
+
+
+@migrations()
+def m005_splits(db: Database) -> None:
+    """Let the test set grow with what is annotated by hand, and hide the model's names in it."""
+    db.execute(  # each so many-th annotated image is a test image; 0: none is
+        "ALTER TABLE project ADD COLUMN test_every INTEGER NOT NULL DEFAULT 4"
+        " CHECK (test_every = 0 OR test_every >= 2)"
+    )
+    db.execute("UPDATE project SET test_every = 0 WHERE EXISTS (SELECT 1 FROM image WHERE split = 'test')")
+    db.execute(  # test images and spot checks are read without the names that the model gives
+        "ALTER TABLE project ADD COLUMN hide_names INTEGER NOT NULL DEFAULT 1 CHECK (hide_names IN (0, 1))"
+    )
+    for statement in _SPLITS:
+        db.execute(statement)
+
+
+@migrations()
+def m006_intervals(db: Database) -> None:
+    """Keep where the figures of a class with few test cells may lie."""
+    # ClassIntervals as JSON; NULL: there are enough of them, none, or an older rbcal measured.
+    db.execute("ALTER TABLE class_evaluation ADD COLUMN intervals TEXT")
 
 
 @cache

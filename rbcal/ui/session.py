@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rbcal.interchange.import_images import ImportReport
     from rbcal.review.boxes import Box
     from rbcal.review.editor import Editor
+    from rbcal.review.wall import Wall
 
 T = TypeVar("T")
 
@@ -52,9 +53,11 @@ class Session:
     project: Key[ProjectFile | None] = Key(_none)  # that is open
     project_name: Key[str | None] = Key(_none)  # as chosen in the sidebar
     wanted_project: Key[str | None] = Key(_none)  # to open next
+    annotator: Key[str | None] = Key(_none)  # who works here; "": without a name; None: not asked yet
     notice: Key[str | None] = Key(_none)  # what happened on the Project page, in words
     import_report: Key[tuple[ProjectFile, ImportReport] | None] = Key(_none)  # what came of the last import
     n_imports: Key[int] = Key(int)  # a new name for the box of files empties it, and the memory
+    test_draws: Key[int] = Key(int)  # how often the test set was drawn anew: each time another one
     watched_job: Key[int | None] = Key(_none)  # that the Train page shows at work
     editor: Key[Editor | None] = Key(_none)  # the image that is open on the Review page
     view: Key[View] = Key(View)
@@ -62,6 +65,8 @@ class Session:
     view_of: Key[ProjectFile | None] = Key(_none)  # the project that the view is of
     wanted_image: Key[int | None] = Key(_none)  # to open next on the Review page
     wanted_box: Key[Box | None] = Key(_none)  # to bring into sight there
+    wall: Key[Wall | None] = Key(_none)  # of cells
+    wall_of: Key[ProjectFile | None] = Key(_none)  # the project that the wall is of
     saved: Key[str | None] = Key(_none)  # what was saved last, in words
     dialog: Key[str | None] = Key(_none)  # to open on the Review page: "queue", "keys" or "save"
     review_error: Key[str | None] = Key(_none)  # what a callback ran into

@@ -106,6 +106,14 @@ def test_balanced_takes_the_class_with_few_annotations_first():
     assert list(rank_pool("balanced", pool, make_context((5, 500))).images) == [0, 1]
 
 
+def test_a_class_without_an_annotated_cell_counts_in_the_order_and_is_not_named():
+    pool = make_pool([0, 1], [[0, 1, 0], [0, 0, 1]], bald=[0.2, 0.2])
+    ranking = rank_pool("balanced", pool, make_context((500, 0)))
+    assert list(ranking.images) == [1, 0]
+    assert {name for name in ranking.terms if name.startswith("gain")} == {"gain 0"}
+    assert "gain 1" in rank_pool("balanced", pool, make_context((500, 1))).terms
+
+
 def test_balanced_avoids_a_second_image_like_the_first():
     embeddings = np.zeros((3, EMBEDDING_SIZE), np.float32)
     embeddings[[0, 1], 0], embeddings[2, 1] = 1, 1  # the first two look alike

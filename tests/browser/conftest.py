@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests import visitor
 from tests.browser.driver import Canvas
 
 ROOT = Path(__file__).parents[2]
@@ -119,7 +120,7 @@ def server(browser: Browser, projects: Path, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page of its own session, whose errors fail the test."""
-    context = browser.new_context(viewport={"width": 1700, "height": 1000})
+    context = visitor.context(browser, viewport={"width": 1700, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     errors: list[str] = []

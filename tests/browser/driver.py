@@ -15,6 +15,7 @@ from rbcal.acquisition.relevance import CellScores, flags, relevance
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Score
+from rbcal.types import EMBEDDING_SIZE
 
 PAINTED = """() => {
   for (const host of document.querySelectorAll('[data-testid=stBidiComponentIsolated]')) {
@@ -26,6 +27,7 @@ PAINTED = """() => {
   return false;
 }"""
 
+UNIT = np.full(EMBEDDING_SIZE, EMBEDDING_SIZE**-0.5, np.float32)
 WEIGHTS = safetensors.numpy.save({"nothing": np.zeros(1, np.float32)})  # opens, and verify finds it whole
 
 
@@ -141,14 +143,20 @@ def plant(
     fewer: int = 10,
     ranked: bool = True,
     asks: bool = False,
+    blind: bool = False,
+    embedded: bool = False,
 ) -> list[int]:
     """Create a project whose pool a model seems to have ranked; return the images in the order of the queue.
 
     Every third cell is unsure of its class, every fourth of its box; later images have `fewer` cells.
-    Unless it `asks`, boxes that nobody read are saved as such without a question.
+    Unless it `asks`, boxes that nobody read are saved as such without a question. Unless it is `blind`, spot
+    checks show the model's names and no image becomes a test image.
+    Cells are `embedded` for what chooses cells.
     """
     with Project.create(path, classes=classes, rare=rare) as project:
         project.ask_of_unread(ask=asks)
+        project.splits.hide_names(hide=blind)
+        project.splits.grow(4 if blind else 0)
         scene = {"width": width, "height": height, "n_classes": min(3, len(classes))}
         pixels, seed = synth.draw(900, n_cells=6, **scene)
         seed_id = _add(project, pixels, "seed.png")
@@ -166,6 +174,8 @@ def plant(
                 _cell(box, int(label), position, len(classes))
                 for position, (box, label) in enumerate(zip(truth.boxes, truth.labels, strict=True))
             ]
+            if embedded:
+                cells = [cell._replace(bald=0.1, agreement=0.9, rate=1.0, embedding=UNIT) for cell in cells]
             project.rankings.add(ranking_id, images[-1], _score(cells, config), cells)
         if ranked:
             project.rankings.finish(ranking_id)

@@ -25,6 +25,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from rbcal.review import shortcuts
 from rbcal.store.project import Project
+from tests import visitor
 from tests.browser.conftest import ARGUMENTS, BROWSERS, ROOT, serve
 from tests.browser.driver import Canvas, CellReview, plant
 
@@ -69,7 +70,7 @@ def browse(folder: Path) -> Iterator[tuple[Page, str, Callable[[], float]]]:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         server = serve(ROOT / "app.py", folder, folder / "server.log")
         address = next(server)
-        page = browser.new_context(viewport={"width": 1920, "height": 1080}).new_page()
+        page = visitor.context(browser, viewport={"width": 1920, "height": 1080}).new_page()
         page.add_init_script(f"{{ {EYES} }}")
         page.goto(address)
         page.get_by_role("link", name="Progress").wait_for()

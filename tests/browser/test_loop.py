@@ -109,9 +109,8 @@ def test_images_and_boxes_can_be_uploaded(projects: Path, server: str, page: Pag
     data = write_coco(tmp_path / "data", 4)
     page.goto(f"{server}/?project=upload")
     page.get_by_role("radio", name="Drag and drop").click()
-    pictures, boxes = page.locator("input[type=file]").nth(0), page.locator("input[type=file]").nth(1)
-    pictures.set_input_files([str(path) for path in sorted((tmp_path / "data" / "images").iterdir())])
-    boxes.set_input_files(str(data))
+    pictures = sorted((tmp_path / "data" / "images").iterdir())
+    page.locator("input[type=file]").set_input_files([str(path) for path in (data, *pictures)])
     expect(page.get_by_text("annotations.json")).to_be_visible()
     # A click while the page still takes the files in would be lost.
     expect(page.locator("[data-test-script-state=running]")).to_have_count(0)

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from rbcal.config import SimulationConfig
 from rbcal.store.project import Project
+from tests import visitor
 from tests.conftest import add_image
 from tests.evaluation.test_learning_curves import many
 from tests.report.test_collect import measured
@@ -44,7 +45,7 @@ def test_a_chart_is_saved_as_a_file(page: Page, server: str, simulated: str, kin
 def test_the_lines_have_their_colours_on_a_light_and_a_dark_page(
     browser: Browser, server: str, simulated: str, scheme: str
 ):
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 720})
+    context = visitor.context(browser, color_scheme=scheme, viewport={"width": 1280, "height": 720})
     page = context.new_page()
     page.goto(f"{server}/progress?project={simulated}")
     lines = page.get_by_test_id("stVegaLiteChart").first.locator(".mark-line path[stroke]")

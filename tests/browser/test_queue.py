@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from rbcal.store.project import Project
+from tests import visitor
 from tests.browser.conftest import Browser
 from tests.browser.driver import Canvas, eventually, plant
 from tests.browser.test_review import centre, detected_cells, drafted, inner, reviewed
@@ -103,7 +104,7 @@ def test_the_later_of_two_tabs_hears_of_it_and_chooses(
     cells = detected_cells(path, image_id)
     mine, theirs = inner(cells, 2)
     canvas = open_review("tabs").ready()
-    other = browser.new_context(viewport={"width": 1700, "height": 1000}).new_page()
+    other = visitor.context(browser, viewport={"width": 1700, "height": 1000}).new_page()
     other.goto(f"{server}/review?project=tabs")
     second = Canvas(other, 640).ready()
     second.click(*centre(theirs))

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from rbcal.store.project import Project
+from tests import visitor
 from tests.browser.conftest import ROOT, serve
 from tests.browser.driver import Canvas, eventually, plant
 
@@ -27,7 +28,7 @@ def pool(projects: Path, request: pytest.FixtureRequest) -> tuple[Path, int]:
 def second_app(browser: Browser, projects: Path, tmp_path: Path) -> Iterator[tuple[Page, str]]:
     """A page of another server over the same projects, and its address."""
     for address in serve(ROOT / "app.py", projects, tmp_path / "server.log"):
-        context = browser.new_context(viewport={"width": 1700, "height": 1000})
+        context = visitor.context(browser, viewport={"width": 1700, "height": 1000})
         page = context.new_page()
         page.goto(address)  # until app.py has run once, Streamlit takes pages/ for its own way of paging
         expect(page.get_by_role("link", name="Progress")).to_have_count(1)

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import replace
 
 from rbcal.charts import learning_curve
-from rbcal.evaluation.metrics import Evaluation
+from rbcal.evaluation.metrics import ClassIntervals, Evaluation
 from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.rankings import PoolState
@@ -80,7 +80,7 @@ def test_a_field_with_brackets_or_dots_is_no_path():
 
 def test_the_flagged_cells_fall_as_the_pool_is_reviewed():
     history = [PoolState(1, 100, 9, 200.0, 150.0), PoolState(2, 150, 8, 180.0, 90.0)]
-    points = rows(learning_curve.flagged_curve(history))
+    points = rows(learning_curve.flagged_curve(history, CURVE))
     assert [(row["Annotated cells"], row["Cells"]) for row in points] == [(100, 150.0), (150, 90.0)]
 
 
@@ -89,3 +89,39 @@ def test_charts_of_one_model_and_one_step_are_charts():
         warnings.simplefilter("error")
         for chart in (learning_curve.learning_curve(CURVE[:1]), learning_curve.loss_curve([(1, 2.5)])):
             assert chart.to_dict()
+
+
+FEW = Evaluation(
+    *(0.6, 0.5, 0.3, 0.7, (0.5, 0.7, 0.2), (400, 7, 3), 30),
+    n_named=(400, 6, 0),
+    n_correct=(390, 5, 0),
+    intervals=(None, ClassIntervals((0.3, 0.95), (0.4, 0.9), (0.4, 1), (0.4, 0.9)), None),
+)
+
+
+def test_a_class_with_few_test_cells_is_faint_and_has_its_interval():
+    chart = learning_curve.class_curve([CurvePoint(1, 2, 100, "2026", FEW)], CLASSES)
+    document = chart.to_dict()
+    *lines, ranges = document["layer"]
+    assert {row["Class"]: (row["Few"], row["95 % within"]) for row in rows(chart)} == {
+        "disc": (False, ""),
+        "E.1": (True, "AP 0.30–0.95, recall 0.40–0.90, precision 0.40–1.00, F1 0.40–0.90"),
+        "a[b]: c": (True, "not worked out: measure again"),
+    }
+    assert [each["encoding"]["opacity"]["scale"]["range"] for each in lines] == [[1, 0.35]] * 2
+    assert ranges["mark"]["type"] == "rule"
+    assert [ranges["encoding"][side]["field"] for side in ("y", "y2")] == ["AP low", "AP high"]
+    assert [(row["AP low"], row["AP high"]) for row in rows(chart) if row["AP low"] is not None] == [
+        (0.3, 0.95)
+    ]
+
+
+def test_rare_class_ap_is_faint_while_no_rare_class_has_enough_test_cells():
+    enough = replace(FEW, n_cells=(400, 20, 3))
+    curve = [CurvePoint(1, 2, 100, "2026", FEW), CurvePoint(2, 2, 200, "2026", enough)]
+    faint = {
+        (row["Metric"], row["Model"])
+        for row in rows(learning_curve.learning_curve(curve, CLASSES))
+        if row["Few"]
+    }
+    assert faint == {("Rare-class AP@0.5", 1)}

@@ -150,6 +150,19 @@ def test_minutes_say_whether_anybody_was_timed():
     assert "9.0 s for an image" in simulation_words.cost_model_words(timed)
 
 
+def test_what_cells_the_control_and_the_oracle_did_is_said():
+    config = SimulationConfig(
+        strategies=("random", "cells_uncertain", "none"), second_look=True, error_rate=0.1, live_every=60
+    )
+    words = simulation_words.settings_words(replace(HALF_DONE, config=config), two_by_two())
+    for part in ("in screens of 60", "nothing annotated", "10% of the answers at random", "a second look"):
+        assert part in words
+    assert "1.0 s beside others of its class, 3.0 s alone" in simulation_words.cost_model_words(config)
+    plain = simulation_words.settings_words(HALF_DONE, two_by_two())
+    assert "no second look" in plain
+    assert not any(part in plain for part in ("cells_", "none:", "at random;"))
+
+
 def test_a_csv_holds_every_point_and_no_formula():
     table = simulation.points_table(two_by_two(), ["=cmd()", "disc"])
     read = list(csv.DictReader(io.StringIO(chart_files.as_csv(table).decode())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rbcal.charts import stop_advice
 from rbcal.evaluation.metrics import Evaluation
+from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 
 
@@ -57,6 +58,17 @@ def test_a_target_that_cannot_be_measured_is_not_reached():
     standings = stop_advice.standings(CURVE, CURVE[-1].evaluation, targets)
     assert not stop_advice.all_reached(standings)
     assert "Rare-class AP@0.5 cannot be measured" in stop_advice.verdict_words(standings, 30)
+
+
+def test_nothing_is_said_of_rare_classes_that_have_few_test_cells():
+    rare = [CellClass(0, "S.D", rare=True)]
+    curve = [point(k, 100 * k, 0.1 * k, rare=0.1 * k) for k in (1, 2, 3)]
+    standings = stop_advice.standings(curve, curve[-1].evaluation, {"rare_ap_50": 0.1}, rare)
+    assert not stop_advice.all_reached(standings)
+    words = stop_advice.verdict_words(standings, 30)
+    assert words == "Rare-class AP@0.5 cannot be told yet: it would rest on 9 test cells (on 30 test images)."
+    assert standings["rare_ap_50"].outlook.endswith("has 9 cells of S.D, and it takes 20 of a class.")
+    assert stop_advice.all_reached(stop_advice.standings(curve, curve[-1].evaluation, {"rare_ap_50": 0.1}))
 
 
 def test_flagged_cells_are_counted_in_words():

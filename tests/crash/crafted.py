@@ -18,7 +18,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial, partialmethod
 from itertools import count
 from pathlib import Path
@@ -28,13 +28,12 @@ from unittest import mock
 
 import numpy as np
 from streamlit.runtime.scriptrunner import script_runner
-from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from rbcal import cli
 from rbcal.config import SimulationConfig, TrainConfig
 from rbcal.errors import DamagedError, RbcalError
-from rbcal.evaluation.metrics import Comparison, Difference
+from rbcal.evaluation.metrics import ClassIntervals, Comparison, Difference
 from rbcal.formats.pictures import decode
 from rbcal.interchange import export_dataset, near_duplicates
 from rbcal.interchange.export_model import export_model
@@ -52,11 +51,13 @@ from tests.crash.damage import plant_real
 from tests.crash.kill import ROOT
 from tests.evaluation.test_learning_curves import two_by_two
 from tests.store.conftest import FIGURES
+from tests.visitor import app_test
 
 _SERVED = partialmethod(  # as the server does; AppTest does not ask the app what to say
     script_runner.ScriptRunner.__init__,
     on_script_error=runpy.run_path(str(ROOT / "app.py"), run_name="app")["say"],
 )
+INTERVALS = (ClassIntervals((0.1, 0.9), (0.2, 0.8), (0.3, 0.7), (0.2, 0.8)), None, None)
 SECONDS = 60  # for one file; the slowest takes 3
 _TYPED = re.compile(r"\b(TEXT|REAL|BLOB|INTEGER(?! PRIMARY KEY))\b( NOT NULL)?")
 _TEXTS = ("", "text", "9" * 400, "\x1b[31m\n\u202e", "0001-01-01T00:00:00+00:00", "2026-11-25", "NaN")
@@ -81,7 +82,7 @@ def plant_everything(path: Path) -> None:
         images = {"train": project.images.annotated()}
         worse = project.models.add(TrainConfig(), WEIGHTS, images, 1.0, parent_id=1)
         for model_id in (1, worse):
-            project.evaluations.save(model_id, FIGURES)
+            project.evaluations.save(model_id, replace(FIGURES, intervals=INTERVALS))
             for image in (*test, *project.images.annotated()):
                 project.evaluations.save_detections(model_id, image.id, cells)
         less = Difference(0.5, 0.25, -0.5, -0.125)
@@ -345,7 +346,7 @@ def _page(path: Path, name: str) -> None:
         mock.patch.object(script_runner, "_mpa_v1", lambda main: runpy.run_path(main, run_name="__main__")),
         mock.patch.object(script_runner.ScriptRunner, "__init__", _SERVED),
     ):
-        at = AppTest.from_file(ROOT / "app.py", default_timeout=SECONDS).run()
+        at = app_test(ROOT / "app.py", SECONDS).run()
         if name != "project":
             at.switch_page(f"pages/{name}.py").run()
     if at.exception:

@@ -15,6 +15,7 @@ from rbcal.store.project import Project
 from rbcal.ui.review.acts import do
 from tests.crash.editor import plain
 from tests.crash.kill import ROOT, say, say_ready
+from tests.visitor import app_test
 
 
 def fingerprint(history: History) -> str:
@@ -66,7 +67,7 @@ def main(path: Path, seed: str) -> None:
     """Edit until killed."""
     os.environ["RBCAL_PROJECTS"] = str(path.parent)
     rng = random.Random(seed)
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    at = app_test(ROOT / "app.py", 120)
     at.query_params["project"] = path.stem
     at.run().switch_page("pages/review.py").run()
     with Project.open(path) as project:

@@ -9,7 +9,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from rbcal.cli import app
@@ -27,6 +26,7 @@ from tests.browser.driver import plant
 from tests.conftest import add_image
 from tests.crash import damage
 from tests.crash.kill import ROOT
+from tests.visitor import app_test
 
 ONE = Annotations([[1, 2, 3, 4]], [0])
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -65,7 +65,7 @@ def test_an_app_that_had_an_image_open_says_so_at_its_next_edit(tmp_path, monkey
     monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
     plant(tmp_path / "p.rbcal", 1, width=160, height=120, n_cells=12)
     kept = backups.create(tmp_path / "p.rbcal", ASKED)
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
+    at = app_test(ROOT / "app.py", 60).run()
     at.switch_page("pages/review.py").run()
     editor = at.session_state["editor"]
     editor.select(0)

@@ -14,10 +14,12 @@ from rbcal.detector import crops
 from rbcal.detector.checkpoint import load, save
 from rbcal.detector.crops import CropBank, as_tensor, cut_out, fill_bank
 from rbcal.detector.faster_rcnn import Detector, TiledFeatures, build, widen, with_second_look
+from rbcal.detector.frozen_backbone import FrozenTraining, freeze, views
 from rbcal.detector.mc_dropout import detect, sample
 from rbcal.detector.optimizer import make_name_optimizer
 from rbcal.detector.second_look import mixed
 from rbcal.detector.tiling import Tile, tiles
+from rbcal.live_head import LastLayer
 from rbcal.types import Annotations
 from tests.detector.conftest import RANDOM, SIDES, picture
 
@@ -170,6 +172,47 @@ def test_more_classes_leave_what_it_knows_of_the_old_ones() -> None:
 def test_without_pixels_it_cannot_look() -> None:
     with pytest.raises(TypeError, match="only at pixels"):
         looking().embed_boxes(TiledFeatures((), (9, 9)), torch.zeros(0, 4))
+
+
+def test_what_the_trunk_made_of_an_image_brings_its_pixels_along() -> None:
+    detector, (image, truth) = looking(), PICTURES[0]
+    boxes = torch.tensor(truth.boxes)
+    from_pixels, from_features = (
+        detector.embed_boxes(each, boxes) for each in (image, detector.tiled_features(image))
+    )
+    assert torch.equal(from_pixels, from_features)
+    assert detector.tiled_features(image).n_bytes > image.nbytes
+    assert np.array_equal(
+        detect(detector, image).probs, detect(detector, detector.tiled_features(image)).probs
+    )
+
+
+def test_another_last_layer_names_cells() -> None:
+    second_look = looking().second_look
+    assert second_look is not None
+    layer = second_look.last_layer()
+    turned = LastLayer(layer.weight[::-1].copy(), layer.bias[::-1].copy())
+    embeddings = torch.rand(5, second_look.width)
+    before = second_look(embeddings)
+    second_look.set_last_layer(turned)
+    assert torch.equal(second_look(embeddings), before.flip(1))
+
+
+def test_a_training_on_features_leaves_the_second_look_as_it_is() -> None:
+    detector = looking()
+    freeze(detector)
+    config = TrainConfig(init="random", steps=1, crop=160)
+    samples = [views(detector, *picture(0), config, 2, [0])]
+    before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
+    with FrozenTraining(detector, samples, config) as run:
+        assert run.advance().loss_name == 0
+    moved = {
+        name.split(".")[0]
+        for name, tensor in detector.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    assert "roi_heads" in moved
+    assert "second_look" not in moved
 
 
 def test_a_training_leaves_layers_of_single_channels_and_edges_as_they_were() -> None:

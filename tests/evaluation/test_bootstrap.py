@@ -5,7 +5,8 @@ import pytest
 
 from rbcal.errors import ShapeError
 from rbcal.evaluation.average_precision import evaluate
-from rbcal.evaluation.bootstrap import compare
+from rbcal.evaluation.bootstrap import compare, few_cells_intervals
+from rbcal.evaluation.intervals import wilson
 from rbcal.types import Annotations, Detections
 
 
@@ -88,3 +89,52 @@ def test_a_test_set_without_cells_or_of_another_length_is_refused() -> None:
         compare([Annotations.empty()], predicted(0)[:1], predicted(0)[:1], 3)
     with pytest.raises(ShapeError, match="same images, but got 20, 20 and 1"):
         compare(TRUTHS, predicted(0), predicted(0)[:1], 3)
+
+
+def cells_in_a_row(labels: list[int], named: list[int]) -> tuple[Annotations, Detections]:
+    """Cells of these classes side by side, each found at its place and named with certainty."""
+    boxes = np.array([[30 * k, 0, 30 * k + 20, 20] for k in range(len(labels))], np.float32).reshape(-1, 4)
+    probs = np.zeros((len(labels), 4), np.float32)
+    probs[np.arange(len(labels)), np.array(named, int) + 1] = 1
+    return Annotations(boxes, np.array(labels, np.int64)), Detections(boxes, probs)
+
+
+def test_only_a_class_with_few_test_cells_has_intervals_and_they_hold_its_figures() -> None:
+    detections = predicted(0.4)
+    figures = evaluate(zip(TRUTHS, detections, strict=True), 3, [])
+    intervals = few_cells_intervals(TRUTHS, detections, 4, fewest=85)
+    assert figures.n_cells == (75, 71, 94)
+    assert [each is not None for each in intervals] == [True, True, False, False]  # of the last there is none
+    for label in (0, 1):
+        for name in ("ap_50", "recall", "precision", "f1"):
+            low, high = getattr(intervals[label], name)
+            assert 0 <= low < getattr(figures, name)[label] < high <= 1
+
+
+def test_three_right_cells_on_one_image_are_as_sure_as_three_cells_can_be() -> None:
+    pairs = [cells_in_a_row([0, 0, 0], [0, 0, 0]), *[cells_in_a_row([1], [1])] * 5]
+    [few, *_] = few_cells_intervals(*zip(*pairs, strict=True), 3)
+    assert few.recall == few.precision == few.f1 == few.ap_50 == pytest.approx(wilson(3, 3))
+    assert few.recall[0] == pytest.approx(0.438, abs=1e-3)  # 1 / (1 + z^2 / 3)
+
+
+def test_cells_that_are_right_or_wrong_together_say_less_than_as_many_that_are_not() -> None:
+    right, wrong = cells_in_a_row([0] * 8, [0] * 8), cells_in_a_row([0] * 8, [1] * 8)
+    [together, *_] = few_cells_intervals(*zip(right, wrong, strict=True), 3)
+    mixed = [cells_in_a_row([0], [k % 2]) for k in range(16)]
+    [apart, *_] = few_cells_intervals(*zip(*mixed, strict=True), 3)
+    assert together.recall == (0, 1)
+    assert wilson(8, 16)[0] == pytest.approx(apart.recall[0], abs=0.05)
+    assert apart.recall[0] > 0.2
+
+
+def test_a_class_that_no_box_is_named_has_no_interval_of_precision() -> None:
+    pairs = [cells_in_a_row([0, 0], [1, 1])]
+    [few, *_] = few_cells_intervals(*zip(*pairs, strict=True), 3)
+    assert few.precision is None
+    assert few.recall == pytest.approx(wilson(0, 2))
+
+
+def test_intervals_of_predictions_of_other_images_are_refused() -> None:
+    with pytest.raises(ShapeError, match="its own images, but got 20 and 1"):
+        few_cells_intervals(TRUTHS, predicted(0)[:1], 3)

@@ -83,6 +83,21 @@ def test_between_rounds_a_curve_is_a_line():
     np.testing.assert_allclose(curves.mean("random"), [0.3, 0.35, 0.4, 0.45, 0.5])
 
 
+def test_the_control_stands_where_the_others_do_round_by_round():
+    control = arm_of(0, "none", [0.2, 0.25, 0.3], step=0)  # it annotates nothing
+    points = [*arm_of(0, "random", [0.2, 0.3, 0.4]), *arm_of(0, "bald", [0.2, 0.3, 0.4], step=120), *control]
+    [of_control] = [arm for arm in arm_curves(points, PRECISION) if arm.strategy == "none"]
+    assert of_control.x.tolist() == [0, 110, 220]
+    assert of_control.y.tolist() == [0.2, 0.25, 0.3]
+    by_minutes = {arm.strategy: arm.x.tolist() for arm in arm_curves(points, PRECISION, "minutes")}
+    assert by_minutes["none"] == [0, 5, 10]
+    assert by_cells(points).mean("none")[-1] == pytest.approx(0.25 + 0.05 * 90 / 110)  # at 200
+
+
+def test_a_control_alone_has_no_curve():
+    assert arm_curves(arm_of(0, "none", [0.2, 0.3], step=0), PRECISION) == []
+
+
 def test_minutes_may_be_the_axis():
     curves = on_common_grid(arm_curves(two_by_two(), PRECISION, "minutes"), 3)
     assert curves.grid.tolist() == [0, 5, 10]

@@ -19,7 +19,7 @@ from rbcal.formats import coco, pictures, voc
 from rbcal.formats.files import folder
 from rbcal.interchange import export_dataset
 from rbcal.interchange import import_images as importer
-from rbcal.interchange.import_images import import_images
+from rbcal.interchange.import_images import import_images, label_files, paired
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.types import Annotations
@@ -468,3 +468,24 @@ def test_a_picture_is_found_by_its_stem(project, slides, named):
     report = import_images(project, folder(slides.parent / "images"), annotations=annotations)
     assert (report.seed_images, report.pool_images) == (1, 7)
     assert [image.name for image in project.images.annotated()] != []
+
+
+def test_boxes_alone_are_for_the_images_of_the_project_and_the_test_set_is_drawn_then(project, slides):
+    import_images(project, folder(slides.parent / "images"))
+    assert project.images.counts().annotated_images == 0
+    source, dataset = paired(project, {}, {"boxes.json": slides.read_bytes})
+    report = import_images(project, source, annotations=dataset, test_fraction=0.25)
+    counts = project.images.counts()
+    assert (report.added, report.existing) == (0, 8)
+    assert (counts.annotated_images, counts.test_images) == (6, 2) == (report.seed_images, report.test_images)
+
+
+def test_boxes_alone_for_a_project_that_waits_for_none_are_refused(project, slides):
+    with pytest.raises(FormatError, match="none in the project waits for boxes"):
+        paired(project, {}, {"boxes.json": slides.read_bytes})
+
+
+def test_annotation_files_among_pictures_are_recognised(slides):
+    images = folder(slides.parent / "images")
+    assert label_files({**images, "boxes.json": slides.read_bytes}) == ("COCO", ["boxes.json"])
+    assert label_files(images) is None

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from rbcal import synth
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.detector import checkpoint, mc_dropout, trainer
 from rbcal.errors import DetectorError, DivergedError, JobCancelledError, ProjectError, TrainingError
+from rbcal.evaluation import average_precision
 from rbcal.jobs import evaluate, score, train, training_setup
+from rbcal.jobs.loaders import load_annotations
 from rbcal.store.verification import verify
 from tests.conftest import add_image
 
@@ -373,3 +376,25 @@ def test_images_that_pick_the_weights_are_whole_groups_that_never_taught(slides,
         assert warm.parent.id == model_id
         assert {image.group for image in warm.images["validate"]} <= groups[1]
     assert not training_setup.set_up_training(slides, replace(TINY, validation=0)).images["validate"]
+
+
+def test_earlier_models_are_measured_on_test_images_that_joined_since(slides):
+    first = train.train(slides, TINY, Silent())
+    before = slides.evaluations.of(first)
+    free, _ = add_image(slides, 21, group="slide 21")
+    group = slides._database.value("SELECT group_id FROM image WHERE id = ?", (free,))
+    slides.splits.move([group], "test")
+    _, cells = synth.draw(21, width=160, height=120, n_cells=8)
+    slides.reviews.save(free, cells, origin="expert", base_revision=0)
+    progress = Silent()
+    second = train.train(slides, replace(TINY, seed=1), progress)
+    points = {point.model_id: point.evaluation for point in slides.evaluations.curve()}
+    assert before.n_images == 1
+    assert points[first].n_images == points[second].n_images == 2
+    assert sum(points[first].n_cells) == sum(before.n_cells) + len(cells)
+    assert f"Measuring model {first} on 1 new test image, too" in progress.lines
+    pairs = [
+        (load_annotations(slides, image), slides.evaluations.detections(first)[image.id])
+        for image in slides.images.test()
+    ]
+    assert points[first] == average_precision.evaluate(pairs, 3, slides.classes.rare_labels())

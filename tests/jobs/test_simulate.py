@@ -12,9 +12,10 @@ import pytest
 
 from rbcal.acquisition.cost_model import CostModel
 from rbcal.config import SimulationConfig
+from rbcal.detector.faster_rcnn import Detector
 from rbcal.errors import JobCancelledError, ScoringError
 from rbcal.jobs import simulate
-from rbcal.simulation import seed_model
+from rbcal.simulation import runtime_estimate, seed_model
 from rbcal.simulation.runtime_estimate import estimate_runtime
 from rbcal.store.project import Project
 from rbcal.types import Annotations
@@ -148,13 +149,50 @@ def test_a_memory_too_small_for_the_features_changes_nothing_but_the_time(slides
     assert curves(slides, simulate.simulate(slides, config, Silent(), processes=1)) == whole
 
 
+CELLS = replace(TINY, strategies=("random", "cells_random", "none"), rounds=1, second_look=True, live_every=5)
+
+
+def test_arms_over_cells_and_the_control_start_alike_and_train_alike(slides):
+    points = curves(slides, simulate.simulate(slides, CELLS, Silent(), processes=1))
+    first = points[0, "random", 0]
+    assert all(replace(points[0, name, 0], strategy="random") == first for name in CELLS.strategies)
+    cells, control = points[0, "cells_random", 1], points[0, "none", 1]
+    assert cells.n_cells - first.n_cells == CELLS.query  # answers, not images
+    assert cells.n_images == first.n_images + len(cells.query)
+    assert cells.expert_seconds > 0
+    assert (control.n_cells, control.expert_seconds, control.query) == (first.n_cells, 0, ())
+    assert len({first.weights_sha256, cells.weights_sha256, control.weights_sha256}) == 3
+
+
+def test_an_oracle_that_errs_gives_other_annotations_and_leaves_the_seed_images(slides):
+    config = replace(TINY, strategies=("random",), rounds=1, error_rate=1.0)
+    start, point = slides.simulations.points(simulate.simulate(slides, config, Silent(), processes=1))
+    right = replace(config, error_rate=0.0)
+    same_start, other = slides.simulations.points(simulate.simulate(slides, right, Silent(), processes=1))
+    assert (point.query, point.n_cells) == (other.query, other.n_cells)
+    assert point.cells_by_class != other.cells_by_class
+    assert replace(start, seconds=0.0) == replace(same_start, seconds=0.0)
+
+
+def test_cells_are_not_asked_for_by_the_image(slides):
+    config = replace(TINY, strategies=("cells_random",), unit="images")
+    with pytest.raises(ScoringError, match=r"cells_random asks for cells.*--query 200cells"):
+        simulate.simulate(slides, config, Silent())
+
+
 def test_what_cannot_be_simulated_is_said_before_any_work(slides, project):
     with pytest.raises(ScoringError, match="8 seed images leave nothing to choose from: the project has 9"):
         simulate.simulate(slides, replace(TINY, seed_images=8), Silent())
     with pytest.raises(ScoringError, match="no strategy 'luck'"):
         simulate.simulate(slides, replace(TINY, strategies=("luck",)), Silent())
+    with pytest.raises(ScoringError, match="no strategy 'cells_luck' over cells"):
+        simulate.simulate(slides, replace(TINY, strategies=("cells_luck",)), Silent())
     with pytest.raises(ScoringError, match="rounds is at least 1"):
         replace(TINY, rounds=0)
+    with pytest.raises(ScoringError, match="error rate is from 0 to 1"):
+        replace(TINY, error_rate=1.5)
+    with pytest.raises(ScoringError, match="less than 0 seconds"):
+        replace(TINY, cell_costs=(3.0, -1.0, 4.0))
     assert slides.simulations.all() == []
 
 
@@ -162,6 +200,30 @@ def test_without_a_test_set_there_is_nothing_to_measure_on(project):
     add_image(project, 1, annotated=True)
     with pytest.raises(ScoringError, match="no test set with cells"):
         simulate.simulate(project, TINY, Silent())
+
+
+def test_the_cost_of_cells_counts_the_whole_pool_and_that_of_the_control_none(slides):
+    corpus = simulate.load_corpus(slides)
+    seconds = runtime_estimate._Seconds(step=0, frozen_step=0, view=0, features=0, predict=1, detect=0)
+    of = {
+        name: runtime_estimate._of_round(seconds, corpus, replace(TINY, rounds=1), name, new_images=2)
+        for name in ("random", "cells_random", "none")
+    }
+    assert of == {"random": 3 + 2 + 2, "cells_random": 9 - 2, "none": 0}  # images that are predicted
+
+
+def test_the_cost_of_a_second_look_is_that_of_the_annotated_cells(slides, monkeypatch):
+    """An untrained detector would have it look at hundreds of places."""
+    corpus, numbers = simulate.load_corpus(slides), []
+    embed_boxes = Detector.embed_boxes
+
+    def counted(detector, image, boxes):
+        numbers.append(len(boxes))
+        return embed_boxes(detector, image, boxes)
+
+    monkeypatch.setattr(Detector, "embed_boxes", counted)
+    estimate_runtime(corpus, replace(TINY, second_look=True), processes=1)
+    assert numbers == [max(len(corpus.truths[k]) for k in seed_model.seed_images(corpus, TINY, 0))]
 
 
 def test_the_cost_counts_arms_and_rounds(slides):

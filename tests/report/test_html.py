@@ -12,7 +12,7 @@ import pytest
 from rbcal.config import SimulationConfig, TrainConfig
 from rbcal.evaluation.confusion import Confusion
 from rbcal.evaluation.learning_curves import SimulationPoint
-from rbcal.evaluation.metrics import Evaluation
+from rbcal.evaluation.metrics import ClassIntervals, Evaluation
 from rbcal.report import tables
 from rbcal.report.charts import precision_recall_charts
 from rbcal.report.collect import collect
@@ -127,6 +127,24 @@ def test_the_figures_are_those_of_the_store(full):
     assert "Too few repeats to say (2; at least 5)" in text
 
 
+def test_the_report_credits_no_cell_with_a_training_on_the_same_cells(full):
+    n_cells = full.models.get(2).n_cells
+    text = Reader(as_html(collect(full))).text
+    assert f"2 1 {n_cells} (the same) 0.125" in text
+    assert "A hollow mark rests on the same cells" in text
+    add_work_image(full, 4)
+    images = {"train": full.images.annotated()}
+    full.evaluations.save(full.models.add(TrainConfig(steps=9), b"w", images, 60, parent_id=2), figures(0.9))
+    full.models.promote(3, "expert")
+    gained = 0.125 - full.evaluations.of(1).precision_all
+    assert gained < 0  # the longer training did not help, so nothing of the gain is put down to it
+    assert "comes from training on" not in as_html(collect(full))
+    full.evaluations.save(2, figures(0.7))
+    text = Reader(as_html(collect(full))).text
+    gained = 0.7 - full.evaluations.of(1).precision_all
+    assert f"comes from training on: model 2 had {gained:+.3f} Precision_all more with the same cells" in text
+
+
 def test_an_empty_project_has_a_report_that_says_so(project):
     text = Reader(as_html(collect(project))).text
     assert "This project has no image yet." in text
@@ -217,6 +235,25 @@ def test_each_class_has_recall_precision_and_f1_of_the_time_of_its_ap(project):
     ]
 
 
+def test_a_class_with_few_test_cells_has_its_interval_and_leaves_the_headline(project):
+    measured(project)
+    few = ClassIntervals((0.2, 0.9), (0.1, 0.9), None, (0.1, 0.8))
+    figures = Evaluation(0.5, 0.6, 0.3, 0.7, (0.5, None, 0.7), (400, 0, 7), 9, intervals=(None, None, few))
+    project.evaluations.save(1, figures)
+    document = as_html(collect(project))
+    text = Reader(document).text
+    assert "Rare-class AP – cannot be told yet: 7 test cells" in text
+    assert "95 % within: AP 0.20–0.90, recall 0.10–0.90, F1 0.10–0.80" in text
+    assert document.count('class="few"') == 1
+    assert "0.700* –" in text  # in the table of models
+    assert "that of rare classes is not given: it would rest on 7 test cells" in text
+    project.evaluations.save(1, replace(figures, n_cells=(400, 0, 20), intervals=None))
+    text = Reader(as_html(collect(project))).text
+    assert "Rare-class AP 0.700 on 9 test images" in text
+    assert "95 % within" not in text
+    assert "AP@0.5 of rare classes 0.700" in text
+
+
 def test_recall_and_precision_that_nobody_counted_are_those_of_the_confusion_matrix(project):
     data = collect(measured(project))
     older = replace(data.evaluation, n_named=None, n_correct=None)
@@ -252,6 +289,9 @@ def test_a_precision_recall_curve_ends_at_the_recall_that_is_reached():
     [rows] = document["datasets"].values()
     assert {row["Class"] for row in rows} == {"disc (0.50)"}
     assert max(row["Recall"] for row in rows) == 0.5
+    [chart] = precision_recall_charts(precision, classes, {0: 7})
+    [rows] = chart.to_dict()["datasets"].values()
+    assert {row["Class"] for row in rows} == {"disc (0.50, 7 cells)"}
 
 
 def test_the_curves_of_many_classes_fit_on_pages():

@@ -70,6 +70,18 @@ def test_the_queue_says_why_an_image_comes_now(score, said):
     assert why("relevance", QueueEntry(1, "a.png", score, ("S.D",)), NAMES) == said
 
 
+def test_the_classes_that_an_image_comes_for_are_those_that_a_filter_finds_it_by():
+    terms = {"gain 0": 0.1, "gain 1": 0.3, "new 0": 0.9, "new 1": 6.0}  # many cells, none of them likely
+    score = Score(0, 9, 0, 0, 0, 0, value=0.4, terms=terms)
+    assert why("balanced", QueueEntry(1, "a.png", score), ["D", "S.D"]) == "9 cells"
+    entry = QueueEntry(1, "a.png", score, likely_cells={0: 2})
+    assert why("balanced", entry, ["D", "S.D"]) == "maybe 2 D, which are most needed"
+    assert explanations.batch_words([entry], ["D", "S.D"], shown=[1]) == "The next image: about 9 cells"
+    assert explanations.batch_words([entry, entry], ["D", "S.D"], shown=[0, 1]) == (
+        "The next 2 images: about 18 cells (maybe 4 D)"
+    )
+
+
 def test_the_cell_review_shows_all_three_scores_and_which_of_them_made_the_cell_red():
     said = explanations.score_words(cell(u_c=0.6), NAMES, RARE, ScoringConfig())
     assert said == [

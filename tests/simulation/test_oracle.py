@@ -64,3 +64,21 @@ def test_an_image_without_detections_is_drawn_by_hand():
     corrected = oracle.correct(Detections(np.empty((0, 4)), np.empty((0, 3))), TRUE)
     assert corrected.review_status == ("drawn",) * 4
     assert np.array_equal(corrected.annotations.boxes, TRUE.boxes)
+
+
+def test_of_cells_asked_one_by_one_the_oracle_names_moves_or_refuses_each():
+    answers = oracle.answer_cells(DETECTED, TRUE)
+    assert answers.labels.tolist() == [0, 1, 1, -1]
+    assert answers.is_off.tolist() == [False, False, True, False]
+    assert np.array_equal(answers.boxes[[0, 1, 3]], DETECTED.boxes[[0, 1, 3]])
+    assert np.array_equal(answers.boxes[2], TRUE.boxes[2])
+
+
+def test_an_oracle_that_errs_does_so_at_its_rate_and_the_same_each_time():
+    truth = Annotations(np.tile(np.float32([0, 0, 9, 9]), (4000, 1)), np.zeros(4000, np.int64))
+    said, again = (oracle.erring(truth, 4, 0.2, np.random.default_rng(1)) for _ in range(2))
+    assert np.mean(said.labels != 0) == np.mean(again.labels != 0)
+    assert abs(np.mean(said.labels != 0) - 0.2 * 3 / 4) < 0.02  # a quarter of the random ones are right
+    assert set(said.labels.tolist()) == {0, 1, 2, 3}
+    never = oracle.erring(truth, 4, 0.0, np.random.default_rng(1))
+    assert np.array_equal(never.labels, truth.labels)

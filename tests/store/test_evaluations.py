@@ -8,6 +8,8 @@ import numpy as np
 from safetensors.numpy import save as safetensors
 from sqlite_utils.migrations import Migrations
 
+from rbcal.config import TrainConfig
+from rbcal.evaluation.metrics import ClassIntervals
 from rbcal.store import backups, schema
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
@@ -54,6 +56,17 @@ def test_the_counts_of_names_come_back_and_those_that_nobody_made_do_not(project
     assert project.evaluations.of(newer).precision == (1 / 3, None, 0)
 
 
+def test_the_intervals_of_classes_with_few_test_cells_come_back(project):
+    image_id, _ = add_image(project, 1, annotated=True)
+    intervals = (ClassIntervals((0.1, 0.9), (0, 0.5), None, (0.2, 0.8)), None, None)
+    project.evaluations.save(train_on(project, image_id), replace(FIGURES, intervals=intervals))
+    project.evaluations.save(train_on(project, image_id), FIGURES)
+    measured, older = (point.evaluation for point in project.evaluations.curve())
+    assert measured.intervals == intervals
+    assert measured.interval(0) == intervals[0]
+    assert (older.intervals, older.interval(0)) == (None, None)
+
+
 def test_a_measurement_of_format_1_opens_without_recall_and_can_be_made_again(tmp_path, monkeypatch):
     first = Migrations("rbcal")
     first(name="m001_first")(schema.m001_first)
@@ -77,3 +90,27 @@ def test_a_measurement_of_format_1_opens_without_recall_and_can_be_made_again(tm
         assert project.evaluations.of(1).recall == (1, 0, None)
     assert verify(path).ok
     assert [each.why for each in backups.listing(path)] == [f"before-format-{schema.USER_VERSION}"]
+
+
+def test_a_model_of_the_same_annotations_is_no_new_cell_and_one_of_a_new_review_is(project):
+    first, cells = add_image(project, 1, annotated=True)
+    second, _ = add_image(project, 2, annotated=True)
+    for images in ((first,), (first,), (first, second)):
+        project.evaluations.save(train_on(project, *images), FIGURES)
+    project.reviews.save(first, cells, origin="expert", base_revision=1)  # as many cells, read anew
+    project.evaluations.save(train_on(project, first, second), FIGURES)
+    project.evaluations.save(train_on(project, second, first), FIGURES)
+    curve = project.evaluations.curve()
+    assert [point.same_cells_as for point in curve] == [None, 1, None, None, 4]
+
+
+def test_the_steps_of_a_model_are_those_of_all_that_it_went_on_from(project):
+    image_id, _ = add_image(project, 1, annotated=True)
+    used = {"train": [project.images.get(image_id)]}
+    for steps, parent_id, kept_step in ((200, None, None), (150, 1, 100), (150, 2, None), (80, None, None)):
+        config = TrainConfig(steps=steps)
+        more = {"parent_id": parent_id, "kept_step": kept_step}
+        project.evaluations.save(project.models.add(config, b"weights", used, 1.0, **more), FIGURES)
+    curve = project.evaluations.curve()
+    assert [point.ancestors for point in curve] == [(), (1,), (2, 1), ()]
+    assert [point.n_steps for point in curve] == [200, 300, 450, 80]

@@ -79,10 +79,19 @@ def test_a_group_is_never_torn_between_training_and_test(project):
 
 
 @pytest.mark.parametrize("table", ["image", "image_group"])
-def test_no_image_changes_its_side(project, table):
-    add_image(project, 1, split="test")
+@pytest.mark.parametrize("side", ["work", "test"])
+def test_no_annotated_image_changes_its_side_after_a_training(project, table, side):
+    taught, _ = add_image(project, 1, annotated=True)
+    add_image(project, 2, group="other", split="test", annotated=True)
+    train_on(project, taught)
     with pytest.raises(sqlite3.IntegrityError, match="the test set is frozen"):
-        project._database.write(f"UPDATE {table} SET split = 'work'")
+        project._database.write(f"UPDATE {table} SET split = ?", (side,))
+
+
+def test_no_image_changes_its_group(project):
+    add_image(project, 1)
+    with pytest.raises(sqlite3.IntegrityError, match="never changes its group"):
+        project._database.write("UPDATE image SET group_id = 2")
 
 
 def test_no_image_joins_the_test_set_after_a_measurement(project):

@@ -47,6 +47,16 @@ def test_a_cell_with_another_name_than_the_models_is_unsure_and_a_rare_one_count
     assert (live.u_c, live.u_r, live.u_d) == (pytest.approx(0.2), 1.0, pytest.approx(0.9))
 
 
+def test_the_filter_of_the_queue_goes_by_the_live_names_once_they_are_counted(seen):
+    project, image_id, ranking_id = seen
+    assert project.queue.entries([image_id])[0].likely_cells == {1: 1}
+    project.live_heads.save(ranking_id, TO_THE_LAST, 7)
+    project.rankings.recount_likely_classes(ranking_id, project.rankings.pool(ranking_id))
+    [entry] = project.queue.entries([image_id])
+    assert (entry.likely_cells, entry.rare_names, entry.score.n_rare) == ({2: 1}, ("spiky",), 1)
+    assert [project.queue.order(label) for label in (1, 2)] == [[], [(image_id, False)]]
+
+
 def test_strategies_go_by_the_live_names(seen):
     project, _, ranking_id = seen
     before = project.rankings.pool(ranking_id)

@@ -49,6 +49,25 @@ def test_the_queue_can_be_asked_for_one_class(ranked):
     assert [entry.rare_names for entry in project.queue.entries([first, second])] == [(), ("spiky",)]
 
 
+def test_a_filter_for_a_class_has_the_images_whose_cells_may_be_of_it(ranked):
+    project, images, _ = ranked
+    ranking_id = project.rankings.begin(project.models.serving().id, ScoringConfig())
+    of = {k: cell()._replace(probs=np.float32([0.1, *(0.9 * np.eye(3)[k])])) for k in range(3)}
+    for image_id, labels in zip(images, ([0, 0, 1], [2], [1, 2, 2]), strict=True):
+        project.rankings.add(ranking_id, image_id, score(1), [of[k] for k in labels])
+    project.rankings.finish(ranking_id)
+
+    def likely():
+        return [dict(each.likely_cells) for each in project.queue.entries(images)]
+
+    assert likely() == [{0: 2, 1: 1}, {2: 1}, {1: 1, 2: 2}]
+    project.classes.merge(1, 2)
+    assert likely() == [{0: 2, 2: 1}, {2: 1}, {2: 3}]
+    for label in (0, 1, 2):
+        listed = {image_id for image_id, _ in project.queue.order(label)}
+        assert listed == {id_ for id_, cells in zip(images, likely(), strict=True) if label in cells}
+
+
 def test_a_ranking_counts_only_once_it_is_finished(ranked):
     project, images, _ = ranked
     assert project.rankings.current() is None

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from rbcal.config import SimulationConfig
 from rbcal.errors import DamagedError, ProjectError
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
 from rbcal.wording import signed
+from tests.evaluation.test_learning_curves import arm_of
 
 
 def tampered(project: Project, *statements: str) -> Path:
@@ -77,6 +79,10 @@ WRONG = {
     "INSERT INTO thumbnail VALUES (1, x'')": "thumbnail.content of row 1",
     "INSERT INTO serving VALUES (1, 1, 'gate', '2026-01-01T00:00:00Z'); DELETE FROM checkpoint_chunk": (
         "the serving model has no weights"
+    ),
+    "INSERT INTO evaluation VALUES (1, 1, 0.5, 0.4, 0.3, NULL, 1, '2026-01-01T00:00:00Z');"
+    "INSERT INTO class_evaluation VALUES (1, 0, 3, 0.5, NULL, NULL, '{\"ap_50\": [0.1]}')": (
+        "class_evaluation.intervals of row 1, 0 cannot be read"
     ),
     "UPDATE annotation SET x2 = 1e12 WHERE id = 1": "an annotated cell lies far outside its image",
     "UPDATE class SET id = 7 WHERE id = 2": "the classes are not numbered",
@@ -211,3 +217,12 @@ def test_a_table_whose_name_is_no_text_any_more_is_damage(project):
     project.close()
     project.path.write_bytes(project.path.read_bytes().replace(b"perceptual_hash", b"perceptual_h\xdfsh"))
     assert not verify(project.path).ok
+
+
+@pytest.mark.parametrize(("strategy", "ok"), [("cells_random", True), ("none", True), ("luck", False)])
+def test_an_arm_is_a_strategy_over_images_or_cells_or_the_control(filled, strategy, ok):
+    simulation_id = filled.simulations.begin(SimulationConfig(strategies=("random",)), "ab" * 32)
+    filled.simulations.add(simulation_id, arm_of(0, "random", [0.2]))
+    path = tampered(filled, f"UPDATE simulation_point SET strategy = '{strategy}'")
+    assert verify(path).ok == ok
+    assert ok or "simulation_point.strategy of row" in str(problems(path))

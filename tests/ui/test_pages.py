@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 from streamlit.runtime.scriptrunner import script_runner
-from streamlit.testing.v1 import AppTest
 
 from rbcal import synth
 from rbcal.config import ScoringConfig, TrainConfig
-from rbcal.evaluation.metrics import Comparison, Difference, Evaluation
+from rbcal.evaluation.metrics import ClassIntervals, Comparison, Difference, Evaluation
 from rbcal.interchange import export_dataset
 from rbcal.store.job_requests import ResumeJob, ScoreJob, TrainJob
 from rbcal.store.project import Project
 from rbcal.store.rankings import Score
 from tests.conftest import add_image, write_coco
+from tests.visitor import app_test
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -43,7 +43,7 @@ def app(tmp_path, monkeypatch):
     monkeypatch.setattr(script_runner.ScriptRunner, "__init__", served)
 
     def run(page=None):
-        at = AppTest.from_file(APP, default_timeout=60).run()
+        at = app_test(APP, 60).run()
         if page:
             at.switch_page(f"pages/{page}.py").run()
         assert not at.exception, at.exception
@@ -121,6 +121,37 @@ def test_a_folder_is_imported_from_the_page(app, project, tmp_path):
     assert "8 images added" in words(at)
     counts = project.images.counts()
     assert (counts.images, counts.test_images, counts.annotated_images) == (8, 2, 6)
+
+
+def test_a_folder_with_annotations_in_it_is_recognised_and_its_boxes_are_offered(app, project, tmp_path):
+    write_coco(tmp_path / "data")
+    at = app()
+    at.text_input[0].input(str(tmp_path / "data")).run()
+    offer = next(each for each in at.checkbox if each.label.startswith("Take the boxes of"))
+    assert "(COCO)" in offer.label
+    button(at, "Import").click().run()
+    assert project.images.counts().annotated_images == 6
+
+
+def test_images_dropped_first_and_boxes_later_come_together(app, project, tmp_path):
+    coco_file = write_coco(tmp_path / "data")
+    at = app()
+    at.segmented_control[0].set_value("Drag and drop").run()
+    names = sorted((tmp_path / "data" / "images").iterdir())
+    at.file_uploader[0].set_value([(each.name, each.read_bytes(), "image/png") for each in names]).run()
+    button(at, "Import").click().run()
+    assert project.images.counts().pool_images == 8
+    at.file_uploader[0].set_value([("boxes.json", coco_file.read_bytes(), "application/json")]).run()
+    button(at, "Import").click().run()
+    counts = project.images.counts()
+    assert (counts.annotated_images, counts.test_images) == (6, 2)
+
+
+def test_a_folder_that_is_not_there_is_named_where_its_path_was_typed(app, project):
+    at = app()
+    at.text_input[0].input("/nowhere/at/all").run()
+    assert "There is no file or folder /nowhere/at/all" in words(at)
+    assert at.text_input[0].value == "/nowhere/at/all"
 
 
 @pytest.mark.parametrize("format_", ["coco", "voc", "yolo"])
@@ -241,7 +272,7 @@ def test_a_failed_job_says_why(app, project):
 
 
 def test_progress_before_the_first_training_says_how_to_get_a_curve(app, project):
-    assert "no test set yet" in words(app("progress"))
+    assert "no test image yet" in words(app("progress"))
 
 
 @pytest.fixture
@@ -271,6 +302,26 @@ def test_progress_shows_the_model_that_serves_and_what_it_gained(app, measured):
     assert "1 test images with 9 cells" in words(at)
 
 
+def test_progress_says_that_a_training_on_the_same_cells_bought_no_cell_anything(app, measured):
+    at = app("progress")
+    assert "which serves: same cells, trained again (those of model 1)" in words(at)
+    assert "what changed between them is not what cells bought" in words(at)
+    assert at.metric[0].proto.color == at.metric[0].proto.MetricColor.GRAY
+    add_image(measured, 4, annotated=True)
+    images = {"train": measured.images.annotated()}
+    measured.evaluations.save(
+        measured.models.add(TrainConfig(), b"w", images, 60), measured.evaluations.of(2)
+    )
+    measured.models.promote(3, "expert")
+    at = app("progress")
+    assert "Model 3, which serves" in [caption.value for caption in at.caption]
+    assert at.dataframe[-1].value["Training"].tolist() == [
+        "new cells",
+        "same cells, trained again",
+        "new cells",
+    ]
+
+
 def test_progress_shows_how_well_each_class_is_found_and_named(app, measured):
     counted = replace(measured.evaluations.of(2), n_named=(6, 1, 0), n_correct=(6, 0, 0))
     measured.evaluations.save(2, counted)
@@ -282,6 +333,23 @@ def test_progress_shows_how_well_each_class_is_found_and_named(app, measured):
     assert at.dataframe[-1].value["Macro F1"].isna().tolist() == [True, False]
     assert "of 100 true cells of this class, how many were found and named so" in words(at)
     assert "were not counted" not in words(at)
+
+
+def test_progress_names_no_figure_of_rare_classes_with_few_test_cells(app, measured):
+    few = ClassIntervals((0.2, 0.9), (0.1, 0.9), None, (0.1, 0.8))
+    figures = Evaluation(0.5, 0.6, 0.3, 0.7, (0.5, None, 0.7), (400, 0, 7), 9, intervals=(None, None, few))
+    measured.evaluations.save(2, figures)
+    at = app("progress")
+    assert {each.label: each.value for each in at.metric}["Rare-class AP@0.5"] == "not yet"
+    assert "the test set has 7 cells of spiky, and it takes 20 of a class" in words(at)
+    assert "Fewer than 20 test cells" in words(at)
+    assert "spiky 7" in words(at)
+    [table] = [each.value for each in at.dataframe if "95 % within" in each.value]
+    assert table["95 % within"].tolist() == ["", "AP 0.20–0.90, recall 0.10–0.90, F1 0.10–0.80"]
+    measured.evaluations.save(2, replace(figures, n_cells=(400, 0, 20), intervals=None))
+    at = app("progress")
+    assert {each.label: each.value for each in at.metric}["Rare-class AP@0.5"] == "0.700"
+    assert not [each for each in at.dataframe if "95 % within" in each.value]
 
 
 def test_progress_says_how_to_count_names_where_an_older_rbcal_measured(app, measured):

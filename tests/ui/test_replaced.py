@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from streamlit.runtime.scriptrunner import script_runner
-from streamlit.testing.v1 import AppTest
 
 from rbcal.review import edits
 from rbcal.store import backups
@@ -17,6 +16,7 @@ from rbcal.store.project import Project
 from tests.browser.driver import plant
 from tests.conftest import add_image
 from tests.ui.test_review import APP, open_review, words
+from tests.visitor import app_test
 
 OPENED = "not the project that you opened"
 
@@ -82,7 +82,7 @@ def test_what_was_done_meanwhile_is_logged_once_the_file_is_back(pool):
 
 @pytest.mark.parametrize("page", ["project", "train", "review", "progress"])
 def test_every_page_says_that_the_file_is_another_one_and_offers_it(pool, page):
-    at = AppTest.from_file(APP, default_timeout=60).run()
+    at = app_test(APP, 60).run()
     swap(*pool)
     at.switch_page(f"pages/{page}.py").run()
     assert [OPENED in each.value for each in at.error] == [True]
@@ -94,7 +94,7 @@ def test_every_page_says_that_the_file_is_another_one_and_offers_it(pool, page):
 
 @pytest.mark.parametrize("page", ["project", "train", "review", "progress"])
 def test_every_page_says_that_the_file_is_gone_and_takes_no_other_for_it(pool, page):
-    at = AppTest.from_file(APP, default_timeout=60).run()
+    at = app_test(APP, 60).run()
     pool[0].rename(pool[0].with_name("renamed.rbcal"))
     at.switch_page(f"pages/{page}.py").run()
     assert ["pool.rbcal is gone" in each.value for each in at.error] == [True]
@@ -104,7 +104,7 @@ def test_every_page_says_that_the_file_is_gone_and_takes_no_other_for_it(pool, p
 
 
 def test_an_address_of_a_project_that_is_not_there_opens_no_other(pool):
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = app_test(APP, 60)
     at.query_params["project"] = "../elsewhere/pool"
     at.run()
     assert "There is no project" in at.error[0].value

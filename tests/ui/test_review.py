@@ -6,7 +6,6 @@ import gc
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from rbcal.config import ScoringConfig
 from rbcal.review import edits
@@ -17,6 +16,7 @@ from rbcal.store.project import Project, ProjectFile
 from rbcal.store.rankings import Score
 from rbcal.types import Annotations
 from tests.browser.driver import plant
+from tests.visitor import app_test
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -30,8 +30,10 @@ def pool(tmp_path, monkeypatch):
 
 
 def open_review():
-    at = AppTest.from_file(APP, default_timeout=60).run()
+    at = app_test(APP, 60).run()
     at.switch_page("pages/review.py").run()
+    if at.segmented_control(key="review_unit").value == "Cells":
+        at.segmented_control(key="review_unit").set_value("Images").run()
     assert not at.exception, at.exception
     return at
 
@@ -286,7 +288,7 @@ def test_an_imported_image_is_reopened_and_what_nobody_looked_at_is_not_called_k
 def test_another_project_begins_anew(pool):
     path, _ = pool
     plant(path.with_name("other.rbcal"), 1, width=160, height=120, n_cells=12)
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = app_test(APP, 60)
     at.query_params["project"] = "pool"
     at.run().switch_page("pages/review.py").run()
     assert at.session_state["editor"].log.file.path == path

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from rbcal.charts.learning_curve import class_table, metrics_table
+from rbcal.charts.few_cells import few_rare_cells, few_words, rare_words
+from rbcal.charts.learning_curve import INTERVAL, class_table, metrics_table
+from rbcal.charts.matched_training import HOLLOW_WORDS, on_new_cells, same_cells_words, trainings
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.images import Counts
 from rbcal.store.project import Project
-from rbcal.wording import duration
+from rbcal.wording import duration, literal
 
 _AS_NAMED = """
 - **Recall**: of 100 true cells of this class, how many were found and named so (0.80: 80 of them).
@@ -20,6 +22,7 @@ _AS_NAMED = """
 - **AP** goes by the order of the cells alone, the most probable first. So it can be high for a class that no
   cell is ever named: another class was more probable each time.
 """
+_FIGURES = ["AP@0.5", "Recall", "Precision", "F1"]
 _FORMAT = st.column_config.NumberColumn(format="%.3f")
 
 
@@ -30,8 +33,8 @@ def show_no_curve(counts: Counts) -> None:
         + (
             "Train the first model."
             if counts.test_images
-            else "This project has no test set yet: import images with boxes, and let a part of their "
-            "groups become the test set."
+            else "There is no test image yet. Every fourth image that you annotate becomes one; or draw "
+            "a test set from imported boxes, on the Project page under *Test set*."
         ),
         icon=":material/show_chart:",
     )
@@ -40,18 +43,28 @@ def show_no_curve(counts: Counts) -> None:
 
 def show_headline(project: Project, curve: Sequence[CurvePoint], flagged: int | None) -> CurvePoint:
     """Show the figures of the serving model, else of the newest, and return its point of the curve."""
-    serving = project.models.serving()
+    serving, classes = project.models.serving(), project.classes.all()
     places = [place for place, point in enumerate(curve) if serving and point.model_id == serving.id]
     place = places[0] if places else len(curve) - 1
     shown, before = curve[place], curve[place - 1] if place else None
-    st.caption(f"Model {shown.model_id}, which serves" if places else f"Model {shown.model_id}")
+    serves = ", which serves" if places else ""
+    st.caption(f"Model {shown.model_id}{serves}{_on_same_cells(curve, shown)}")
     columns = st.columns(5)
     names = {"Precision_all": "precision_all", "mAP@0.5": "map_50", "Rare-class AP@0.5": "rare_ap_50"}
     for column, (name, field) in zip(columns, names.items(), strict=False):
         now, then = getattr(shown.evaluation, field), before and getattr(before.evaluation, field)
+        none = "none in test"
+        if field == "rare_ap_50" and few_rare_cells(shown.evaluation, classes):
+            now, none = None, "not yet"
         is_gain = before is not None and now is not None and then is not None
         delta = f"{now - then:+.3f} since model {before.model_id}" if before and is_gain else None
-        column.metric(name, "none in test" if now is None else f"{now:.3f}", delta)
+        column.metric(
+            name,
+            none if now is None else f"{now:.3f}",
+            delta,
+            delta_color="normal" if shown.same_cells_as is None else "off",  # grey: no cell bought it
+            help=few_words(shown.evaluation, classes) or None if field != "precision_all" else None,
+        )
     columns[3].metric("Annotated cells", f"{project.images.counts().annotated_cells:,}")
     columns[4].metric(
         "Red in the pool",
@@ -59,7 +72,23 @@ def show_headline(project: Project, curve: Sequence[CurvePoint], flagged: int | 
         help="Cells that the current ranking is unsure about, or that may be rare, in images not reviewed. "
         "–: the pool is not ranked yet.",
     )
+    if words := rare_words(shown.evaluation, classes):
+        st.caption(literal(words))
     return shown
+
+
+def _on_same_cells(curve: Sequence[CurvePoint], shown: CurvePoint) -> str:
+    """Return that a model was trained once more on the same cells, to end a sentence; empty for new ones."""
+    if shown.same_cells_as is None:
+        return ""
+    words = dict(zip((point.model_id for point in curve), trainings(curve), strict=True))
+    return f": {words[shown.model_id]} (those of model {shown.same_cells_as})"
+
+
+def show_same_cells(curve: Sequence[CurvePoint], shown: CurvePoint) -> None:
+    """Say which part of a gain no cell bought; nothing where no two models had the same cells."""
+    if len(on_new_cells(curve)) < len(curve):
+        st.caption(f"{HOLLOW_WORDS} {same_cells_words(curve, shown)}")
 
 
 def show_what_was_measured(project: Project, shown: CurvePoint) -> None:
@@ -76,10 +105,17 @@ def show_what_was_measured(project: Project, shown: CurvePoint) -> None:
 
 def show_classes(project: Project, shown: CurvePoint) -> None:
     """Show how well a model finds and names each class, as a table."""
-    table = class_table([shown], project.classes.all()).drop(columns=["Model", "Annotated cells"])
-    numbers = dict.fromkeys(table.columns[2:-1], _FORMAT)
-    st.dataframe(table, hide_index=True, column_config=numbers, placeholder="–")
-    st.caption(f"Model {shown.model_id} on the test set:\n{_AS_NAMED}")
+    classes = project.classes.all()
+    whole = class_table([shown], classes)
+    few = whole["Few"].to_numpy()
+    table = whole[["Class", "Rare", *_FIGURES, "Test cells", *([INTERVAL] if few.any() else [])]]
+    faint = table.style.apply(
+        lambda row: ["opacity: 0.5; color: grey" if few[row.name] else ""] * len(row), axis=1
+    )
+    numbers = dict.fromkeys(_FIGURES, _FORMAT)
+    st.dataframe(faint, hide_index=True, column_config=numbers, placeholder="–")
+    rough = literal(few_words(shown.evaluation, classes))
+    st.caption(f"Model {shown.model_id} on the test set:\n{_AS_NAMED}\n{rough}")
     if not shown.evaluation.is_counted:
         st.info(
             f"Recall, precision and F1 were not counted when model {shown.model_id} was measured. This "
@@ -92,5 +128,5 @@ def show_figures(curve: Sequence[CurvePoint]) -> None:
     """Show the figures of all models as a table."""
     st.subheader("Figures")
     metrics = metrics_table(curve)
-    numbers = dict.fromkeys(metrics.columns[3:], _FORMAT)
+    numbers = dict.fromkeys(metrics.columns[3:-1], _FORMAT)
     st.dataframe(metrics, hide_index=True, column_config=numbers, placeholder="–")

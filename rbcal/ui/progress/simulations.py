@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from rbcal.acquisition.strategies import check_strategy, offered
+from rbcal.acquisition.cell_strategies import check_arms
+from rbcal.acquisition.strategies import offered
 from rbcal.charts import simulation as view
 from rbcal.charts import simulation_words as words
 from rbcal.charts.learning_curve import learning_curve
+from rbcal.charts.matched_training import on_new_cells
 from rbcal.config import SimulationConfig
 from rbcal.errors import JobError
 from rbcal.evaluation.learning_curves import (
@@ -53,7 +55,7 @@ def show_curve(project: Project, curve: Sequence[CurvePoint]) -> None:
         help="From the annotated part of this project: see Experiments below.",
     )
     if not behind:
-        show_chart(project, learning_curve(curve))
+        show_chart(project, learning_curve(curve, project.classes.all()))
         return
     metrics = _metrics(project.classes.own())
     name = st.selectbox("Metric", metrics, key="live_metric")
@@ -62,7 +64,7 @@ def show_curve(project: Project, curve: Sequence[CurvePoint]) -> None:
     if grid is None:
         st.info(f"Simulation {simulation.id} has no curve of this metric yet.")
         return
-    show_chart(project, view.live_chart(curve, grid, metrics[name], name))
+    show_chart(project, view.live_chart(on_new_cells(curve), grid, metrics[name], name))
     st.caption(
         f"Points: the models of this project. Behind: simulation {simulation.id}, from where its seed images "
         "leave off. It trains less in each round than you do, so compare the shapes, not the heights."
@@ -237,7 +239,7 @@ def _lacking(project: Project) -> str:
 
 
 def _start(project: Project, config: SimulationConfig) -> None:
-    check_strategy(*config.strategies)
+    check_arms(*config.strategies)
     try:
         launcher.start(project.file, SimulateJob(config))
     except JobError as err:  # another tab was faster

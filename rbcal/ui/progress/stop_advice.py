@@ -10,6 +10,7 @@ from rbcal.charts.stop_advice import all_reached, flagged_words, standings, verd
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.project import Project, ProjectFile
+from rbcal.wording import literal
 
 
 def show_stopping(
@@ -17,7 +18,7 @@ def show_stopping(
 ) -> None:
     """Show whether the targets are reached, what is left to review, and what more cells may bring."""
     st.subheader("When to stop")
-    by_metric = standings(curve, shown, project.targets.all())
+    by_metric = standings(curve, shown, project.targets.all(), project.classes.all())
     verdict = verdict_words(by_metric, shown.n_images)
     if all_reached(by_metric):
         st.success(f"**The target is reached.** {verdict} {flagged_words(n_flagged)}", icon=":material/flag:")
@@ -42,7 +43,7 @@ def show_stopping(
             args=(project.file, key, field),
             help="Kept in the project. 0: no target.",
         )
-        column.caption(each.outlook)
+        column.caption(literal(each.outlook) if each.few_cells else each.outlook)
 
 
 def _keep(file: ProjectFile, key: str, field: str) -> None:

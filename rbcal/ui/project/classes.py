@@ -140,7 +140,15 @@ def _show_merges(project: Project) -> None:
                 _done()
 
 
+def show_first_classes(project: Project) -> None:
+    """Let the first classes be named here and now."""
+    st.subheader("Which kinds of cells will you name?")
+    st.write("One name is enough to begin. More can join at any time, and each can be renamed.")
+    _show_addition(project)
+
+
 def _show_addition(project: Project) -> None:
+    """Ask for the names of more classes."""
     with st.form("more_classes", border=False):
         typed = st.text_area("One class a line", placeholder="discocyte\nstomatocyte\nechinocyte")
         is_wanted = st.form_submit_button("Add", type="primary")

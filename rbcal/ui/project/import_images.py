@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from rbcal.errors import SplitError
+from rbcal.errors import FormatError, SplitError
 from rbcal.formats import files, labels, pictures
 from rbcal.formats.dataset import LabelledImage
 from rbcal.formats.files import Files
@@ -17,10 +17,10 @@ from rbcal.formats.stacks import Layer
 from rbcal.interchange import import_images
 from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.session import session
-from rbcal.wording import literal
+from rbcal.wording import listed, literal
 
 _LABELS = "COCO, Pascal VOC, YOLO, CVAT or Label Studio"
-_PACKED = "A zip may hold the boxes, too; they are taken unless you give others below."
+_PACKED = "It may hold the boxes, too: they are offered when they are seen."
 _SETTINGS = "Seed set, test set, groups, stacks"
 _FRACTION, _GROUP = (
     "Part of the groups for the frozen test set",
@@ -40,43 +40,12 @@ def show_import(project: Project) -> None:
         required=True,
         help="A folder is faster for many images. Drag and drop works from another PC, too.",
     )
-    if way == "Drag and drop":
-        suffixes = [suffix[1:] for suffix in (*pictures.SUFFIXES, ".zip")]
-        n_before = session.n_imports  # a new name empties the box, and the memory
-        uploads = st.file_uploader(
-            "Images, or a zip of them",
-            type=suffixes,
-            accept_multiple_files=True,
-            help=_PACKED,
-            key=f"uploads_{n_before}",
-        )
-        labelled = st.file_uploader(
-            f"Boxes (optional): {_LABELS}",
-            type=[suffix[1:] for suffix in (*labels.SUFFIXES, ".zip")],
-            accept_multiple_files=True,
-            key=f"labels_{n_before}",
-        )
-        ready = bool(uploads)
-    else:
-        folder = st.text_input(
-            "Folder of the images, or a zip of them", placeholder=str(Path.home() / "slides"), help=_PACKED
-        )
-        boxes_path = st.text_input(f"Boxes, a file or folder (optional): {_LABELS}")
-        ready = bool(folder.strip())
+    source, label_source, enclosed = _ask_for_files(project) if way == "Drag and drop" else _ask_for_folder()
     with st.expander(_SETTINGS):
         settings, fraction = _ask_for_settings(project)
-    if not st.button("Import", type="primary", disabled=not ready):
+    if not st.button("Import", type="primary", disabled=not (source or label_source)):
         return
-    if way == "Drag and drop":
-        source, marked = _uploaded(uploads), _uploaded(labelled)
-        is_packed = any(_is_zip(upload.name) for upload in uploads)
-    else:
-        source = files.located(_path(folder))
-        marked = files.located(_path(boxes_path)) if boxes_path.strip() else {}
-        is_packed = _is_zip(folder.strip().strip('"'))
-    annotations = import_images.enclosed_labels(source) if is_packed and not marked else None
-    if marked:
-        annotations = import_images.read_labels(marked, source)
+    source, annotations = import_images.paired(project, source, label_source, enclosed=enclosed)
     if annotations is None or not any(image.is_annotated for image in annotations.images):
         fraction, settings["seed_images"] = 0.0, None
     bar = st.progress(0.0, "Importing")
@@ -160,19 +129,59 @@ def _ask_for_layer() -> str:
     return str(Layer(int(page), int(channel) or None))
 
 
-def _uploaded(uploads: Sequence[Any]) -> Files:
-    """Return the files that a browser sent, those in zip archives among them."""
-    return files.joined(
+def _ask_for_files(project: Project) -> tuple[Files, Files, bool]:
+    """Ask for files from the browser: pictures, annotation files and archives of both, in any mixture."""
+    endings = dict.fromkeys((*pictures.SUFFIXES, *labels.SUFFIXES, ".zip"))
+    uploads = st.file_uploader(
+        "Images and boxes",
+        type=[each[1:] for each in endings],
+        accept_multiple_files=True,
+        help=f"Pictures, annotation files ({_LABELS}) and zip archives of them, together or one after the "
+        "other. Boxes alone are for the images that the project has already.",
+        key=f"uploads_{session.n_imports}",  # a new name empties the box, and the memory
+    )
+    source = files.joined(
         each
         for upload in uploads
         for each in (
-            files.archive(upload).items() if _is_zip(upload.name) else [(upload.name, upload.getvalue)]
+            files.archive(upload).items()
+            if upload.name.lower().endswith(".zip")
+            else [(upload.name, upload.getvalue)]
         )
     )
+    return source, {}, True
 
 
-def _is_zip(name: str) -> bool:
-    return name.lower().endswith(".zip")
+def _ask_for_folder() -> tuple[Files, Files, bool]:
+    """Ask for paths on this PC; annotation files that lie among the pictures are offered."""
+    folder = st.text_input(
+        "Folder of the images, or a zip of them", placeholder=str(Path.home() / "slides"), help=_PACKED
+    )
+    boxes = st.text_input(
+        f"Boxes, a file or folder (optional): {_LABELS}",
+        help="They may come later, without the images: then they are for the images that the project has.",
+    )
+    try:
+        source = files.located(_path(folder)) if folder.strip() else {}
+        label_source = files.located(_path(boxes)) if boxes.strip() else {}
+    except FormatError as err:  # here, so that the path can be mended at once
+        st.error(str(err), icon=":material/error:")
+        return {}, {}, False
+    if not source or label_source:
+        return source, label_source, False
+    enclosed = _label_files(str(_path(folder)), _path(folder).stat().st_mtime_ns)
+    if enclosed is None:
+        return source, label_source, False
+    format_, names = enclosed
+    words = f"Take the boxes of {literal(listed(names, most=2))} ({format_})"
+    return source, label_source, st.checkbox(words, value=True)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _label_files(path: str, changed_at: int) -> tuple[str, list[str]] | None:
+    """Return what annotation files lie in a folder or a zip; it is read anew when that has changed."""
+    del changed_at  # only the key
+    return import_images.label_files(files.located(Path(path)))
 
 
 def _path(typed: str) -> Path:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rbcal.store.project import Project
+from rbcal.store.project import LONGEST_PERSON, Project
+from rbcal.ui.annotator import set_annotator
 from rbcal.ui.project.next_step import next_step
+from rbcal.ui.session import session
 
 
 def show_counts(project: Project) -> None:
@@ -27,14 +29,17 @@ def show_counts(project: Project) -> None:
         st.page_link(f"pages/{step.page}.py", label=f"Go to {step.page.capitalize()}")
 
 
-def show_expert(project: Project) -> None:
-    """Ask who sits here: the name signs every edit from now on."""
+def show_annotator(project: Project) -> None:
+    """Show who works here, and let it be another one: the name signs every edit from now on."""
+    before = project.expert if session.annotator is None else session.annotator
     name = st.text_input(
         "Your name",
-        value=project.expert,
-        max_chars=80,
+        value=before,
+        max_chars=LONGEST_PERSON,
         placeholder="signs what you annotate",
-        help="Kept with every box that you draw, change or accept, so that it can be asked later who did it.",
+        help="Kept with every box that you draw, change or keep, so that it can be asked later who did it. "
+        "This browser remembers it.",
     )
-    if name.strip() != project.expert:
-        project.sign(name)
+    if name.strip() != before:
+        set_annotator(project, name)
+        st.rerun()

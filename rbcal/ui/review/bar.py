@@ -10,6 +10,7 @@ from rbcal.review.shortcuts import printed
 from rbcal.store.project import Project
 from rbcal.ui.review.acts import act
 from rbcal.ui.review.queue import Queue, queue_label, save, skip
+from rbcal.ui.review.wall import choose_unit
 from rbcal.wording import literal
 
 
@@ -22,6 +23,7 @@ def show_bar(project: Project, editor: Editor, order: Queue) -> None:
             f":small[{why_words(project, editor, ids)}]",
             width="stretch",
         )
+        choose_unit()
         key = printed("skip", "everywhere")
         st.button("Skip", key="skip", on_click=act, args=(skip, *this), shortcut=key, help=f"Later ({key})")
         key = printed("save", "everywhere")
@@ -42,6 +44,8 @@ def place_words(editor: Editor, ids: list[int]) -> str:
         return f"reviewed {editor.image.revision} time{'s' * (editor.image.revision > 1)} before"
     label = queue_label(editor.view, len(editor.names))
     only = "" if label is None else f" that may show {literal(editor.names[label])}"
+    if editor.image.split == "test":
+        return "test image"
     if editor.image.id not in ids:
         return f"not among the {len(ids)} images{only}"
     return f"{ids.index(editor.image.id) + 1} of {len(ids)}{only}"
@@ -50,8 +54,10 @@ def place_words(editor: Editor, ids: list[int]) -> str:
 def why_words(project: Project, editor: Editor, ids: list[int]) -> str:
     """Say why the image comes now, who ranked it, and when that is stale."""
     if editor.image.id not in ids:
+        drawn = "Test image, drawn at random: no model learns from it; models are measured with your boxes. "
         measured = "A test image: no model learns from it; all that follow are measured with these boxes. "
-        test = measured if editor.image.split == "test" else ""
+        is_new = not editor.image.revision
+        test = "" if editor.image.split != "test" else drawn if is_new else measured
         return test + "Saving stores a new version; the earlier ones stay." if editor.image.revision else test
     [entry] = project.queue.entries([editor.image.id])
     if entry.score is None or editor.predictions.ranking is None:

@@ -15,6 +15,7 @@ from rbcal.review.boxes import EditedBox
 from rbcal.review.canvas_drawing import BLUE, RED, colour
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
+from rbcal.review.edits import NAME_IT
 from rbcal.review.explanations import score_words
 from rbcal.review.shortcuts import key_table
 from rbcal.ui.review.acts import CANVAS, COMPANION, act
@@ -115,7 +116,7 @@ def _cell(editor: Editor, box: EditedBox) -> dict[str, Any]:
     """Return one cell of the cell review, and what the model thinks of it."""
     cell = editor.predictions.cells.get(box.detection_id or -1)
     start = next((each for each in editor.log.start if each.id == box.id), box)
-    spot, keys = box.detection_id in editor.cell_review.spots, editor.keys
+    spot, keys, hidden = box.detection_id in editor.cell_review.spots, editor.keys, editor.is_hidden(box)
     did = {"kept": " · kept", "changed": " · changed"}.get(box.review_status or "", "")
     return {
         "id": box.id,
@@ -124,18 +125,18 @@ def _cell(editor: Editor, box: EditedBox) -> dict[str, Any]:
         "stroke": colour(box),
         "dashed": colour(box) == RED,
         "passes": _passes(editor, box) if editor.view.passes else None,
-        "label": box.label,
+        "label": -1 if hidden else box.label,
         "done": not box.waits,
         "classes": [
             {
                 "label": k,
                 "key": keys[k],
                 "name": editor.names[k],
-                "p": None if cell is None else float(cell.probs[k + 1]),
+                "p": None if cell is None or hidden else float(cell.probs[k + 1]),
             }
             for k in editor.choices
         ],
-        "scores": _scores(editor, box),
+        "scores": [(NAME_IT, False)] if hidden else _scores(editor, box),
         "head": ("Spot check: a green box, drawn at random" if spot else "What is this cell?") + did,
     }
 

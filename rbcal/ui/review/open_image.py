@@ -31,6 +31,7 @@ def open_image(file: ProjectFile, image_id: int, box: Box | None = None) -> None
     """Leave for the Review page, with an image of a project open, and one of its cells in sight."""
     forget_other_project(file)
     session.wanted_image, session.wanted_box = image_id, box
+    session.view.by_cells = False
     session.wanted_project = file.path.stem  # the choice does not outlive the switch
     st.switch_page("pages/review.py")
 

@@ -42,6 +42,12 @@ def following(order: Queue, image_id: int) -> int | None:
     return next((each for each, skipped in others if not skipped), others[0][0] if others else None)
 
 
+def first(project: Project, order: Queue) -> int | None:
+    """Return the image to open first: a test image that waits, else the first of the queue."""
+    waiting = project.splits.waiting()
+    return waiting[0] if waiting else following(order, -1)
+
+
 def save(editor: Editor, image_id: int) -> None:
     """Store the boxes of an image, unless the expert must be asked first what that means."""
     if editor.image.id != image_id:  # a second press, meant for the image before
@@ -59,6 +65,7 @@ def save_as_read(editor: Editor, image_id: int) -> None:
         return
     following_id = _next(editor)
     editor.save()
+    following_id = _test_image(editor) or following_id
     live_thread.start(editor.log.file, following_id)
     session.saved = f"Saved {literal(editor.image.name)}: {saved_words(editor)}"
     session.wanted_image = following_id
@@ -92,6 +99,17 @@ def _next(editor: Editor) -> int | None:
     with editor.log.file.open() as project:
         orders = (project.queue.order(each) for each in (queue_label(editor.view, len(editor.names)), None))
         return next(filter(None, (following(order, editor.image.id) for order in orders)), None)
+
+
+def _test_image(editor: Editor) -> int | None:
+    """Return the test image that comes next, drawn now if one is due after this image; else None."""
+    if editor.image.split == "test":
+        return None  # another one comes first, so that they do not gather
+    with editor.log.transaction() as project:
+        waiting = project.splits.waiting()
+        if waiting:
+            return waiting[0]
+        return project.splits.draw() if project.splits.is_due() else None
 
 
 def jump(image_id: int) -> None:
@@ -200,7 +218,12 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
         )
     view.queue_label = label
     who = ranked_by(ranking.model_id if ranking else None, stale=bool(ranking and ranking.stale))
-    st.caption(f"{who} {literal(batch_words(coming, names, rare))}  \nClick a row to open its image.")
+    shown = [label, *(each for each in rare if each != label)] if label is not None else rare
+    which = "" if label is None else f" in which a cell may be {literal(names[label])}"
+    st.caption(
+        f"{who} {count(len(ids), 'image')}{which}. {literal(batch_words(coming, names, shown))}  \n"
+        "Click a row to open its image."
+    )
     if not ids:
         st.info("No image here.")
         return

@@ -39,7 +39,7 @@ def ask_of_unread(editor: Editor) -> None:
         on_click=act,
         args=(_save_in_part, *this),
     )
-    all_read = st.button(
+    all_read = not editor.is_blind and st.button(
         "I looked at all: keep the rest",
         key="save_all",
         on_click=act,

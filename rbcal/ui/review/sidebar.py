@@ -9,6 +9,7 @@ import streamlit as st
 
 from rbcal.jobs import live_thread
 from rbcal.review import edits, navigation
+from rbcal.review.canvas_drawing import HIDDEN
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
 from rbcal.review.explanations import green_words, live_words, promise_words, version_words
@@ -25,6 +26,10 @@ ONE_BY_ONE = (
 IN_A_BATCH = (
     "**Enter** keeps all cells here that you have not mended. Click a wrong one, then press its class key, "
     "or **Del** if it is no cell. **U** undoes, **W** shows the whole image."
+)
+BLIND = (
+    "Test image: what the model calls its cells is hidden until you have named them, so that figures rest on "
+    "your word alone. Press the class key of each cell."
 )
 NO_FILTERS = {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"}
 MOST_BUTTONS = 20  # classes; more of them make a list
@@ -194,13 +199,14 @@ def show_cell_review(editor: Editor) -> None:
         )
         _button(kind, "toggle_batches", icon="grid_view", help="Twelve cells of one class at a time (G)")
         _button(passes, "toggle_passes", icon="layers", help="Where the passes saw the cell (P)")
-    st.caption(IN_A_BATCH if batch else ONE_BY_ONE)
+    if not editor.is_blind:
+        st.caption(IN_A_BATCH if batch else ONE_BY_ONE)
 
 
 def show_palette(editor: Editor) -> None:
     """Show the classes: of the selected cell, or else of boxes to draw."""
     chosen = None if editor.view.drawing else editor.chosen
-    label = editor.view.label if chosen is None else chosen.label
+    label = editor.view.label if chosen is None else -1 if editor.is_hidden(chosen) else chosen.label
     heading = "Class for new boxes" if chosen is None else "Class of the selected cell"
     named = [f"{key.upper()} {name}".strip() for key, name in zip(editor.keys, editor.names, strict=True)]
     # Buttons, not a choice with a memory: what the browser remembers lags behind what Python sets.
@@ -211,7 +217,7 @@ def show_palette(editor: Editor) -> None:
             st.selectbox(
                 heading,
                 editor.choices,
-                index=editor.choices.index(label),
+                index=editor.choices.index(label) if label in editor.choices else None,
                 format_func=named.__getitem__,
                 key=key,
                 on_change=lambda: act(choose_class, key),
@@ -227,7 +233,9 @@ def show_chosen(editor: Editor) -> None:
     """Show what the model thinks of the selected cell; always as high, so that nothing below it jumps."""
     chosen = editor.chosen
     verdict = None if chosen is None else editor.predictions.verdicts.get(chosen.detection_id or -1)
-    if chosen is None:
+    if editor.is_hidden(chosen):
+        lines = [edits.NAME_IT]
+    elif chosen is None:
         lines = ["Click a cell to see what the model thinks of it." if editor.predictions.cells else ""]
     elif verdict is None:
         lines = ["Drawn by you." if chosen.detection_id is None else "Found by an earlier model."]
@@ -257,7 +265,7 @@ def show_reds(editor: Editor) -> None:
     table = pd.DataFrame(
         {
             "Class": [
-                ("✓ " if tick else "") + editor.names[each.label]
+                ("✓ " if tick else "") + (HIDDEN if editor.is_hidden(each) else editor.names[each.label])
                 for tick, each in zip(done, reds, strict=True)
             ],
             "Why": [editor.predictions.verdicts[each.detection_id or -1].brief for each in reds],
@@ -290,7 +298,9 @@ def empty_words(editor: Editor) -> str:
 
 def show_green(editor: Editor) -> None:
     """Offer to accept every green box at once, and say how far green can be trusted."""
-    if not editor.predictions.cells:
+    if editor.is_blind and editor.n_unread:
+        st.caption(BLIND)
+    if editor.is_blind or not editor.predictions.cells:
         return
     colours = editor.predictions.colours
     if colours.by == "chance" and (colours.change is None or colours.change.green_limit is None):

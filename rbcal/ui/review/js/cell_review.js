@@ -270,7 +270,7 @@ class CellReview {
       view.append(this.picture.cloneNode());
       place(make('rect', { stroke: cell.stroke, ...(cell.dashed ? { 'stroke-dasharray': '5 3' } : {}) }, view), cell.box);
       const name = document.createElement('span');
-      const { name: text, p } = cell.classes.find((each) => each.label === cell.label);
+      const { name: text, p } = cell.classes.find((each) => each.label === cell.label) ?? { name: '?', p: null };
       name.textContent = p === null ? text : `${text} ${Math.round(100 * p)}%`;
       tile.append(view, name);
       tile.addEventListener('click', () => this.stage.messages.ask('choose', cell.id));

@@ -1,0 +1,163 @@
+"""Which cells of all images the expert names next, as a strategy over cells chooses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbcal.acquisition.cell_strategies import (
+    DEFAULT_CELL_STRATEGY,
+    check_cell_strategy,
+    class_probs,
+    most_alike,
+    rank_cells,
+)
+from rbcal.acquisition.pool import Pool
+from rbcal.errors import ProjectError
+from rbcal.evaluation.matching import SAME_CELL
+from rbcal.jobs.rank import acquisition_context
+from rbcal.store.project import Project
+from rbcal.store.rankings import StoredRanking
+from rbcal.types import Floats, Ints, Reals, iou
+
+
+@dataclass(frozen=True, eq=False)
+class AskedCell:
+    """A cell that the expert is to name.
+
+    Parameters
+    ----------
+    detection_id : int
+    image_id, image : int, str
+        The image that it is in, and its name.
+    box : (4,) float32, pixels
+    label : int
+        What it is named now, by the live head where there is one.
+    p : float
+        How probable that class is, given that it is a cell.
+    change_probability : float or None
+        The chance that the expert would change the cell; None while nobody knows how often the model errs.
+    value : float
+        By the strategy: high speaks for it.
+    embedding : (D,) float32
+        What it looks like.
+    """
+
+    detection_id: int
+    image_id: int
+    image: str
+    box: Floats
+    label: int
+    p: float
+    change_probability: float | None
+    value: float
+    embedding: Floats
+
+
+@dataclass(frozen=True)
+class CellQuery:
+    """The cells to ask for, the first one first, out of `n_cells` that wait."""
+
+    ranking: StoredRanking
+    n_cells: int
+    cells: list[AskedCell]
+
+
+def cells_to_ask(
+    project: Project,
+    limit: int,
+    strategy: str = DEFAULT_CELL_STRATEGY,
+    label: int | None = None,
+    like: Floats | None = None,
+) -> CellQuery:
+    """Return the cells to ask for next, of all that nobody has read; no image is predicted anew.
+
+    Parameters
+    ----------
+    limit : int
+        How many at most.
+    label : int, optional
+        Only cells that are named so now.
+    like : (D,) float32, optional
+        An embedding: those that look most like it come first, whatever the strategy.
+
+    Raises
+    ------
+    ProjectError
+        If the pool is not ranked.
+    ScoringError
+        If there is no such strategy.
+    """
+    check_cell_strategy(strategy)
+    with project.read_transaction():  # one state of the file, though the expert goes on
+        ranking = project.rankings.current()
+        if ranking is None:
+            raise ProjectError(
+                "The pool is not ranked yet, so no cell is known. Train, then score the pool: rbcal train, "
+                "rbcal score."
+            )
+        pool = project.rankings.pool(ranking.id, in_part=True)
+        change = project.colours.get(ranking.id)
+        chances = None if change is None else change.chances(pool.probs, pool.image)
+        named = pool.probs[:, 1:].argmax(axis=1) if len(pool) else np.empty(0, np.int64)
+        wanted = _are_open(project, ranking.id, pool)
+        if label is not None:
+            wanted &= named == label
+        rows = np.flatnonzero(wanted)
+        context = acquisition_context(project, ranking, int(ranking.context.get("seed", 0)))
+        context = replace(context, chances=None if chances is None else chances[rows])
+        cells = pool.of_cells(rows)
+        chosen = (
+            rank_cells(strategy, cells, context, limit) if like is None else most_alike(cells, like, limit)
+        )
+        values = np.full(len(pool), np.nan)
+        values[rows] = chosen.values
+        asked = _described(project, ranking.id, pool, rows[chosen.cells], chances, values)
+        return CellQuery(ranking, len(rows), list(asked))
+
+
+def _are_open(project: Project, ranking_id: int, pool: Pool) -> NDArray[np.bool_]:
+    """Return whether each cell of the pool is still open, (N,): some images are read in part."""
+    is_open = np.ones(len(pool), bool)
+    places = {image_id: k for k, image_id in enumerate(pool.image_ids)}
+    for image in project.images.read_in_part():
+        k = places.get(image.id)
+        review = project.reviews.current(image.id)
+        if k is None or review is None:
+            continue
+        rows = np.flatnonzero(pool.image == k)
+        annotations = review.annotations
+        boxes = np.stack([cell.box for cell in project.rankings.cells(ranking_id, image.id)])
+        overlap = iou(boxes[:, None], annotations.boxes[None])
+        best = overlap.argmax(axis=1)
+        is_open[rows] = (overlap.max(axis=1) >= SAME_CELL) & ~annotations.read[best]
+    return is_open
+
+
+def _described(
+    project: Project, ranking_id: int, pool: Pool, cells: Ints, chances: Reals | None, values: Reals
+) -> Iterator[AskedCell]:
+    """Yield chosen cells of the pool with what is shown of them, in their order."""
+    first = np.searchsorted(pool.image, np.arange(pool.n_images))  # the first cell of each image
+    of_images = {
+        k: (project.images.get(pool.image_ids[k]), project.rankings.cells(ranking_id, pool.image_ids[k]))
+        for k in np.unique(pool.image[cells]).tolist()
+    }
+    p = class_probs(pool.of_cells(cells))
+    for cell, of_cell in zip(cells.tolist(), p, strict=True):
+        k = int(pool.image[cell])
+        image, stored = of_images[k]
+        yield AskedCell(
+            detection_id=stored[cell - first[k]].detection_id,
+            image_id=image.id,
+            image=image.name,
+            box=stored[cell - first[k]].box,
+            label=int(of_cell.argmax()),
+            p=float(of_cell.max()),
+            change_probability=None if chances is None else float(chances[cell]),
+            value=float(values[cell]),
+            embedding=pool.embeddings[cell],
+        )

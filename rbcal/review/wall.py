@@ -1,0 +1,155 @@
+"""The wall of cells: which cells are on the screen, which come next, and what can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rbcal.acquisition.cell_strategies import DEFAULT_CELL_STRATEGY
+from rbcal.jobs.cells import AskedCell, cells_to_ask
+from rbcal.review.boxes import Box
+from rbcal.review.cell_answers import Answered, CellAnswer, answer_cells, take_back
+from rbcal.store.project import Project
+
+SIZES = (12, 24, 40)  # cells on a screen
+_AHEAD = 8  # screens that are asked for at once; then names and order are the new ones
+_ALIKE = 3  # a screen is of one class if that class fills a part of it, 1 / this
+
+
+@dataclass
+class Wall:
+    """The wall of one project's cells, of one ranking."""
+
+    ranking_id: int = 0
+    label: int | None = None  # only cells that are named so
+    strategy: str = DEFAULT_CELL_STRATEGY
+    like: AskedCell | None = None  # cells that look like this one come first
+    size: int = SIZES[1]
+    screen: list[AskedCell] = field(default_factory=list)
+    coming: list[AskedCell] = field(default_factory=list)
+    n_waiting: int = 0  # cells that nobody has read, when the coming ones were asked for
+    later: set[int] = field(default_factory=set)  # detections that were put off
+    past: list[tuple[list[AskedCell], Answered]] = field(default_factory=list)  # settled screens
+    serial: int = 0  # of the screen: an answer to an earlier one comes too late
+    n_settled: int = 0  # cells
+    notice: str = ""
+
+    def fill(self, project: Project) -> None:
+        """Put the next cells on the screen, if none is on it."""
+        current = project.rankings.current()
+        if current is None or current.id != self.ranking_id:
+            self.ranking_id = 0 if current is None else current.id
+            self.screen, self.coming, self.past = [], [], []
+        if self.screen or current is None:
+            return
+        if len(self.coming) < self.size:
+            like = None if self.like is None else self.like.embedding
+            limit = _AHEAD * self.size + len(self.later)
+            query = cells_to_ask(project, limit, self.strategy, self.label, like)
+            self.coming = [cell for cell in query.cells if cell.detection_id not in self.later]
+            self.n_waiting = query.n_cells
+        nearest = self.coming[: self.size]
+        self.screen = next_screen(self.coming, self.size) if self.like is None else nearest
+        shown = {cell.detection_id for cell in self.screen}
+        self.coming = [cell for cell in self.coming if cell.detection_id not in shown]
+        self.serial += 1
+
+    def settle(
+        self,
+        project: Project,
+        answers: Mapping[int, int | None],
+        later: Collection[int] = (),
+        seconds: float = 0.0,
+    ) -> None:
+        """Store the answers on the cells of the screen, and clear it.
+
+        Parameters
+        ----------
+        answers : {detection: label or None}
+            None: it is no cell.
+        later : detections
+            They stay open, and do not come again on this wall.
+        """
+        said = [
+            CellAnswer(cell.image_id, cell.detection_id, sides_of(cell), answers[cell.detection_id])
+            for cell in self.screen
+            if cell.detection_id in answers
+        ]
+        done = answer_cells(project, self._current(project), said, seconds)
+        self.past.append((self.screen, done))
+        self.later |= set(later)
+        self.n_settled += done.n_stored
+        self.n_waiting -= done.n_stored
+        self.notice = f"{done.n_late} were read elsewhere meanwhile, and stay so." if done.n_late else ""
+        self.screen = []
+
+    def undo(self, project: Project) -> None:
+        """Take the last settled screen back, and show it again."""
+        if not self.past:
+            self.notice = "Nothing to take back on this wall."
+            self.serial += 1  # the browser waits for an answer
+            return
+        screen, done = self.past.pop()
+        take_back(project, self._current(project), done)
+        self.coming = self.screen + self.coming
+        self.screen = screen
+        self.later -= {cell.detection_id for cell in screen}
+        self.n_settled -= done.n_stored
+        self.n_waiting += done.n_stored
+        self.notice = "Taken back."
+        self.serial += 1
+
+    def _current(self, project: Project) -> int:
+        """Return the ranking that holds by now: a new one may have come while a screen was read."""
+        current = project.rankings.current()
+        return self.ranking_id if current is None else current.id
+
+    def restart(self, size: int, label: int | None, strategy: str) -> None:
+        """Begin anew with screens of another size, with another class or in another order."""
+        self.size, self.label, self.strategy = size, label, strategy
+        self.screen, self.coming = [], []
+
+    def more_like(self, cell: AskedCell | None) -> None:
+        """Show the cells that look most like one, of any class; None: the most useful ones again."""
+        self.like = cell
+        self.screen, self.coming = [], []
+
+
+def sides_of(cell: AskedCell) -> Box:
+    """Return the box of a cell as numbers."""
+    x1, y1, x2, y2 = (float(side) for side in cell.box)
+    return x1, y1, x2, y2
+
+
+def next_screen(cells: Sequence[AskedCell], size: int) -> list[AskedCell]:
+    """Return cells of one class for a screen: like with like, so that the odd one stands out.
+
+    Of the classes that have a third of a screen, the one of the first such cell; else the first cells of any.
+    """
+    of_class = dict[int, list[AskedCell]]()
+    for cell in cells:
+        of_class.setdefault(cell.label, []).append(cell)
+    enough = [each for each in of_class.values() if len(each) * _ALIKE >= size]
+    return side_by_side((enough[0] if enough else list(cells))[:size])
+
+
+def side_by_side(cells: Sequence[AskedCell]) -> list[AskedCell]:
+    """Return cells in an order in which each is next to one that looks like it, as far as that goes.
+
+    From the first cell on the next is the nearest of those that are left: cells that are wrong in the same
+    way come in a row, to be chosen by one drag.
+    """
+    left, order = list(cells), list[AskedCell]()
+    while left:
+        nearest = max(left, key=lambda cell: _similarity(cell, order[-1])) if order else left[0]
+        left.remove(nearest)
+        order.append(nearest)
+    return order
+
+
+def _similarity(a: AskedCell, b: AskedCell) -> float:
+    """Return the cosine of the angle between two embeddings; 1: they look the same."""
+    size = float(np.linalg.norm(a.embedding) * np.linalg.norm(b.embedding))
+    return float(a.embedding @ b.embedding) / size if size else 0.0

@@ -1,0 +1,212 @@
+// The wall: cells of all images side by side, of one class each time. Enter settles the screen.
+//
+// What the expert says of single cells stays here until Enter: then all answers of the screen go to Python at once.
+
+const WALL_STYLE = `
+  .wall { font-family: var(--st-font, sans-serif); color: var(--st-text-color); display: flex; flex-direction: column; gap: 8px; outline: none; }
+  .wall[data-busy=true] { opacity: .55; }
+  .wall .keys { display: flex; flex-wrap: wrap; gap: 4px; }
+  .wall .keys button { all: unset; box-sizing: border-box; cursor: pointer; font-size: 13px; padding: 3px 8px; border-radius: 4px;
+    border: 1px solid #8886; border-left: 5px solid var(--class); }
+  .wall .keys button:hover, .wall .keys button:focus-visible { border-color: var(--class); }
+  .wall kbd { font: 600 12px monospace; opacity: .8; }
+  .wall .cells { display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--side), 1fr)); gap: 6px; }
+  .wall .cell { all: unset; box-sizing: border-box; cursor: pointer; border: 3px solid transparent; border-radius: 6px; background: #8882;
+    display: flex; flex-direction: column; overflow: hidden; }
+  .wall .cell:focus-visible { outline: 2px dotted currentColor; }
+  .wall .cell[aria-pressed=true] { border-color: #ffb000; }
+  .wall .cell:hover { border-color: #ffb00088; }
+  .wall .frame { position: relative; display: block; aspect-ratio: 1; }
+  .wall .frame img { width: 100%; height: 100%; display: block; object-fit: cover; }
+  .wall .frame i { position: absolute; border: 1.5px solid var(--class); border-radius: 2px; opacity: .8; pointer-events: none; }
+  .wall .name { font-size: 13px; padding: 2px 6px; border-left: 5px solid var(--class); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+  .wall .cell[data-said] .name { font-weight: 650; background: #1f6feb33; }
+  .wall .cell[data-said=later] { opacity: .5; }
+  .wall .cell[data-said=none] .frame { opacity: .25; }
+`;
+const NO_CELL = 'none', LATER = 'later';
+
+class Wall {
+  constructor(parent) {
+    const style = document.createElement('style');
+    style.textContent = WALL_STYLE;
+    this.element = document.createElement('div');
+    this.element.className = 'wall';
+    this.element.tabIndex = -1;
+    this.element.innerHTML = '<div class="keys" role="group" aria-label="Classes"></div><div class="cells" role="group" aria-label="Cells"></div>';
+    parent.append(style, this.element);
+    this.onKey = (event) => this.key(event);
+    window.addEventListener('keydown', this.onKey, true);
+  }
+
+  show(data, send) {
+    this.send = send;
+    if (this.data?.serial === data.serial) return;
+    this.data = data;
+    this.said = new Map();        // id -> label, NO_CELL or LATER
+    this.past = [];               // what was said before each act on this screen
+    this.selected = new Set();
+    this.anchor = this.under = this.drag = null;
+    this.began = performance.now();
+    this.element.dataset.busy = false;
+    this.element.dataset.serial = data.serial;
+    this.element.style.setProperty('--side', `${data.side}px`);
+    this.showKeys();
+    this.showCells();
+    if (this.undoNext) this.undo();
+    this.undoNext = false;
+  }
+
+  showKeys() {
+    const buttons = this.data.classes.map((each) => {
+      const button = document.createElement('button');
+      button.style.setProperty('--class', each.colour);
+      button.innerHTML = '<kbd></kbd> <span></span>';
+      button.querySelector('kbd').textContent = each.key.toUpperCase();
+      button.querySelector('span').textContent = each.name;
+      button.addEventListener('click', () => this.say(each.label));
+      return button;
+    });
+    this.element.querySelector('.keys').replaceChildren(...buttons);
+  }
+
+  showCells() {
+    this.tiles = new Map();
+    for (const cell of this.data.cells) {
+      const tile = document.createElement('button');
+      tile.className = 'cell';
+      tile.dataset.id = cell.id;
+      tile.title = `${cell.image}\nDouble click: open it there`;
+      tile.innerHTML = '<span class="frame"><img alt=""><i></i></span><span class="name"></span>';
+      tile.querySelector('img').src = cell.picture;
+      const [x1, y1, x2, y2] = cell.part;   // of the picture, in [0, 1]
+      Object.assign(tile.querySelector('i').style, { left: `${100 * x1}%`, top: `${100 * y1}%`, width: `${100 * (x2 - x1)}%`, height: `${100 * (y2 - y1)}%` });
+      tile.addEventListener('click', (event) => this.choose(cell.id, event));
+      tile.addEventListener('dblclick', () => this.send('open', cell.id));
+      tile.addEventListener('pointerdown', (event) => { if (event.button === 0) this.drag = cell.id; });
+      tile.addEventListener('pointerenter', (event) => { this.under = cell.id; this.dragOver(cell.id, event); });
+      tile.addEventListener('dragstart', (event) => event.preventDefault());
+      tile.addEventListener('pointerleave', () => { if (this.under === cell.id) this.under = null; });
+      this.tiles.set(cell.id, tile);
+    }
+    this.element.querySelector('.cells').replaceChildren(...this.tiles.values());
+    this.paint();
+  }
+
+  paint() {
+    for (const cell of this.data.cells) {
+      const tile = this.tiles.get(cell.id), said = this.said.get(cell.id);
+      const own = this.data.classes.find((each) => each.label === (typeof said === 'number' ? said : cell.label));
+      tile.setAttribute('aria-pressed', this.selected.has(cell.id));
+      tile.style.setProperty('--class', own?.colour ?? '#888');
+      if (said === undefined) delete tile.dataset.said; else tile.dataset.said = typeof said === 'number' ? 'class' : said;
+      const text = said === NO_CELL ? 'no cell' : said === LATER ? 'later' : own?.name ?? '?';
+      tile.querySelector('.name').textContent = said === undefined ? `${text} ${Math.round(100 * cell.p)}%` : text;
+      tile.setAttribute('aria-label', tile.querySelector('.name').textContent);
+    }
+  }
+
+  // Shift: all from the last one clicked to this one.
+  choose(id, event) {
+    const ids = this.data.cells.map((cell) => cell.id);
+    if (event.shiftKey && this.anchor !== null) {
+      const [from, to] = [ids.indexOf(this.anchor), ids.indexOf(id)].sort((a, b) => a - b);
+      ids.slice(from, to + 1).forEach((each) => this.selected.add(each));
+    } else if (this.selected.has(id)) this.selected.delete(id);
+    else this.selected.add(id);
+    this.anchor = id;
+    this.paint();
+  }
+
+  // The mouse is held down over several cells: all of them are chosen.
+  dragOver(id, { buttons }) {
+    if (buttons !== 1 || this.drag === null || this.drag === id) return;
+    this.selected.add(this.drag).add(id);
+    this.anchor = id;
+    this.paint();
+  }
+
+  // The cell under the mouse, else the one with the focus.
+  alone() {
+    const focus = Number(this.element.getRootNode().activeElement?.dataset?.id ?? NaN);
+    return this.under ?? (this.tiles.has(focus) ? focus : null);
+  }
+
+  sendOfOne(what) {
+    const id = this.alone();
+    if (id !== null) this.send(what, id);
+  }
+
+  // Of the chosen cells; where none is chosen, of the one under the mouse or with the focus.
+  say(what) {
+    const alone = this.alone();
+    const targets = this.selected.size ? [...this.selected] : alone === null ? [] : [alone];
+    if (!targets.length) return;
+    this.past.push(new Map(this.said));
+    for (const id of targets) this.said.set(id, what);
+    this.selected.clear();
+    this.paint();
+  }
+
+  undo() {
+    if (this.past.length) {
+      this.said = this.past.pop();
+      this.paint();
+    } else if (this.element.dataset.busy === 'true') this.undoNext = true;   // of the screen that is on its way out
+    else this.ask('undo', this.data.serial);
+  }
+
+  settle() {
+    const answers = this.data.cells
+      .filter((cell) => this.said.get(cell.id) !== LATER)
+      .map((cell) => { const said = this.said.get(cell.id) ?? cell.label; return [cell.id, said === NO_CELL ? null : said]; });
+    const later = this.data.cells.filter((cell) => this.said.get(cell.id) === LATER).map((cell) => cell.id);
+    this.ask('settle', { serial: this.data.serial, answers, later, seconds: (performance.now() - this.began) / 1000 });
+  }
+
+  ask(what, value) {
+    if (this.element.dataset.busy === 'true') return;
+    this.element.dataset.busy = true;
+    this.send(what, value);
+  }
+
+  move([right, down]) {
+    const ids = [...this.tiles.keys()];
+    const columns = getComputedStyle(this.element.querySelector('.cells')).gridTemplateColumns.split(' ').length;
+    const now = ids.indexOf(Number(this.element.getRootNode().activeElement?.dataset?.id ?? NaN));
+    const next = now < 0 ? 0 : now + right + columns * down;
+    this.tiles.get(ids[next])?.focus();
+  }
+
+  key(event) {
+    if (!this.element.isConnected) return void window.removeEventListener('keydown', this.onKey, true);
+    const typing = event.composedPath()[0]?.closest?.('input, textarea, select, [contenteditable=true], [role=dialog]');
+    if (typing || event.altKey || event.metaKey) return;
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const own = !event.ctrlKey && this.data.classes.find((each) => each.key && each.key === event.key.toLowerCase());
+    if (own) this.say(own.label);
+    else if (event.ctrlKey && event.key === 'a') { this.data.cells.forEach((cell) => this.selected.add(cell.id)); this.paint(); }
+    else if ((event.ctrlKey && event.key === 'z') || (!event.ctrlKey && event.key === 'u')) this.undo();
+    else if (event.ctrlKey && event.key === 'm') this.sendOfOne('like');
+    else if (event.ctrlKey) return;
+    else if (event.key === 'Enter') this.settle();
+    else if (event.key === 'Delete' || event.key === 'Backspace') this.say(NO_CELL);
+    else if (event.key === '/' || event.key === '?') this.say(LATER);
+    else if (event.key === 'Escape') { this.selected.clear(); this.paint(); }
+    else if (event.key === ' ') this.sendOfOne('open');
+    else if (arrows[event.key]) this.move(arrows[event.key]);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}
+
+const walls = new WeakMap();
+
+export default function (component) {
+  const { parentElement, data, setTriggerValue } = component;
+  let wall = walls.get(parentElement);
+  if (!wall?.element.isConnected) walls.set(parentElement, wall = new Wall(parentElement));
+  wall.show(data, (what, value) => setTriggerValue(what, value));
+  return () => window.removeEventListener('keydown', wall.onKey, true);
+}

@@ -1,0 +1,233 @@
+"""The wall on the Review page: cells of all images, a screen at a time."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from rbcal.acquisition.cell_strategies import CELL_STRATEGIES
+from rbcal.charts.learning_curve import class_colours
+from rbcal.formats import crops, pictures
+from rbcal.jobs import live_thread
+from rbcal.jobs.cells import AskedCell
+from rbcal.review.shortcuts import class_keys
+from rbcal.review.wall import SIZES, Wall, sides_of
+from rbcal.store.project import Project, ProjectFile
+from rbcal.ui.session import session
+from rbcal.wording import count, literal
+
+_SIDE = {12: 180, 24: 124, 40: 98}  # pixels of the screen, of a cell, by how many there are
+_AROUND = 2.2  # sides of the usual cell that a crop shows
+STYLE = Path(__file__).with_name("review.css")
+_UNITS = ("Images", "Cells")
+_UNIT_KEY, _KEY = "review_unit", "wall_cells"
+_cells = st.components.v2.component(
+    "rbcal.wall", js=(Path(__file__).parent / "js" / "wall.js").read_text("utf-8")
+)
+_HELP = (
+    "**Enter** keeps all that you have not named otherwise. Point at a wrong one and press its class key; a "
+    "click, a drag, Shift and a click or Ctrl+A choose several. **Del**: no cell. **/**: later. **U** takes "
+    "back, also a whole screen. A double click shows it in its image, "
+    "Ctrl+M the cells that look like it."
+)
+
+
+def choose_unit() -> None:
+    """Let the expert go through images, or through cells of all images."""
+    st.session_state[_UNIT_KEY] = _UNITS[bool(session.view.by_cells)]  # a page may have changed it
+    st.segmented_control(
+        "Review",
+        _UNITS,
+        required=True,
+        key=_UNIT_KEY,
+        on_change=_take_unit,
+        label_visibility="collapsed",
+        width="content",
+    )
+
+
+def _take_unit() -> None:
+    session.view.by_cells = st.session_state[_UNIT_KEY] == _UNITS[True]
+
+
+def is_by_cells(project: Project) -> bool:
+    """Return whether cells come, not images: as the expert chose; else once names can learn as they do.
+
+    A test image that waits comes first, and so does an image that another page asked for.
+    """
+    view = session.view
+    if view.by_cells is None:
+        ranking = project.rankings.current()
+        has_head = ranking is not None and project.live_heads.get(ranking.id) is not None
+        is_asked = session.wanted_image is not None or session.editor is not None
+        if not has_head or is_asked or project.splits.waiting():
+            return False
+        view.by_cells = True
+    return view.by_cells
+
+
+def show_wall(project: Project) -> None:
+    """Show the next cells to name, or say that none waits."""
+    wall = _wall_of(project.file)
+    st.html(STYLE)
+    unit, *head = st.columns([2, 4, 3, 3, 2], vertical_alignment="bottom")
+    with unit:
+        choose_unit()
+    wall.fill(project)
+    _show_head(project, wall, *head)
+    if project.rankings.current() is None:
+        st.info("No cell is found yet: train, and let the model rank the pool.", icon=":material/grid_view:")
+        st.page_link("pages/train.py", label="Go to Train")
+        return
+    if not wall.screen:
+        st.success(f"No cell waits{' of this class' if wall.label is not None else ''}.")
+        return
+    _cells(
+        key=_KEY,
+        data={
+            "serial": wall.serial,
+            "side": _SIDE[wall.size],
+            "classes": _classes(project),
+            "cells": _drawn(project, wall.screen),
+        },
+        on_settle_change=_settle,
+        on_undo_change=_undo,
+        on_open_change=_open,
+        on_like_change=_more_like,
+        height="content",
+    )
+    st.caption(_HELP)
+
+
+def _wall_of(file: ProjectFile) -> Wall:
+    if session.wall is None or session.wall_of != file:
+        session.wall, session.wall_of = Wall(), file
+    return session.wall
+
+
+def _show_head(
+    project: Project,
+    wall: Wall,
+    left: DeltaGenerator,
+    place: DeltaGenerator,
+    middle: DeltaGenerator,
+    right: DeltaGenerator,
+) -> None:
+    own = project.classes.own()
+    named = f"**{count(wall.n_settled, 'cell')} named**, {wall.n_waiting:,} wait."
+    with left.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{named} {literal(wall.notice)}", width="content")
+        if wall.like is not None:
+            st.button("Look-alikes first: end this", key="end_like", on_click=wall.more_like, args=(None,))
+    strategy = place.selectbox(
+        "First come",
+        list(CELL_STRATEGIES),
+        index=list(CELL_STRATEGIES).index(wall.strategy),
+        format_func=lambda name: CELL_STRATEGIES[name].title,
+        help="  \n".join(f"**{each.title}**: {each.sentence}" for each in CELL_STRATEGIES.values()),
+        key="wall_strategy",
+    )
+    names = {each.label: each.name for each in own}
+    label = middle.selectbox(
+        "Cells that are named",
+        [None, *names],
+        format_func=lambda k: "as any class" if k is None else names[k],
+        key="wall_label",
+    )
+    size = right.segmented_control("On a screen", SIZES, default=wall.size, required=True, key="wall_size")
+    if (size, label, strategy) != (wall.size, wall.label, wall.strategy):
+        wall.restart(size, label, strategy)
+        st.rerun()
+
+
+def _classes(project: Project) -> list[dict[str, Any]]:
+    every, own = project.classes.all(), project.classes.own()
+    keys, colours = class_keys(every), class_colours(own)
+    return [
+        {"label": each.label, "key": keys[each.label], "name": each.name, "colour": colour}
+        for each, colour in zip(own, colours, strict=True)
+    ]
+
+
+def _drawn(project: Project, screen: list[AskedCell]) -> list[dict[str, Any]]:
+    """Return the cells as the browser draws them: each in the middle of a crop, all of one scale."""
+    usual = float(np.median([max(box[2] - box[0], box[3] - box[1]) for box in (cell.box for cell in screen)]))
+    drawn = []
+    for cell in screen:
+        picture, part = _crop(project, cell, usual)
+        drawn.append(
+            {
+                "id": cell.detection_id,
+                "image": cell.image,
+                "label": cell.label,
+                "p": cell.p,
+                "picture": picture,
+                "part": part,
+            }
+        )
+    return drawn
+
+
+def _crop(project: Project, cell: AskedCell, usual: float) -> tuple[str, list[float]]:
+    """Return a picture of a cell with what is around it, and which part of the picture the box is."""
+    x1, y1, x2, y2 = sides_of(cell)
+    half = max(_AROUND * usual, 1.1 * (x2 - x1), 1.1 * (y2 - y1)) / 2
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    pixels = _pixels(project.images.digest(cell.image_id), project, cell.image_id)
+    cut = crops.crop(pixels, [[x - half, y - half, x + half, y + half]], margin=0)
+    left, top, right, bottom = cut.window
+    part = [(x1 - left) / (right - left), (y1 - top) / (bottom - top)]
+    part += [(x2 - left) / (right - left), (y2 - top) / (bottom - top)]
+    return "data:image/jpeg;base64," + base64.b64encode(cut.jpeg()).decode("ascii"), part
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _pixels(sha256: str, _project: Project, _image_id: int) -> pictures.Pixels:
+    """Return the pixels of the image with these bytes; the last few are kept."""
+    return pictures.decode(_project.images.content(_image_id), _project.images.get(_image_id).layer)
+
+
+def _message(name: str) -> Any:
+    return cast(dict[str, Any], st.session_state.get(_KEY) or {}).get(name)
+
+
+def _settle() -> None:
+    said, wall, file = _message("settle"), session.wall, session.wall_of
+    if not said or wall is None or file is None or said["serial"] != wall.serial or not wall.screen:
+        return
+    with file.open() as project:
+        answers = {int(each): label for each, label in said["answers"]}
+        wall.settle(project, answers, list(map(int, said["later"])), float(said["seconds"]))
+    live_thread.start(file)
+
+
+def _undo() -> None:
+    wall, file = session.wall, session.wall_of
+    if wall is not None and file is not None and _message("undo") == wall.serial:
+        with file.open() as project:
+            wall.undo(project)
+        live_thread.start(file)
+
+
+def _cell_of(name: str) -> AskedCell | None:
+    """Return the cell of the screen that a message names."""
+    asked, wall = _message(name), session.wall
+    return next((each for each in wall.screen if each.detection_id == asked), None) if wall else None
+
+
+def _open() -> None:
+    cell = _cell_of("open")
+    if cell is not None:
+        session.wanted_image, session.wanted_box = cell.image_id, sides_of(cell)
+        session.view.by_cells = False
+
+
+def _more_like() -> None:
+    wall, cell = session.wall, _cell_of("like")
+    if wall is not None and cell is not None:
+        wall.more_like(cell)

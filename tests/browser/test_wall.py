@@ -1,0 +1,98 @@
+"""The wall: cells of all images side by side, named with the mouse and the keys."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from rbcal.jobs.cells import cells_to_ask
+from rbcal.store.project import Project
+from tests.browser.driver import eventually, plant
+
+
+@pytest.fixture
+def wall(page: Page, server: str, projects: Path, request):
+    """A wall over four images, and its project file."""
+    path = projects / f"{request.node.name}.rbcal"
+    plant(path, 4, width=320, height=240, n_cells=14, fewer=0, embedded=True)
+    page.goto(f"{server}/review?project={path.stem}")
+    page.locator(".st-key-review_unit").get_by_text("Cells").click()
+    expect(page.locator(".wall[data-busy=false] .cell").first).to_be_visible()
+    return page, path
+
+
+def statuses(path: Path) -> Counter[str | None]:
+    with Project.open(path) as project:
+        reviews = (project.reviews.current(image.id) for image in project.images.annotated())
+        return Counter(each for review in reviews if review for each in review.review_status if each)
+
+
+def ids(page: Page) -> list[str | None]:
+    return [each.get_attribute("data-id") for each in page.locator(".wall .cell").all()]
+
+
+def test_one_look_and_enter_settles_a_screen_and_undo_brings_it_back(wall):
+    page, path = wall
+    shown = ids(page)
+    cells = page.locator(".wall .cell")
+    name = cells.first.locator(".name").inner_text().split()[0]
+    other = next(k for k, each in enumerate(("disc", "slit", "spiky"), 1) if each != name)
+    cells.nth(0).hover()
+    page.keyboard.press(str(other))  # of the cell under the mouse
+    cells.nth(1).click()
+    cells.nth(2).click(modifiers=["Shift"])
+    page.keyboard.press("Delete")  # of the two that are chosen
+    cells.nth(3).hover()
+    page.keyboard.press("/")
+    page.keyboard.press("Enter")
+    expect(page.locator(f".wall[data-busy=false] .cell[data-id='{shown[0]}']")).to_have_count(0)
+    n_kept = len(shown) - 4
+    expect(page.get_by_text(f"{n_kept + 3} cells named")).to_be_visible()
+    eventually(lambda: statuses(path)["kept"] == n_kept and statuses(path)["changed"] == 1, "stored")
+    with Project.open(path) as project:
+        waiting = {str(each.detection_id) for each in cells_to_ask(project, 1000).cells}
+    assert waiting & set(shown) == {shown[3]}
+
+    page.keyboard.press("u")
+    expect(page.locator(f".wall[data-busy=false] .cell[data-id='{shown[0]}']")).to_be_visible()
+    assert ids(page) == shown
+    eventually(lambda: set(statuses(path)) == {"open"}, "taken back")
+
+
+def test_what_was_said_on_a_screen_is_taken_back_before_the_screen_is(wall):
+    page, path = wall
+    cell = page.locator(".wall .cell").first
+    before = cell.locator(".name").inner_text()
+    cell.hover()
+    page.keyboard.press("Delete")
+    expect(cell.locator(".name")).to_have_text("no cell")
+    page.keyboard.press("u")
+    expect(cell.locator(".name")).to_have_text(before)
+    assert statuses(path) == {}
+
+
+def test_a_drag_chooses_the_cells_that_it_goes_over(wall):
+    page, _ = wall
+    cells = page.locator(".wall .cell")
+    for k in range(3):
+        box = cells.nth(k).bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 30, box["y"] + 30, steps=3)
+        if k == 0:
+            page.mouse.down()
+    page.mouse.up()
+    expect(page.locator(".wall .cell[aria-pressed=true]")).to_have_count(3)
+
+
+def test_a_double_click_shows_the_cell_in_its_image(wall):
+    page, _ = wall
+    cell = page.locator(".wall .cell").nth(1)
+    image = (cell.get_attribute("title") or "").splitlines()[0]
+    cell.dblclick()
+    expect(page.locator(".st-key-bar").get_by_text(image)).to_be_visible()
+    expect(page.locator("canvas.upper-canvas")).to_be_visible()
+    page.locator(".st-key-review_unit").get_by_text("Cells").click()
+    expect(page.locator(".wall .cell").first).to_be_visible()
