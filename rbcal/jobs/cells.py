@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,8 +20,11 @@ from rbcal.errors import ProjectError
 from rbcal.evaluation.matching import SAME_CELL
 from rbcal.jobs.rank import acquisition_context
 from rbcal.store.project import Project
+from rbcal.store.queue import WaitingCells
 from rbcal.store.rankings import StoredRanking
 from rbcal.types import Floats, Ints, Reals, iou
+
+_CHOICE = 12  # times as many cells as are asked for: enough images that they are not all of one slide
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,8 @@ def cells_to_ask(
     strategy: str = DEFAULT_CELL_STRATEGY,
     label: int | None = None,
     like: Floats | None = None,
+    *,
+    sample: bool = False,
 ) -> CellQuery:
     """Return the cells to ask for next, of all that nobody has read; no image is predicted anew.
 
@@ -83,6 +88,8 @@ def cells_to_ask(
         Only cells that are named so now.
     like : (D,) float32, optional
         An embedding: those that look most like it come first, whatever the strategy.
+    sample : bool
+        Whether to choose among the cells of some images, drawn at random: quick, however large the pool.
 
     Raises
     ------
@@ -99,11 +106,13 @@ def cells_to_ask(
                 "The pool is not ranked yet, so no cell is known. Train, then score the pool: rbcal train, "
                 "rbcal score."
             )
-        pool = project.rankings.pool(ranking.id, in_part=True)
+        waiting = project.queue.waiting_cells(ranking.id)
+        images = _drawn(waiting, limit) if sample else waiting
+        pool = project.rankings.pool(ranking.id, [each.image_id for each in images])
         change = project.colours.get(ranking.id)
         chances = None if change is None else change.chances(pool.probs, pool.image)
         named = pool.probs[:, 1:].argmax(axis=1) if len(pool) else np.empty(0, np.int64)
-        wanted = _are_open(project, ranking.id, pool)
+        wanted = _are_open(project, ranking.id, pool, {each.image_id for each in images if each.in_part})
         if label is not None:
             wanted &= named == label
         rows = np.flatnonzero(wanted)
@@ -116,24 +125,34 @@ def cells_to_ask(
         values = np.full(len(pool), np.nan)
         values[rows] = chosen.values
         asked = _described(project, ranking.id, pool, rows[chosen.cells], chances, values)
-        return CellQuery(ranking, len(rows), list(asked))
+        n_cells = sum(each.n_cells for each in waiting) if sample else len(rows)
+        return CellQuery(ranking, n_cells, list(asked))
 
 
-def _are_open(project: Project, ranking_id: int, pool: Pool) -> NDArray[np.bool_]:
-    """Return whether each cell of the pool is still open, (N,): some images are read in part."""
+def _drawn(waiting: Sequence[WaitingCells], limit: int) -> list[WaitingCells]:
+    """Return images drawn at random with enough cells to choose from; others each time some were read."""
+    n_cells = sum(each.n_cells for each in waiting)
+    rng, drawn, n = np.random.default_rng(n_cells), list[WaitingCells](), 0
+    for place in rng.permutation(len(waiting)).tolist():
+        if n >= _CHOICE * limit:
+            break
+        drawn.append(waiting[place])
+        n += waiting[place].n_cells
+    return sorted(drawn)
+
+
+def _are_open(project: Project, ranking_id: int, pool: Pool, in_part: Collection[int]) -> NDArray[np.bool_]:
+    """Return whether nobody has read each cell of the pool, (N,); of images `in_part` some were read."""
     is_open = np.ones(len(pool), bool)
-    places = {image_id: k for k, image_id in enumerate(pool.image_ids)}
-    for image in project.images.read_in_part():
-        k = places.get(image.id)
-        review = project.reviews.current(image.id)
-        if k is None or review is None:
+    for k, image_id in enumerate(pool.image_ids):
+        review = project.reviews.current(image_id) if image_id in in_part else None
+        rows = np.flatnonzero(pool.image == k) if review is not None else ()
+        if review is None or not len(rows):
             continue
-        rows = np.flatnonzero(pool.image == k)
-        annotations = review.annotations
-        boxes = np.stack([cell.box for cell in project.rankings.cells(ranking_id, image.id)])
-        overlap = iou(boxes[:, None], annotations.boxes[None])
+        boxes = np.stack([cell.box for cell in project.rankings.cells(ranking_id, image_id)])
+        overlap = iou(boxes[:, None], review.annotations.boxes[None])
         best = overlap.argmax(axis=1)
-        is_open[rows] = (overlap.max(axis=1) >= SAME_CELL) & ~annotations.read[best]
+        is_open[rows] = (overlap.max(axis=1) >= SAME_CELL) & ~review.annotations.read[best]
     return is_open
 
 

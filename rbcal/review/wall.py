@@ -47,7 +47,8 @@ class Wall:
         if len(self.coming) < self.size:
             like = None if self.like is None else self.like.embedding
             limit = _AHEAD * self.size + len(self.later)
-            query = cells_to_ask(project, limit, self.strategy, self.label, like)
+            at_random = self.strategy == "cells_random" and self.label is None and like is None
+            query = cells_to_ask(project, limit, self.strategy, self.label, like, sample=at_random)
             self.coming = [cell for cell in query.cells if cell.detection_id not in self.later]
             self.n_waiting = query.n_cells
         nearest = self.coming[: self.size]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rbcal.acquisition.relevance import Score
 from rbcal.store.classes import CellClass, Classes, read_merges
@@ -26,6 +27,14 @@ class QueueEntry:
     rare_names: tuple[str, ...] = ()
     skipped: bool = False
     likely_cells: Mapping[int, int] = field(default_factory=dict)
+
+
+class WaitingCells(NamedTuple):
+    """How many cells of an image nobody has read; `in_part`: others of it were."""
+
+    image_id: int
+    n_cells: int
+    in_part: bool
 
 
 class Queue:
@@ -82,6 +91,20 @@ class Queue:
             )
             for row, cells in zip(rows, likely, strict=True)
         ]
+
+    def waiting_cells(self, ranking_id: int) -> list[WaitingCells]:
+        """Return, for each image of a ranking with cells that nobody has read, how many those are."""
+        rows = self._db.tuples(
+            "SELECT image_id, n_cells, is_reviewed FROM (SELECT score.image_id,"
+            "  review.id IS NOT NULL AS is_reviewed, CASE WHEN review.id IS NULL THEN score.n_cells ELSE"
+            "   (SELECT count(*) FROM annotation WHERE review_id = review.id AND review_status = 'open') END"
+            "  AS n_cells"
+            "  FROM score JOIN image ON image.id = score.image_id"
+            "  LEFT JOIN current_review AS review ON review.image_id = image.id"
+            "  WHERE score.ranking_id = ? AND image.split = 'work') WHERE n_cells > 0 ORDER BY image_id",
+            (ranking_id,),
+        )
+        return [WaitingCells(image_id, n, bool(in_part)) for image_id, n, in_part in rows]
 
     def top(self, limit: int | None = None) -> list[QueueEntry]:
         """Return the pool, the most relevant image first; images not scored yet come last, as imported."""

@@ -175,35 +175,34 @@ class Rankings:
         size = EMBEDDING_SIZE if read_live_head(self._db, ranking_id) is None else CROP_EMBEDDING_SIZE
         return np.frombuffer(content, "<f2").astype(np.float32).reshape(-1, size)
 
-    def pool(self, ranking_id: int, *, in_part: bool = False) -> Pool:
+    def pool(self, ranking_id: int, images: Sequence[int] | None = None) -> Pool:
         """Return every cell that a ranking holds of images that wait for a review, as the live head names it.
 
         Parameters
         ----------
-        in_part : bool
-            Also of images of which some boxes were not read, with all their cells.
+        images : sequence of int, optional
+            In place of those that wait for a review: all cells of these.
 
         Raises
         ------
         ProjectError
             If the ranking is older than the strategies, and does not hold what they go by.
         """
-        image_ids = [
-            image_id
-            for (image_id,) in self._db.tuples(
-                "SELECT image_id FROM score JOIN image ON image.id = image_id"
-                " WHERE ranking_id = ? AND split = 'work'"
-                " AND (NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)"
-                "  OR ? AND EXISTS (SELECT 1 FROM current_annotation AS each_box"
-                "   WHERE each_box.image_id = image.id AND review_status = 'open')) ORDER BY image_id",
-                (ranking_id, in_part),
-            )
-        ]
+        image_ids = self._waiting_images(ranking_id) if images is None else list(images)
         parts = [
             self._cells_of(ranking_id, image_ids[start : start + _AT_ONCE], start)
             for start in range(0, max(1, len(image_ids)), _AT_ONCE)
         ]
         return Pool(image_ids, *map(np.concatenate, zip(*parts, strict=True)))
+
+    def _waiting_images(self, ranking_id: int) -> list[int]:
+        rows = self._db.tuples(
+            "SELECT image_id FROM score JOIN image ON image.id = image_id"
+            " WHERE ranking_id = ? AND split = 'work'"
+            " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id) ORDER BY image_id",
+            (ranking_id,),
+        )
+        return [image_id for (image_id,) in rows]
 
     def _cells_of(self, ranking_id: int, images: Sequence[int], first: int) -> tuple[NDArray[Any], ...]:
         """Return the columns of :class:`Pool` for some images, before which there are `first`."""

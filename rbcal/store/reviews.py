@@ -41,7 +41,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Version:
-    """One of the reviews of an image: who saved it, when, and how many cells it has."""
+    """One of the reviews of an image: who saved it, when, and how many of its cells were read."""
 
     review_id: int
     revision: int
@@ -234,7 +234,8 @@ class Reviews:
         """Return the reviews of an image, the newest first."""
         rows = self._db.rows(
             "SELECT review.id AS review_id, revision, origin, who, created_at, review.seconds,"
-            " (SELECT count(*) FROM annotation WHERE annotation.review_id = review.id) AS n_cells"
+            " (SELECT count(*) FROM annotation WHERE annotation.review_id = review.id"
+            "  AND review_status IS NOT 'open') AS n_cells"
             " FROM review JOIN act ON act.review_id = review.id AND kind IN ('import', 'save')"
             " WHERE review.image_id = ? ORDER BY revision DESC",
             (image_id,),

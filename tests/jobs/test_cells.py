@@ -46,6 +46,17 @@ def test_every_cell_comes_once(ranked):  # noqa: F811
     assert len({(cell.image_id, *cell.box.tolist()) for cell in cells}) == len(cells) == 6
 
 
+def test_of_a_large_pool_some_images_are_drawn_and_all_cells_are_counted(ranked, monkeypatch):  # noqa: F811
+    project, images, _ = ranked  # images of 3, 1 and 2 cells
+    monkeypatch.setattr("rbcal.jobs.cells._CHOICE", 1)
+    query = cells_to_ask(project, 1, "cells_random", sample=True)
+    assert (query.n_cells, len(query.cells)) == (6, 1)
+    every = cells_to_ask(project, 100, "cells_random", sample=True)
+    assert len(every.cells) == 6
+    project.reviews.save(images[0], Annotations.empty(), origin="expert", base_revision=0)
+    assert [each.image_id for each in project.queue.waiting_cells(every.ranking.id)] == images[1:]
+
+
 def test_one_class_alone(ranked):  # noqa: F811
     project, images, _ = ranked
     query = cells_to_ask(project, 100, label=0)

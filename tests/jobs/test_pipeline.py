@@ -397,4 +397,5 @@ def test_earlier_models_are_measured_on_test_images_that_joined_since(slides):
         (load_annotations(slides, image), slides.evaluations.detections(first)[image.id])
         for image in slides.images.test()
     ]
-    assert points[first] == average_precision.evaluate(pairs, 3, slides.classes.rare_labels())
+    figures = replace(points[first], intervals=None)
+    assert figures == average_precision.evaluate(pairs, 3, slides.classes.rare_labels())

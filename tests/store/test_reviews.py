@@ -134,3 +134,10 @@ def test_the_experts_time_is_counted_up_to_a_moment(project):
     at = project.reviews.current(image_id).created_at
     assert project.reviews.expert_seconds() == project.reviews.expert_seconds(at) == 30
     assert project.reviews.expert_seconds("2020-01-01T00:00:00.000+00:00") == 0
+
+
+def test_a_version_counts_the_cells_that_were_read(project):
+    image_id, cells = add_image(project, 1)
+    status = ["kept", *["open"] * (len(cells) - 1)]
+    project.reviews.save(image_id, cells, origin="expert", base_revision=0, review_status=status)
+    assert [each.n_cells for each in project.reviews.versions(image_id)] == [1]

@@ -297,7 +297,7 @@ def test_progress_shows_the_model_that_serves_and_what_it_gained(app, measured):
     at = app("progress")
     shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
     assert shown["Precision_all"] == ("0.500", "+0.250 since model 1")
-    assert shown["Rare-class AP@0.5"] == ("none in test", "")
+    assert shown["Rare-class AP@0.5"] == ("no cell", "")
     assert shown["Red in the pool"][0] == "3"
     assert "1 test images with 9 cells" in words(at)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rbcal.interchange.splits import redraw
 from rbcal.review import edits
+from rbcal.store.evaluations import CurvePoint
 from rbcal.store.project import Project
+from rbcal.ui.progress.headline import on_fewer_images
 from tests.browser.driver import plant
 from tests.conftest import add_image
+from tests.store.conftest import FIGURES
 from tests.visitor import app_test
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -72,3 +76,11 @@ def test_a_redraw_leaves_slides_without_annotations_where_they_are(path):
             redraw(project, 0.5, seed)
             assert len(project.images.test()) == len(project.images.annotated()) == 2
             assert project.images.get(bare).split == "work"
+
+
+def test_models_that_were_measured_on_fewer_test_images_are_named():
+    def point(model_id, n_images):
+        return CurvePoint(model_id, 1, 1, "", replace(FIGURES, n_images=n_images))
+
+    assert on_fewer_images([point(1, 2), point(2, 3), point(3, 3)]) == [1]
+    assert on_fewer_images([]) == []

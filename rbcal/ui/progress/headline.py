@@ -12,7 +12,7 @@ from rbcal.charts.matched_training import HOLLOW_WORDS, on_new_cells, same_cells
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.images import Counts
 from rbcal.store.project import Project
-from rbcal.wording import duration, literal
+from rbcal.wording import duration, listed, literal
 
 _AS_NAMED = """
 - **Recall**: of 100 true cells of this class, how many were found and named so (0.80: 80 of them).
@@ -53,7 +53,7 @@ def show_headline(project: Project, curve: Sequence[CurvePoint], flagged: int | 
     names = {"Precision_all": "precision_all", "mAP@0.5": "map_50", "Rare-class AP@0.5": "rare_ap_50"}
     for column, (name, field) in zip(columns, names.items(), strict=False):
         now, then = getattr(shown.evaluation, field), before and getattr(before.evaluation, field)
-        none = "none in test"
+        none = "no cell"  # of it in the test set; more words have no room
         if field == "rare_ap_50" and few_rare_cells(shown.evaluation, classes):
             now, none = None, "not yet"
         is_gain = before is not None and now is not None and then is not None
@@ -101,6 +101,17 @@ def show_what_was_measured(project: Project, shown: CurvePoint) -> None:
         "that each box has on the Review page. "
         f"Expert time so far: {duration(project.reviews.expert_seconds())}."
     )
+    if fewer := on_fewer_images(project.evaluations.curve()):
+        st.caption(
+            f"Measured on fewer test images, as their weights were dropped before the test set grew: "
+            f"{listed([f'model {each}' for each in fewer], most=6)}."
+        )
+
+
+def on_fewer_images(curve: Sequence[CurvePoint]) -> list[int]:
+    """Return the models that were measured on fewer test images than others."""
+    most = max((point.evaluation.n_images for point in curve), default=0)
+    return [point.model_id for point in curve if point.evaluation.n_images < most]
 
 
 def show_classes(project: Project, shown: CurvePoint) -> None:
