@@ -14,7 +14,7 @@ import pandas as pd
 
 from rbcal.acquisition.calibration import Bin, expected_error, reliability
 from rbcal.acquisition.change_model import FEWEST, cross_fitted
-from rbcal.charts.learning_curve import COLOURS
+from rbcal.charts.colours import COLOURS
 from rbcal.evaluation.intervals import wilson
 from rbcal.jobs.colours import ChangeEvidence
 

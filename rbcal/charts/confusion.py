@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from rbcal.charts.learning_curve import COLOURS
+from rbcal.charts.colours import COLOURS
 from rbcal.evaluation.confusion import Confusion
 
 NOTHING, MISSED = "nothing there", "not found"  # the last row and the last column of the matrix

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import altair as alt
 import pandas as pd
 
-from rbcal.charts.learning_curve import COLOURS
+from rbcal.charts.colours import COLOURS
 from rbcal.interchange.near_duplicates import MOST_PAIRS
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Group, Image, Split

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from rbcal.charts.colours import COLOURS, class_colours
 from rbcal.charts.few_cells import few_rare_cells, interval_words
 from rbcal.charts.matched_training import NEW_CELLS, trainings
 from rbcal.evaluation.metrics import Evaluation
@@ -14,19 +15,12 @@ from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.rankings import PoolState
 
-# Okabe and Ito's colours, told apart by colour-blind eyes, too; shapes say the same again.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C8C00", "#000000"]
 INTERVAL = "95 % within"
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "wedge"]
 _CELLS_AXIS = "Annotated cells in training"
 _FEW = ["Few", "AP low", "AP high", INTERVAL]  # columns of classes with few test cells
 _HIDDEN = {"Few", "AP low", "AP high"}  # in tooltips: the interval says it in words
 _FAINT = 0.35  # opacity
-
-
-def class_colours(classes: Sequence[CellClass]) -> list[str]:
-    """Return the colour of each class: the user's choice, else the one of its place."""
-    return [each.colour or COLOURS[each.label % len(COLOURS)] for each in classes]
 
 
 def metrics_table(curve: Sequence[CurvePoint]) -> pd.DataFrame:

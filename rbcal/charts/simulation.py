@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from rbcal.charts.learning_curve import COLOURS
+from rbcal.charts.colours import COLOURS
 from rbcal.evaluation.learning_curves import BASELINE, ArmCurve, Axis, Curves, Metric, SimulationPoint
 from rbcal.evaluation.metrics import Shares
 from rbcal.evaluation.strategy_comparison import Summary, paired_difference

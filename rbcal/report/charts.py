@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from rbcal.charts.learning_curve import COLOURS
+from rbcal.charts.colours import COLOURS
 from rbcal.store.classes import CellClass
 from rbcal.wording import count
 

@@ -8,6 +8,8 @@ import json
 import re
 import runpy
 import shutil
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from functools import partialmethod
@@ -477,3 +479,9 @@ def test_an_image_that_would_leak_into_the_test_set_can_be_put_off(app, project)
     button(at, "Skip the 1 image without boxes").click().run()
     assert project.queue.order() == [(work, True)]
     assert not [each for each in at.button if each.label.startswith("Skip")]
+
+
+def test_the_review_page_does_not_wait_for_the_chart_library():
+    modules = "rbcal.ui.annotator, rbcal.ui.project.classes, rbcal.ui.review.queue, rbcal.ui.review.wall"
+    script = f"import sys, {modules}; sys.exit('altair' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from rbcal.charts.learning_curve import class_colours
+from rbcal.charts.colours import class_colours
 from rbcal.errors import ProjectError
 from rbcal.review.shortcuts import check_keys, class_keys
 from rbcal.store.classes import CellClass

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from rbcal.acquisition.cell_strategies import CELL_STRATEGIES
-from rbcal.charts.learning_curve import class_colours
+from rbcal.charts.colours import class_colours
 from rbcal.formats import crops, pictures
 from rbcal.jobs import live_thread
 from rbcal.jobs.cells import AskedCell
