@@ -83,6 +83,8 @@ def paired(
         meant: boxes may come later than pictures.
     label_source : Files
         Where the annotation files are; nothing: among `source`, if `enclosed`.
+    format_ : labels.Format
+        Of the annotation files.
 
     Raises
     ------
@@ -226,7 +228,7 @@ def import_images(
         report.new_classes = _add_classes(project, annotations)
         for name in sorted({each.group for each in items}):
             project.images.add_group(name, "test" if name in test_groups else "work")
-        if test_groups:
+        if test_groups - splits.keys():
             project.splits.grow(0)  # it stays as it was drawn
     one_by_one = _Import(project, report, test_groups, annotated, layer)
     by_name = {each.image.file_name: each for each in items}

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rbcal.errors import ProjectError, SplitError
+from rbcal.evaluation.metrics import FEWEST_TEST_CELLS
 from rbcal.interchange.import_items import ImportItem
 from rbcal.store.images import Split
 from rbcal.store.project import Project
 from rbcal.types import Ints
 from rbcal.wording import count
 
-ENOUGH = 20  # test cells of a class; from fewer its figures are rough
 _DRAWS = 500  # of which the best is taken: a tenth of a second for 1,000 slides
 _RARE = 3.0  # how much more a rare class counts in that
 
@@ -135,7 +135,7 @@ def balanced_draw(cells: Ints, rare: Sequence[int], fraction: float, seed: int) 
     n_groups = len(cells)
     n_test = min(max(round(fraction * n_groups), 1), n_groups - 1)
     total = cells.sum(axis=0)
-    wanted = np.minimum(ENOUGH, total / 2).clip(1e-9)
+    wanted = np.minimum(FEWEST_TEST_CELLS, total / 2).clip(1e-9)
     weight = np.where(np.isin(np.arange(cells.shape[1]), rare), _RARE, 1.0) * (total > 0)
     rng = np.random.default_rng([seed, *b"test set"])
 

@@ -54,11 +54,12 @@ class Splits:
         )
 
     def waiting(self) -> list[int]:
-        """Return the drawn test images that nobody has annotated yet; those put off come last."""
+        """Return the drawn test images of which some box was not read; the begun and put off last."""
         rows = self._db.tuples(
-            "SELECT image_id FROM test_draw LEFT JOIN skipped USING (image_id)"
-            " WHERE NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = test_draw.image_id)"
-            " ORDER BY skipped.at IS NOT NULL, test_draw.at, image_id"
+            "SELECT image_id FROM test_draw AS draw LEFT JOIN skipped USING (image_id)"
+            " WHERE NOT EXISTS (SELECT 1 FROM counted_review AS done WHERE done.image_id = draw.image_id)"
+            " ORDER BY skipped.at IS NOT NULL,"
+            " EXISTS (SELECT 1 FROM review WHERE review.image_id = draw.image_id), draw.at, image_id"
         )
         return [image_id for (image_id,) in rows]
 
@@ -109,9 +110,8 @@ class Splits:
                     "The test set is frozen: a model was trained with it. It can only grow, by groups that "
                     "nobody has annotated."
                 )
-            self._db.write(
-                "PRAGMA defer_foreign_keys = ON"
-            )  # an image and its group change in two statements
+            # An image and its group change in two statements.
+            self._db.write("PRAGMA defer_foreign_keys = ON")
             for group_id in group_ids:
                 self._db.write("UPDATE image_group SET split = ? WHERE id = ?", (split, group_id))
                 self._db.write("UPDATE image SET split = ? WHERE group_id = ?", (split, group_id))

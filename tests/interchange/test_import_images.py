@@ -489,3 +489,13 @@ def test_annotation_files_among_pictures_are_recognised(slides):
     images = folder(slides.parent / "images")
     assert label_files({**images, "boxes.json": slides.read_bytes}) == ("COCO", ["boxes.json"])
     assert label_files(images) is None
+
+
+def test_a_test_set_that_grows_goes_on_growing_after_another_import(project, slides, tmp_path):
+    import_images(project, folder(slides.parent / "images"))
+    assert project.splits.draw() is not None
+    more = write_coco(tmp_path / "more", 2, width=90, height=80, n_cells=2)
+    import_images(project, folder(more.parent / "images"))
+    assert project.splits.every == 4
+    run(project, write_coco(tmp_path / "drawn", 4, width=100, height=90, n_cells=2), test_fraction=0.5)
+    assert project.splits.every == 4  # that draw was refused: there is a test set

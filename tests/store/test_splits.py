@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlite_utils.migrations import Migrations
 
+from rbcal import synth
 from rbcal.errors import ProjectError
 from rbcal.store import schema
 from rbcal.store.project import Project
@@ -93,3 +94,14 @@ def test_a_project_of_an_older_format_with_a_test_set_keeps_it_as_it_is(tmp_path
             add_image(project, 1, split="test")
     with Project.open(path) as project:
         assert project.splits.every == 0
+
+
+def test_a_test_image_that_was_read_in_part_waits_until_it_is_read(project):
+    for seed in (1, 2, 3):
+        add_image(project, seed, group=f"slide {seed}")
+    drawn = project.splits.draw()
+    _, cells = synth.draw(7, width=160, height=120, n_cells=8)
+    for revision, status in enumerate(("open", "kept")):
+        statuses = ["kept", *[status] * (len(cells) - 1)]
+        project.reviews.save(drawn, cells, origin="expert", base_revision=revision, review_status=statuses)
+        assert project.splits.waiting() == ([drawn] if status == "open" else [])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from rbcal.interchange.splits import ENOUGH, redraw
+from rbcal.evaluation.metrics import FEWEST_TEST_CELLS
+from rbcal.interchange.splits import redraw
 from rbcal.store.project import Project
 from rbcal.ui.session import session
 from rbcal.wording import count, listed, literal
@@ -57,9 +58,10 @@ def _show_sides(project: Project) -> None:
         f"Test ({count(counts.test_images, 'image')})": [test.get(k.label, 0) for k in classes],
     }
     st.dataframe(pd.DataFrame({"Cells of": names, **columns}), hide_index=True)
-    few = [each.name for each in classes if test.get(each.label, 0) < ENOUGH]
+    few = [each.name for each in classes if test.get(each.label, 0) < FEWEST_TEST_CELLS]
     if few and counts.test_images:
-        st.caption(f"Fewer than {ENOUGH} test cells, so only a rough figure: {literal(listed(few, most=8))}.")
+        rough = literal(listed(few, most=8))
+        st.caption(f"Fewer than {FEWEST_TEST_CELLS} test cells, so only a rough figure: {rough}.")
 
 
 def _offer_redraw(project: Project) -> None:
@@ -75,6 +77,6 @@ def _offer_redraw(project: Project) -> None:
         redraw(project, percent / 100, seed=session.test_draws)
         st.rerun()
     st.caption(
-        f"Of many draws the one is taken that leaves classes, the rare ones above all, with {ENOUGH} test "
-        "cells or half of theirs. You can draw again until the first training."
+        "Of many draws the one is taken that leaves classes, the rare ones above all, with "
+        f"{FEWEST_TEST_CELLS} test cells or half of theirs. You can draw again until the first training."
     )
