@@ -33,8 +33,8 @@ class Annotations:
     boxes : (M, 4) float32, pixels
     labels : (M,) int64, 0 <= label < C
     read : (M,) bool, optional
-        Whether the expert looked at the cell, or it was imported; by default all. A box that was saved open
-        says that a cell is there, never which.
+        Whether the expert named the cell, or it was imported; by default all. A box that was saved open or
+        left unsure says that a cell is there, never which.
     """
 
     boxes: Floats
@@ -56,7 +56,7 @@ class Annotations:
 
     @property
     def read_labels(self) -> Ints:
-        """(n,) int64: the labels of the cells that were read; they alone teach classes."""
+        """(n,) int64: the labels of the cells that were named; they alone teach classes."""
         return self.labels[self.read]
 
     @classmethod

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from rbcal.charts.confusion import MISSED, NOTHING
-from rbcal.evaluation.matching import Mistake, mistakes, without_unread
+from rbcal.evaluation.matching import Mistake, mistakes
 from rbcal.formats.crops import crop
 from rbcal.formats.pictures import Pixels
 from rbcal.types import Annotations, Detections
@@ -36,7 +36,7 @@ def all_mistakes(
     wrong = [
         ImageMistake(image_id, each)
         for image_id in sorted(truths.keys() & detections.keys())
-        for each in mistakes(*without_unread(truths[image_id], detections[image_id]))
+        for each in mistakes(truths[image_id], detections[image_id])
     ]
     return sorted(wrong, key=lambda each: -each.mistake.contradiction)
 

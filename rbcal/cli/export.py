@@ -13,7 +13,9 @@ from rbcal.cli.progress_bar import progress_bar
 from rbcal.interchange import export_dataset, export_model
 from rbcal.store.project import Project
 
-ExportFormat = Literal["model", "coco", "voc", "yolo", "predictions-csv", "predictions-coco"]
+ExportFormat = Literal[
+    "model", "coco", "voc", "yolo", "annotations-csv", "predictions-csv", "predictions-coco"
+]
 
 
 @app.command()
@@ -24,7 +26,8 @@ def export(
         ExportFormat,
         typer.Option(
             "--format",
-            help="model: the weights; coco, voc, yolo: the annotations; predictions-*: what the model found.",
+            help="model: the weights; coco, voc, yolo: the annotations; annotations-csv: each annotated "
+            "cell with its status and note; predictions-*: what the model found.",
         ),
     ] = "model",
     images: Annotated[bool, typer.Option(help="Write the pictures, too, beside their annotations.")] = True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from rbcal.errors import ShapeError
 from rbcal.evaluation.confusion import Confusion
+from rbcal.evaluation.matching import named
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.types import Annotations, Detections, Floats
 
@@ -25,7 +27,7 @@ def evaluate(
     Parameters
     ----------
     pairs : iterable of (Annotations, Detections)
-        One pair per image of the test set.
+        One pair per image of the test set; cells that nobody named, and what is detected there, do not count.
     n_classes : int
         C.
     rare : sequence of int, 0 <= label < C
@@ -50,7 +52,7 @@ def evaluate(
     Sadafi et al. 2019, equation (9): Precision_all = sum_k N_k AP_k / sum_k N_k, with N_k counted on the
     annotations of the test set.
     """
-    pairs = list(pairs)
+    pairs = list(starmap(named, pairs))
     n_k = np.bincount(
         np.concatenate([np.empty(0, np.int64), *(truth.labels for truth, _ in pairs)]), minlength=n_classes
     )
@@ -94,7 +96,7 @@ def precision_curves(pairs: Iterable[tuple[Annotations, Detections]], n_classes:
         Interpolated as COCO does, so it never rises; 0 beyond the recall that is reached, NaN for a class
         without a cell.
     """
-    precision = _precision(list(pairs), n_classes)[0].T
+    precision = _precision(list(starmap(named, pairs)), n_classes)[0].T
     return np.where(precision < 0, np.nan, precision)
 
 

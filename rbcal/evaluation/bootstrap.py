@@ -8,6 +8,7 @@ weights, so a thousand of them are sums over the same sorted detections. With al
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from rbcal.errors import ShapeError
 from rbcal.evaluation.average_precision import FAINTEST
 from rbcal.evaluation.confusion import Confusion
 from rbcal.evaluation.intervals import wilson
+from rbcal.evaluation.matching import named
 from rbcal.evaluation.metrics import FEWEST_TEST_CELLS, ClassIntervals, Comparison, Difference, Interval
 from rbcal.types import Annotations, Detections, Floats, iou
 
@@ -59,7 +61,7 @@ def compare(
         raise ShapeError(
             f"Two models are compared on the same images, but got {len(truths)}, {len(old)} and {len(new)}."
         )
-    n_cells = np.array([np.bincount(truth.labels, minlength=n_classes)[:n_classes] for truth in truths])
+    n_cells = np.array([np.bincount(truth.read_labels, minlength=n_classes)[:n_classes] for truth in truths])
     if not n_cells.sum():
         raise ShapeError("A comparison needs at least 1 annotated cell in the test set.")
     weights = _weights(n_images, seed)
@@ -189,7 +191,7 @@ def _hits(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return of the detections (D,) of a class, the most certain first: image, and whether a cell is new."""
     images, scores, hits = [np.empty(0, np.int64)], [np.empty(0, np.float32)], [np.empty(0, bool)]
-    for index, (truth, each) in enumerate(zip(truths, detections, strict=True)):
+    for index, (truth, each) in enumerate(starmap(named, zip(truths, detections, strict=True))):
         probs = each.probs[:, label + 1 :][:, :1].ravel()  # none where the model is older than the class
         order = np.argsort(-probs, kind="stable")
         order = order[probs[order] >= FAINTEST]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Self
 
 import numpy as np
 
-from rbcal.evaluation.matching import CELL, match
+from rbcal.evaluation.matching import CELL, match, named
 from rbcal.types import Annotations, Detections, Floats, Ints
 
 
@@ -32,12 +33,13 @@ class Confusion:
         Parameters
         ----------
         pairs : iterable of (Annotations, Detections)
-            One pair per image; detections that are probably background take no part.
+            One pair per image; detections that are probably background take no part, nor do cells that nobody
+            named.
         n_classes : int
             C; also of classes that are younger than the detector.
         """
         counts = np.zeros((n_classes + 1, n_classes + 1), np.int64)
-        for truth, detections in pairs:
+        for truth, detections in starmap(named, pairs):
             matched = match(truth, detections, cell_threshold=CELL)
             labels = np.append(detections.labels, n_classes)  # the last stands for the index -1: missed
             np.add.at(counts, (truth.labels, labels[matched.annotation]), 1)

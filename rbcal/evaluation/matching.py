@@ -78,15 +78,19 @@ def match(
     return Matched(of_annotation, of_detection, best, shown)
 
 
-def without_unread(annotations: Annotations, detections: Detections) -> tuple[Annotations, Detections]:
-    """Return both without the cells that nobody read, and without the detections that are of them.
+def named(annotations: Annotations, detections: Detections) -> tuple[Annotations, Detections]:
+    """Return both without the cells that nobody named, and without the detections that are of them.
 
-    Nobody said what such a cell is, so a detector is neither right nor wrong about it.
+    Of a cell that was not read, or was left unsure, a detector is neither right nor wrong; a second box on it
+    neither.
     """
     if annotations.read.all():
         return annotations, detections
+    read = annotations.read
     of_cell = match(annotations, detections).detection
-    judged, read = np.append(annotations.read, True)[of_cell], annotations.read  # -1: of none, so it counts
+    of_named = np.append(read, False)[of_cell]  # -1: of none
+    overlap = iou(detections.boxes[:, None], annotations.boxes[None, ~read])
+    judged = of_named | (overlap.max(axis=1, initial=0) < SAME_CELL)
     return (
         Annotations(annotations.boxes[read], annotations.labels[read]),
         Detections(detections.boxes[judged], detections.probs[judged]),
@@ -132,6 +136,7 @@ def mistakes(annotations: Annotations, detections: Detections) -> list[Mistake]:
     ----------
     Northcutt, Jiang and Chuang 2021, "Confident Learning", J. Artif. Intell. Res. 70: self-confidence.
     """
+    annotations, detections = named(annotations, detections)
     matched = match(annotations, detections, cell_threshold=CELL)
     p_cell = 1 - detections.probs[:, 0]
     truths, guesses = ([_box(row) for row in each.boxes.tolist()] for each in (annotations, detections))

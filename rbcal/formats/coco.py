@@ -3,6 +3,8 @@
 Format: https://cocodataset.org/#format-data. A box is ``[x, y, width, height]`` in pixels; where
 there is none, it is the box around the polygons or the mask. What the format has no word for is written as
 further fields of an image, which other programs ignore: `group`, `split`, `annotated`, `title`, `layer`.
+A cell that was left unsure has `unsure`, and is a crowd to other programs, which neither learn from it nor
+count it.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ def read(text: str | bytes) -> Dataset:
         if image is None:
             complaints.append(f"{where}: its image {row.get('image_id')!r} is not in the file")
         else:
-            image.add(*_annotation(row, names), where)
+            image.add(*_annotation(row, names), where, is_unsure=row.get("unsure") is True)
     used = {name for image in images.values() for name in image.classes}
     parents = [row.get("supercategory") for row in document["categories"]]
     classes = [name for name in names.values() if name in used or name not in parents]
@@ -52,7 +54,7 @@ def _annotation(row: Mapping[str, Any], names: Mapping[str | int | None, str]) -
     category = names.get(_key(row, "category_id"))
     if category is None:
         return f"its category {row.get('category_id')!r} is not in the file", ""
-    if row.get("iscrowd"):
+    if row.get("iscrowd") and row.get("unsure") is not True:
         return "it marks a crowd, not one cell", category
     box = _box(row.get("bbox"))
     if isinstance(box, str) and row.get("segmentation"):
@@ -91,9 +93,9 @@ def write(
     yield from _joined(_image_row(image_id, image) for image_id, image in images())
     yield '],\n"annotations": ['
     boxes = (
-        (image_id, box, labels[name])
+        (image_id, box, labels[name], place in image.unsure)
         for image_id, image in images()
-        for box, name in zip(image.boxes, image.classes, strict=True)
+        for place, (box, name) in enumerate(zip(image.boxes, image.classes, strict=True))
     )
     yield from _joined(_annotation_row(number, *each) for number, each in enumerate(boxes, start=1))
     yield "]}\n"
@@ -104,16 +106,17 @@ def _joined(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield (",\n" if place else "\n") + json.dumps(row)
 
 
-def _annotation_row(number: int, image_id: int, box: Box, label: int) -> dict[str, Any]:
+def _annotation_row(number: int, image_id: int, box: Box, label: int, is_unsure: bool) -> dict[str, Any]:
     x1, y1, x2, y2 = box
-    return {
+    row = {
         "id": number,
         "image_id": image_id,
         "category_id": label + 1,
         "bbox": [x1, y1, x2 - x1, y2 - y1],
         "area": (x2 - x1) * (y2 - y1),
-        "iscrowd": 0,
+        "iscrowd": int(is_unsure),
     }
+    return row | {"unsure": True} if is_unsure else row
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -20,8 +20,9 @@ class LabelledImage:
     Width and height are 0, `group` and `split` None, where the file does not say. `annotated` says whether
     somebody went over the image; None: the file does not say, so only one with boxes counts as annotated.
     `title` is the name that the user knows it by, if it is another than that of the file; `layer` says which
-    picture of the file it is, in the words of :class:`rbcal.formats.stacks.Layer`. `unusable` has a line for
-    each box that cannot be used.
+    picture of the file it is, in the words of :class:`rbcal.formats.stacks.Layer`. `unsure` has the places
+    of boxes of which nobody could tell what they are: nothing may learn from their class. `unusable` has a
+    line for each box that cannot be used.
     """
 
     file_name: str
@@ -34,6 +35,7 @@ class LabelledImage:
     annotated: bool | None = None
     title: str | None = None
     layer: str | None = None
+    unsure: list[int] = field(default_factory=list)
     unusable: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -53,11 +55,13 @@ class LabelledImage:
             return bool(self.boxes) and not self.unusable
         return self.annotated and not self.unusable
 
-    def add(self, box: Box | str, name: str, where: str) -> None:
+    def add(self, box: Box | str, name: str, where: str, *, is_unsure: bool = False) -> None:
         """Add a box of the class `name`, or, if there is a sentence in its place, say where that holds."""
         if isinstance(box, str):
             self.unusable.append(f"{self.file_name}: {where}: {box}")
         else:
+            if is_unsure:
+                self.unsure.append(len(self.boxes))
             self.boxes.append(box)
             self.classes.append(composed(name))
 

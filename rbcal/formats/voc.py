@@ -5,7 +5,8 @@ read and written as they are, with fractions, as labelImg and CVAT do; the files
 pixels from 1, so their left and top sides come out one pixel late. An image whose file has no object is
 annotated: it has no cell. The group goes into `folder`, the test set into ``ImageSets/Main/test.txt``.
 
-What rbcal writes on images that are not annotated says so in the element `annotated`.
+What rbcal writes on images that are not annotated says so in the element `annotated`, and on a cell that was
+left unsure in the element `unsure`; to other programs it is difficult, which they do not count.
 """
 
 from __future__ import annotations
@@ -70,10 +71,18 @@ def write(image: LabelledImage) -> bytes:
     for key, pixels in (("width", image.width), ("height", image.height), ("depth", 3)):
         _add(area, key, str(pixels))
     _add(root, "segmented", "0")
-    for box, name in zip(image.boxes, image.classes, strict=True):
-        thing = SubElement(root, "object")
-        for key, value in (("name", name), ("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
+    for place, (box, name) in enumerate(zip(image.boxes, image.classes, strict=True)):
+        thing, is_unsure = SubElement(root, "object"), place in image.unsure
+        difficult = str(int(is_unsure))
+        for key, value in (
+            ("name", name),
+            ("pose", "Unspecified"),
+            ("truncated", "0"),
+            ("difficult", difficult),
+        ):
             _add(thing, key, value)
+        if is_unsure:
+            _add(thing, "unsure", "1")
         sides = SubElement(thing, "bndbox")
         for key, side in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True):
             _add(sides, key, f"{side:.3f}")
@@ -105,7 +114,10 @@ def _image(root: Element, name: str, split: Split | None) -> LabelledImage:
     for place, thing in enumerate(root.iter("object"), start=1):
         label = xml.text(thing, "name")
         sides = [number(xml.text(thing, f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
-        image.add(corners(sides) if label else "it has no name", label, f"object {place}")
+        is_unsure = xml.text(thing, "unsure") == "1"
+        image.add(
+            corners(sides) if label else "it has no name", label, f"object {place}", is_unsure=is_unsure
+        )
     return image
 
 

@@ -24,7 +24,7 @@ from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, StoredRanking
 from rbcal.wording import count
 
-Format = Literal["coco", "voc", "yolo", "predictions-csv", "predictions-coco"]
+Format = Literal["coco", "voc", "yolo", "annotations-csv", "predictions-csv", "predictions-coco"]
 _UNCERTAINTY = ("u_d", "u_c", "u_r")
 _NAMED = ("image", "image_id", "group")
 _ABOUT = ("model", "ranked_at")
@@ -42,6 +42,9 @@ _CELL_COLUMNS = (
     "change_probability",
     "green",
 )
+_ANNOTATION_COLUMNS = ("split", "x1", "y1", "x2", "y2", "class", "status", "note")
+_SAVED = ("annotator", "saved_at")
+_STATUS = {None: "imported", "open": "not read", "accepted_in_bulk": "accepted in bulk"}  # others as they are
 _SCORES = {
     "R": "relevance",
     "cells": "n_cells",
@@ -58,7 +61,10 @@ _Part = tuple[str, str, list[Image]]  # the folder that it goes into, its side o
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export did: how many images it wrote, and left out as nobody reviewed them, or only in part."""
+    """What an export did: how many images it wrote, and left out as nobody reviewed them, or only in part.
+
+    Those with an unsure cell are left out, too, where a format cannot say that.
+    """
 
     images: int
     left_out: int = 0
@@ -139,12 +145,14 @@ class _Export:
         return image.name + pictures.suffix(self._project.images.content(image.id))
 
     def write(self, format_: Format) -> ExportReport:
+        if format_ == "annotations-csv":
+            return ExportReport(self._write_annotations())
         if format_ == "predictions-csv":
             return ExportReport(self._write_csv())
         if format_ == "predictions-coco":
             return ExportReport(self._write_results())
         writers = {"coco": self._write_coco, "voc": self._write_voc, "yolo": self._write_yolo}
-        parts = list(self._parts())
+        parts = list(self._parts(can_be_unsure=format_ != "yolo"))
         if not parts:
             raise ProjectError(
                 f"No image of {self._project.path.name} is reviewed whole, so there are no annotations to "
@@ -154,12 +162,16 @@ class _Export:
         n = sum(len(images) for _, _, images in parts)
         return ExportReport(n, len(self._images) - n)
 
-    def _parts(self) -> Iterator[_Part]:
+    def _parts(self, *, can_be_unsure: bool) -> Iterator[_Part]:
         """Yield the images that are written together: those that are not reviewed whole lie apart."""
         for place, is_reviewed in (("", True), (f"{_APART}/", False))[: 1 + self._unreviewed]:
             for side, split in _SIDES.items():
                 images = [
-                    each for each in self._images if each.split == split and _is_whole(each) == is_reviewed
+                    each
+                    for each in self._images
+                    if each.split == split
+                    and _is_whole(each) == is_reviewed
+                    and (can_be_unsure or not each.n_unsure)
                 ]
                 if images:
                     yield place, side, images
@@ -181,6 +193,7 @@ class _Export:
             annotated=_is_whole(image),
             title=None if name == image.name else image.name,
             layer=image.layer or None,
+            unsure=[n for n, state in enumerate(boxes.values()) if state.review_status == "unsure"],
         )
 
     # ---- annotations -------------------------------------------------------------------------
@@ -226,6 +239,26 @@ class _Export:
                     self._put(f"labels/{side}/{stem}.txt", yolo.write(labelled, self._classes).encode())
         self._put(yolo.GROUPS, json.dumps({"groups": groups}, indent=0).encode())
 
+    def _write_annotations(self) -> int:
+        """Write every annotated cell with what the expert did with it, also those that teach nothing."""
+        columns, n = (*_NAMED, *_ANNOTATION_COLUMNS, *_SAVED), 0
+        with _table(self._folder / "cells.csv", columns) as add:
+            for image in self._track([each for each in self._images if each.review_id is not None]):
+                n += 1
+                saved = self._project.reviews.versions(image.id)[0]
+                about = {
+                    **_named(image),
+                    "split": image.split,
+                    "annotator": cell_text(saved.who),
+                    "saved_at": saved.created_at,
+                }
+                for state in self._project.log.reviewed(saved.review_id).values():
+                    sides = dict(zip(("x1", "y1", "x2", "y2"), state.box, strict=True))
+                    status = _STATUS.get(state.review_status, state.review_status)
+                    named = {"class": cell_text(self._classes[state.label]), "note": cell_text(state.note)}
+                    add({**about, **sides, **named, "status": status})
+        return n
+
     # ---- predictions -------------------------------------------------------------------------
 
     def _ranking(self) -> StoredRanking:
@@ -241,14 +274,13 @@ class _Export:
         about = {"model": ranking.model_id, "ranked_at": ranking.created_at}
         chances = [f"p({name})" for name in self._classes]  # no spreadsheet takes that for a formula
         with (
-            _table(self._folder / "cells.csv", (*_CELL_COLUMNS, *chances)) as add_cell,
-            _table(self._folder / "images.csv", tuple(_SCORES)) as add_image,
+            _table(self._folder / "cells.csv", (*_NAMED, *_CELL_COLUMNS, *chances, *_ABOUT)) as add_cell,
+            _table(self._folder / "images.csv", (*_NAMED, *_SCORES, *_ABOUT)) as add_image,
         ):
             n = 0
             for image, score, cells in self._scored(ranking):
                 n += 1
-                texts = {"image": cell_text(image.name), "group": cell_text(image.group)}
-                named: dict[str, Any] = {"image_id": image.id, **texts}
+                named = _named(image)
                 add_image(
                     {**named, **{column: getattr(score, name) for column, name in _SCORES.items()}, **about}
                 )
@@ -318,6 +350,11 @@ def _is_whole(image: Image) -> bool:
     return image.review_id is not None and not image.n_unread
 
 
+def _named(image: Image) -> dict[str, Any]:
+    """Return the columns that say which image a row is of."""
+    return {"image": cell_text(image.name), "image_id": image.id, "group": cell_text(image.group)}
+
+
 def _result(image: Image, cell: Mapping[str, Any], category: int) -> dict[str, Any]:
     """Return a cell as COCO writes a detection; its ids are those of the annotations."""
     return {
@@ -336,6 +373,6 @@ def _result(image: Image, cell: Mapping[str, Any], category: int) -> dict[str, A
 def _table(path: Path, columns: tuple[str, ...]) -> Iterator[Callable[[Mapping[str, Any]], object]]:
     """Open a CSV file, and give the function that appends a row."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the sign
-        table = csv.DictWriter(file, [*_NAMED, *columns, *_ABOUT])
+        table = csv.DictWriter(file, columns)
         table.writeheader()
         yield table.writerow

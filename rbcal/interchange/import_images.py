@@ -344,11 +344,18 @@ class _Import:
         for box in boxes[np.abs(boxes - clipped).max(axis=1, initial=0) > _MAY_STICK_OUT]:
             self._complain(image, f"box {_sides(box)} sticks out of the picture; it was clipped")
         labels = {name: label for label, name in enumerate(self.project.classes.names())}
-        return Annotations(clipped, np.array([labels[name] for name in image.classes], np.int64))
+        is_named = np.isin(np.arange(len(boxes)), image.unsure, invert=True)
+        return Annotations(clipped, np.array([labels[name] for name in image.classes], np.int64), is_named)
 
     def _save(self, image_id: int, split: Split, annotations: Annotations | None) -> None:
         if annotations is not None:
-            self.project.reviews.save(image_id, annotations, origin="import", base_revision=0)
+            self.project.reviews.save(
+                image_id,
+                annotations,
+                origin="import",
+                base_revision=0,
+                review_status=[None if is_named else "unsure" for is_named in annotations.read.tolist()],
+            )
             self.report.cells += len(annotations)
             self.report.seed_images += split == "work"
             self.report.test_images += split == "test"

@@ -150,9 +150,10 @@ def _are_open(project: Project, ranking_id: int, pool: Pool, in_part: Collection
         if review is None or not len(rows):
             continue
         boxes = np.stack([cell.box for cell in project.rankings.cells(ranking_id, image_id)])
+        waits = np.array([status == "open" for status in review.review_status])
         overlap = iou(boxes[:, None], review.annotations.boxes[None])
         best = overlap.argmax(axis=1)
-        is_open[rows] = (overlap.max(axis=1) >= SAME_CELL) & ~review.annotations.read[best]
+        is_open[rows] = (overlap.max(axis=1) >= SAME_CELL) & waits[best]
     return is_open
 
 

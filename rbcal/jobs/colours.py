@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rbcal.acquisition.change_model import ChangeModel, change_features, cross_fitted, green_limit
 from rbcal.acquisition.pool import Pool
-from rbcal.evaluation.matching import match
+from rbcal.evaluation.matching import match, named
 from rbcal.jobs.loaders import load_annotations
 from rbcal.store.colours import StoredChangeModel
 from rbcal.store.project import Project
@@ -134,10 +134,11 @@ def _of_test_images(project: Project, ranking: StoredRanking, group_of: dict[int
         detections = predicted.get(image.id)
         if detections is None:
             continue
+        truth, detections = named(load_annotations(project, image), detections)
         shown = 1 - detections.probs[:, 0] >= ranking.config.cell_threshold
         cells = Detections(detections.boxes[shown], detections.probs[shown])
         features.append(change_features(cells.probs, np.zeros(len(cells), np.int64)))
-        changed.append(is_changed(load_annotations(project, image), cells))
+        changed.append(is_changed(truth, cells))
         groups.append(np.full(len(cells), group_of[image.id]))
     of_cells = np.concatenate(changed)
     nothing = np.zeros(len(of_cells), bool)

@@ -72,15 +72,15 @@ def simulate(
 
 
 def load_corpus(project: Project) -> Corpus:
-    """Return the fully read images of a project and its test set, as a simulation needs them.
+    """Return the images of a project whose every cell was named and its test set, as a simulation needs them.
 
     Raises
     ------
     ScoringError
         If there are too few of them.
     """
-    trainable = [image for image in project.images.annotated() if not image.n_unread]
-    test = project.images.test()
+    trainable = [image for image in project.images.annotated() if not image.n_unread + image.n_unsure]
+    test = [image for image in project.images.test() if not image.n_unsure]
     if not any(image.n_cells for image in test):
         raise ScoringError(
             f"{project.path.name} has no test set with cells, so a simulation has nothing to measure on. It "

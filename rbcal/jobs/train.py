@@ -15,7 +15,6 @@ from rbcal.detector.faster_rcnn import Detector, build, widen, with_second_look
 from rbcal.detector.trainer import Training
 from rbcal.errors import DivergedError, JobCancelledError, ProjectError, TrainingError
 from rbcal.evaluation import average_precision
-from rbcal.evaluation.matching import without_unread
 from rbcal.jobs import distributed_train
 from rbcal.jobs.evaluate import predict_annotated
 from rbcal.jobs.loaders import Samples
@@ -146,7 +145,7 @@ def _train_once(project: Project, setup: TrainingSetup, progress: ProgressReport
             progress.log(f"Looking at {len(validation)} images that do not teach")
             predict = partial(mc_dropout.detect, detector)
             pairs = (
-                without_unread(truth, predict_within_memory(detector, predict, pixels, progress))
+                (truth, predict_within_memory(detector, predict, pixels, progress))
                 for pixels, truth in validation
             )
             return average_precision.evaluate(pairs, setup.n_classes, []).precision_all

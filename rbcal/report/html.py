@@ -69,6 +69,7 @@ def as_html(data: ReportData) -> str:
         confusion=tables.confusion_rows(errors.confusion, data.classes) if errors else [],
         errors=error_galleries(errors, data.classes) if errors else [],
         uncertain=[uncertain_cell(each, data.classes) for each in data.pool.uncertain],
+        unsure=_unsure(annotation.counts.unsure_cells),
         few=FEWEST_TEST_CELLS,
         rare_star=any(few_rare_cells(point.evaluation, data.classes) for point in data.curve),
         methods=methods.methods(data),
@@ -76,6 +77,16 @@ def as_html(data: ReportData) -> str:
         references=methods.REFERENCES,
         settings=list(_settings(data)),
         count=count,
+    )
+
+
+def _unsure(n_cells: int) -> str:
+    """Say how many cells nobody could tell; empty where there is none."""
+    if not n_cells:
+        return ""
+    was, it = ("was", "it") if n_cells == 1 else ("were", "them")
+    return (
+        f"{count(n_cells, 'more cell')} {was} left unsure: no model learns from {it} or is measured by {it}."
     )
 
 

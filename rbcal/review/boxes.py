@@ -19,7 +19,8 @@ class EditedBox:
     """A box of the open image, in image pixels.
 
     `id` is unique on its image. `review_status` says what the expert did with it: an "open" box is drawn red
-    if it is `flagged`, else green; one that was dealt with is blue. None: it was imported.
+    if it is `flagged`, else green; one that was dealt with is blue, an unsure one violet. None: it was
+    imported. `note` is a sentence of the expert's.
     """
 
     id: int
@@ -28,6 +29,7 @@ class EditedBox:
     detection_id: int | None = None
     flagged: bool = False
     review_status: ReviewStatus | None = "open"
+    note: str = ""
 
     @property
     def touched(self) -> bool:
@@ -44,8 +46,14 @@ class EditedBox:
         box, label = box or self.box, self.label if label is None else label
         if (box, label) == (self.box, self.label):
             return self
-        status: ReviewStatus = "drawn" if self.review_status == "drawn" else "changed"
-        return replace(self, box=box, label=label, review_status=status)
+        stays = self.review_status == "drawn" or (self.review_status == "unsure" and label == self.label)
+        return replace(self, box=box, label=label, review_status=self.review_status if stays else "changed")
+
+    def named(self, label: int) -> EditedBox:
+        """Return the box as the expert named it: of an unsure one the name that it has is an answer, too."""
+        if self.review_status == "unsure" and label == self.label:
+            return replace(self, review_status="kept")
+        return self.altered(label=label)
 
 
 EditedBoxes = tuple[EditedBox, ...]
@@ -95,7 +103,10 @@ def neighbour(boxes: Sequence[EditedBox], start: EditedBox | None, right: int, d
 
 def to_states(boxes: Sequence[EditedBox]) -> dict[int, BoxState]:
     """Return the boxes as the log keeps them, by number."""
-    return {each.id: BoxState(each.box, each.label, each.review_status, each.detection_id) for each in boxes}
+    return {
+        each.id: BoxState(each.box, each.label, each.review_status, each.detection_id, each.note)
+        for each in boxes
+    }
 
 
 def from_states(states: Boxes, flagged: Collection[int] = ()) -> EditedBoxes:
@@ -105,8 +116,8 @@ def from_states(states: Boxes, flagged: Collection[int] = ()) -> EditedBoxes:
 
 def from_state(number: int, state: BoxState, flagged: Collection[int]) -> EditedBox:
     """Return one box of the log as a box to edit."""
-    box, label, review_status, detection_id = state
-    return EditedBox(number, box, label, detection_id, detection_id in flagged, review_status)
+    box, label, review_status, detection_id, note = state
+    return EditedBox(number, box, label, detection_id, detection_id in flagged, review_status, note)
 
 
 def middle(box: Box) -> tuple[float, float]:

@@ -24,7 +24,7 @@ from rbcal.review.boxes import Box, EditedBox, EditedBoxes, area
 Drawing = dict[str, Any]
 
 HIDDEN = "?"  # on the chip of a box whose class the expert must not see yet
-RED, GREEN, BLUE = "#e5182d", "#00954a", "#1f6feb"
+RED, GREEN, BLUE, VIOLET = "#e5182d", "#00954a", "#1f6feb", "#9333ea"
 _LINE = 2.0  # screen pixels
 _FONT = 11.0  # screen pixels
 _DASH = (7.0, 4.0)  # screen pixels; red and green must differ without their colour
@@ -166,7 +166,12 @@ def token_of(raw: Drawing | None) -> str | None:
 
 
 def colour(box: EditedBox) -> str:
-    """Return the colour of a box: blue once it was dealt with, before that red if flagged, else green."""
+    """Return the colour of a box: blue once it was dealt with, before that red if flagged, else green.
+
+    One that the expert left unsure is violet.
+    """
+    if box.review_status == "unsure":
+        return VIOLET
     return BLUE if box.review_status != "open" else RED if box.flagged else GREEN
 
 

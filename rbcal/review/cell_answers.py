@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,15 +16,18 @@ from rbcal.store.log import Boxes, BoxState, ReviewStatus
 from rbcal.store.project import Project
 from rbcal.types import iou
 
+Unsure = Literal["unsure"]
+UNSURE: Unsure = "unsure"
+
 
 @dataclass(frozen=True)
 class CellAnswer:
-    """What the expert says of one cell; `label` None: it is no cell."""
+    """What the expert says of one cell: its label, that it is no cell (None), or that nobody can tell."""
 
     image_id: int
     detection_id: int
     box: Box
-    label: int | None
+    label: int | Unsure | None
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,8 @@ def _apply(boxes: dict[int, BoxState], answer: CellAnswer) -> bool:
     box = boxes[number]
     if answer.label is None:
         del boxes[number]
+    elif answer.label == UNSURE:
+        boxes[number] = box._replace(review_status="unsure")
     else:
         status: ReviewStatus = "kept" if answer.label == box.label else "changed"
         boxes[number] = box._replace(label=answer.label, review_status=status)

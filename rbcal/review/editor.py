@@ -102,7 +102,7 @@ class Editor:
         """Return whether the expert must not see yet what the model calls a cell."""
         if box is None or not self.hides_names or box.detection_id is None:
             return False
-        if box.review_status == "open":
+        if box.review_status in ("open", "unsure"):
             return self.is_blind
         return box.review_status == "accepted_in_bulk" and box.detection_id in self.cell_review.spots
 
@@ -171,6 +171,8 @@ class Editor:
                 return True
             case "flagged":
                 return box.flagged or box.touched
+            case "unsure":
+                return box.review_status == "unsure" or box.id == self.selected
             case label:
                 return box.label == label or box.id == self.selected
 

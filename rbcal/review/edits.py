@@ -9,6 +9,7 @@ from rbcal.review.history import History
 from rbcal.store.log import Kind
 
 NAME_IT = "Say what this cell is: press its class key. What the model calls it is hidden here."
+LONGEST_NOTE = 300  # characters: a sentence or two
 _NEW_BOX = 24.0  # image pixels; where there is no other cell to take the size from
 
 
@@ -60,6 +61,23 @@ def keep_and_go_on(editor: Editor) -> None:
     if editor.selected is not None:
         editor.change(editor.history.keep(editor.selected))
     navigation.go_to_waiting(editor)
+
+
+def leave_unsure(editor: Editor) -> None:
+    """Say that nobody can tell what the selected box is, and go on."""
+    if editor.selected is not None:
+        order, target = editor.cells, editor.selected
+        editor.change(editor.history.leave_unsure(target))
+        if editor.cell_review.is_open:
+            navigation.go_on(editor, order, target)
+        else:
+            editor.notice = "Left unsure: no model learns from it, and none is measured by it."
+
+
+def note(editor: Editor, text: str) -> None:
+    """Write a sentence beside the selected box; an empty one takes it away."""
+    if editor.selected is not None:
+        editor.change(editor.history.note(editor.selected, " ".join(text.split())[:LONGEST_NOTE]))
 
 
 def keep_rest(editor: Editor) -> None:

@@ -39,7 +39,7 @@ class History:
 
     def relabel(self, box_id: int, label: int) -> History:
         """Return the history after the expert gave a box a class."""
-        return self._alter([box_id], lambda each: each.altered(label=label))
+        return self._alter([box_id], lambda each: each.named(label))
 
     def move(self, box_id: int, box: Box) -> History:
         """Return the history after the expert moved the sides of a box."""
@@ -50,6 +50,14 @@ class History:
         return self._alter(
             box_ids, lambda each: each if each.touched else replace(each, review_status="kept")
         )
+
+    def leave_unsure(self, box_id: int) -> History:
+        """Return the history after the expert looked at a box and could not say what it is."""
+        return self._alter([box_id], lambda each: replace(each, review_status="unsure"))
+
+    def note(self, box_id: int, text: str) -> History:
+        """Return the history after the expert wrote a sentence beside a box."""
+        return self._alter([box_id], lambda each: replace(each, note=text))
 
     def keep_green(self) -> History:
         """Return the history after the expert accepted every green box at once."""

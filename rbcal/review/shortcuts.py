@@ -39,6 +39,7 @@ _ZOOM = {"+": 1, "=": 1, "-": -1, "0": 0}  # steps; 0 is back to the start
 SHORTCUTS = (
     _row("everywhere", "1-9, ...", "class (the keys stand beside the class names; change them below)"),
     _row("everywhere", "Del", "delete the cell", "remove", "Delete Backspace"),
+    _row("everywhere", "/", "unsure: nobody can tell, so nothing learns from it", "leave_unsure", "/"),
     _row("everywhere", "W", "walk through the red cells, or back to the whole image",
          "toggle_cell_review", "w"),
     _row("everywhere", "A", "accept every green box of the image at once", "keep_green", "a"),

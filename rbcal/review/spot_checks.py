@@ -22,7 +22,8 @@ def check_outcomes(
 
     A box that is elsewhere, of another class or gone was wrong. An image counts whole or not at all: only
     once the expert has vouched for every green box and answered every check. Else the wrong ones, which are
-    mended where they are seen, would count more often than the right ones.
+    mended where they are seen, would count more often than the right ones. One that was left unsure
+    says nothing.
 
     Parameters
     ----------
@@ -38,4 +39,7 @@ def check_outcomes(
         return {}
     now = {each.detection_id: (each.box, each.label) for each in boxes}
     was = {each.detection_id: (each.box, each.label) for each in start}
-    return {detection: now.get(detection) != was.get(detection) for detection in spots}
+    unsure = {each.detection_id for each in boxes if each.review_status == "unsure"}
+    return {
+        detection: now.get(detection) != was.get(detection) for detection in spots if detection not in unsure
+    }

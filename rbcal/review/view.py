@@ -12,7 +12,7 @@ class View:
 
     zoom: float = 0.75  # what a window of 1280 x 720 comes to
     chips: str = "all"
-    only: str | int = "all"  # boxes that are shown: "all", "flagged", or those of a class
+    only: str | int = "all"  # boxes that are shown: "all", "flagged", "unsure", or those of a class
     filters: dict[str, Any] = field(default_factory=dict)  # brightness, contrast, gamma, channel, invert
     passes: bool = False  # whether the cell review shows the boxes of the passes
     cell_review: bool = False  # whether an image opens with its cell review

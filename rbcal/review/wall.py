@@ -10,7 +10,7 @@ import numpy as np
 from rbcal.acquisition.cell_strategies import DEFAULT_CELL_STRATEGY
 from rbcal.jobs.cells import AskedCell, cells_to_ask
 from rbcal.review.boxes import Box
-from rbcal.review.cell_answers import Answered, CellAnswer, answer_cells, take_back
+from rbcal.review.cell_answers import Answered, CellAnswer, Unsure, answer_cells, take_back
 from rbcal.store.project import Project
 
 SIZES = (12, 24, 40)  # cells on a screen
@@ -60,7 +60,7 @@ class Wall:
     def settle(
         self,
         project: Project,
-        answers: Mapping[int, int | None],
+        answers: Mapping[int, int | Unsure | None],
         later: Collection[int] = (),
         seconds: float = 0.0,
     ) -> None:
@@ -68,7 +68,7 @@ class Wall:
 
         Parameters
         ----------
-        answers : {detection: label or None}
+        answers : {detection: label, None or "unsure"}
             None: it is no cell.
         later : detections
             They stay open, and do not come again on this wall.

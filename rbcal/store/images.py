@@ -20,9 +20,11 @@ _SELECT = """
 SELECT image.id, image.name, width, height, layer, image_group.name AS "group",
        image.split, current_review.id AS review_id, coalesce(current_review.revision, 0) AS revision,
        (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id
-        AND review_status IS NOT 'open') AS n_cells,
+        AND coalesce(review_status, '') NOT IN ('open', 'unsure')) AS n_cells,
        (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id
-        AND review_status = 'open') AS n_unread
+        AND review_status = 'open') AS n_unread,
+       (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id
+        AND review_status = 'unsure') AS n_unsure
 FROM image JOIN image_group ON image_group.id = image.group_id
 LEFT JOIN current_review ON current_review.image_id = image.id
 """
@@ -33,7 +35,8 @@ class Image:
     """An image and how far its annotation is.
 
     Width and height are pixels; `layer` says which picture of its file it is; `revision` is 0 and
-    `review_id` None while it is not annotated. `n_cells` were read; `n_unread` boxes were saved open.
+    `review_id` None while it is not annotated. `n_cells` were named; `n_unread` boxes were saved open; of
+    `n_unsure` the expert could not say what they are.
     """
 
     id: int
@@ -47,11 +50,12 @@ class Image:
     revision: int
     n_cells: int
     n_unread: int = 0
+    n_unsure: int = 0
 
     @property
     def n_boxes(self) -> int:
-        """How many annotations are stored, read or not."""
-        return self.n_cells + self.n_unread
+        """How many annotations are stored, named or not."""
+        return self.n_cells + self.n_unread + self.n_unsure
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ class Group:
 class Counts:
     """How many images and annotated cells a project has; the test set is counted apart.
 
-    Cells are those that were read; a test image with a box that was not is in none of the two.
+    Cells are those that were named; a test image with a box that was not read is in none of the two.
+    Unsure cells are those of both.
     """
 
     images: int
@@ -76,6 +81,7 @@ class Counts:
     annotated_cells: int
     test_images: int
     test_cells: int
+    unsure_cells: int
     groups: int
 
 
@@ -252,11 +258,13 @@ class Images:
                    coalesce(sum(n_cells) FILTER (WHERE split = 'work'), 0) AS annotated_cells,
                    count(*) FILTER (WHERE split = 'test' AND is_counted) AS test_images,
                    coalesce(sum(n_cells) FILTER (WHERE split = 'test' AND is_counted), 0) AS test_cells,
+                   (SELECT count(*) FROM current_annotation WHERE review_status = 'unsure') AS unsure_cells,
                    (SELECT count(DISTINCT group_id) FROM image) AS groups
             FROM (SELECT image.split,
                          CASE WHEN review.id IS NOT NULL THEN
                            (SELECT count(*) FROM annotation
-                            WHERE review_id = review.id AND review_status IS NOT 'open') END AS n_cells,
+                            WHERE review_id = review.id
+                              AND coalesce(review_status, '') NOT IN ('open', 'unsure')) END AS n_cells,
                          EXISTS (SELECT 1 FROM counted_review WHERE id = review.id) AS is_counted
                   FROM image LEFT JOIN current_review AS review ON review.image_id = image.id)
             """

@@ -16,26 +16,31 @@ from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, now
 
 Kind = Literal["import", "begin", "edit", "undo", "redo", "restore", "save"]
-ReviewStatus = Literal["open", "kept", "accepted_in_bulk", "changed", "drawn"]
-"""What the expert did with a box: nothing, looked and kept it, accepted it with all green ones, ..."""
+ReviewStatus = Literal["open", "kept", "accepted_in_bulk", "changed", "drawn", "unsure"]
+"""What the expert did with a box: nothing, looked and kept it, accepted it with all green ones, ...
+
+Of an unsure one the expert cannot say what it is: nothing learns from its class or is measured by it.
+"""
 
 _ORIGINS = ("import", "begin", "save")  # acts that the expert goes on from, and undo does not go beyond
 _NO_END = 2**62  # later than any version
-_STATE = ("x1", "y1", "x2", "y2", "class", "review_status", "detection")
+_STATE = ("x1", "y1", "x2", "y2", "class", "review_status", "detection", "note")
 _BEFORE, _AFTER = (", ".join(f"{name}_{when}" for name in _STATE) for when in ("before", "after"))
+_EVENT = f"image_id, version, box, {_BEFORE}, {_AFTER}"
 
 
 class BoxState(NamedTuple):  # a dataclass would cost more than the row that it comes from
     """A box at one moment: ``x1, y1, x2, y2`` in image pixels, its label, and where it came from.
 
     `review_status` is None for a box that was imported; `detection_id` is None for
-    one that no model found.
+    one that no model found. `note` is what the expert wrote beside it.
     """
 
     box: tuple[float, float, float, float]
     label: int
     review_status: ReviewStatus | None = None
     detection_id: int | None = None
+    note: str = ""
 
 
 Boxes = Mapping[int, BoxState]  # by number; a box keeps its number for as long as it lives
@@ -150,7 +155,8 @@ class Log:
             )
             changed = sorted(k for k in was.keys() | boxes.keys() if was.get(k) != boxes.get(k))
             self._db.write_many(
-                f"INSERT INTO event VALUES ({', '.join('?' * (3 + 2 * len(_STATE)))})",  # noqa: S608  no names
+                f"INSERT INTO event ({_EVENT})"  # noqa: S608  our names
+                f" VALUES ({', '.join('?' * (3 + 2 * len(_STATE)))})",
                 [(image_id, version + 1, k, *_columns(was.get(k)), *_columns(boxes.get(k))) for k in changed],
             )
         return version + 1
@@ -254,7 +260,7 @@ def read_acts(
         " WHERE image_id = ? AND version <= ? ORDER BY version, box",
         some,
     ):
-        event = Event(box, _state(*states[:7]), _state(*states[7:]))
+        event = Event(box, _state(*states[: len(_STATE)]), _state(*states[len(_STATE) :]))
         events.setdefault(version, []).append(event)
     acts = rows(
         "SELECT image_id, version, kind, who, at, seconds, ranking_id, review_id FROM act"
@@ -294,7 +300,7 @@ def _act_counted(act: Act, merges: Merges) -> Act:
 def _columns(state: BoxState | None) -> tuple[object, ...]:
     if state is None:
         return (None,) * len(_STATE)
-    return (*state.box, state.label, state.review_status, state.detection_id)
+    return (*state.box, state.label, state.review_status, state.detection_id, state.note or None)
 
 
 def _state(
@@ -305,5 +311,8 @@ def _state(
     label: int | None,
     review_status: ReviewStatus | None,
     detection_id: int | None,
+    note: str | None,
 ) -> BoxState | None:
-    return None if label is None else BoxState((x1, y1, x2, y2), label, review_status, detection_id)
+    if label is None:
+        return None
+    return BoxState((x1, y1, x2, y2), label, review_status, detection_id, note or "")

@@ -28,6 +28,7 @@ LEFT JOIN score ON score.ranking_id = review.ranking_id AND score.image_id = rev
 WHERE origin = 'expert' AND revision = 1 AND bald IS NOT NULL
 ORDER BY review.id, detection.id
 """
+_NOT_NAMED = ("open", "unsure")  # review status of cells that say nothing about the model
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +50,9 @@ class Outcomes:
         The expert gave it another class, moved its box or deleted it.
     read : (N,) bool
         The expert reviewed this very cell: it was kept, changed, deleted or a spot check. A cell that was
-        accepted in bulk, or saved while open, tells nothing about the model's uncertainty.
+        accepted in bulk, saved while open, or left unsure, tells nothing about the model's uncertainty.
     answered : (N,) bool
-        The same, or it was accepted in bulk: it was not left open.
+        The same, or it was accepted in bulk: it was not left open or unsure.
     check : (N,) bool
         It was a spot check: drawn at random among the green cells of the image.
     audit : (N,) bool
@@ -111,7 +112,7 @@ def read_outcomes(database: Database) -> Outcomes:
         label=np.array([-1 if each is None else each for each in label], np.int64),
         changed=np.array([_is_changed(*act, was) for act, was in zip(acts, predicted, strict=True)]),
         read=np.array([_is_read(*act) for act in acts]),
-        answered=np.array([wrong is not None or status != "open" for wrong, _, status in acts]),
+        answered=np.array([wrong is not None or status not in _NOT_NAMED for wrong, _, status in acts]),
         check=np.array([each is not None for each in wrong]),
         audit=np.array([each is not None for each in propensity]),
     )
@@ -131,4 +132,4 @@ def _is_changed(wrong: int | None, label: int | None, status: str | None, predic
 
 
 def _is_read(wrong: int | None, label: int | None, status: str | None) -> bool:
-    return wrong is not None or label is None or status not in ("open", "accepted_in_bulk")
+    return wrong is not None or label is None or status not in (*_NOT_NAMED, "accepted_in_bulk")

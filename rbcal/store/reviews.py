@@ -180,10 +180,18 @@ class Reviews:
                 review_id=review_id,
             )
             self._db.write_many(
-                "INSERT INTO annotation (review_id, class_id, x1, y1, x2, y2, detection_id, review_status)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO annotation"
+                " (review_id, class_id, x1, y1, x2, y2, detection_id, review_status, note)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (review_id, each.label, *each.box, each.detection_id, each.review_status)
+                    (
+                        review_id,
+                        each.label,
+                        *each.box,
+                        each.detection_id,
+                        each.review_status,
+                        each.note or None,
+                    )
                     for each in boxes.values()
                 ],
             )
@@ -235,7 +243,7 @@ class Reviews:
         rows = self._db.rows(
             "SELECT review.id AS review_id, revision, origin, who, created_at, review.seconds,"
             " (SELECT count(*) FROM annotation WHERE annotation.review_id = review.id"
-            "  AND review_status IS NOT 'open') AS n_cells"
+            "  AND coalesce(review_status, '') NOT IN ('open', 'unsure')) AS n_cells"
             " FROM review JOIN act ON act.review_id = review.id AND kind IN ('import', 'save')"
             " WHERE review.image_id = ? ORDER BY revision DESC",
             (image_id,),
@@ -261,7 +269,7 @@ class Reviews:
         rows = self._db.rows(
             "SELECT image.id AS image_id, image.name, origin, seconds, created_at,"
             " (SELECT count(*) FROM annotation WHERE review_id = current_review.id"
-            "  AND review_status IS NOT 'open') AS n_cells"
+            "  AND coalesce(review_status, '') NOT IN ('open', 'unsure')) AS n_cells"
             " FROM current_review JOIN image ON image.id = image_id"
             " WHERE split = 'work' AND instr(lower(image.name), lower(?))"
             " ORDER BY current_review.id DESC LIMIT ? OFFSET ?",
@@ -288,7 +296,8 @@ class Reviews:
             self._db.value(
                 "SELECT count(*) FROM current_review JOIN image ON image.id = image_id"
                 " JOIN annotation ON annotation.review_id = current_review.id"
-                " WHERE split = 'work' AND origin = 'expert' AND review_status IS NOT 'open'"
+                " WHERE split = 'work' AND origin = 'expert'"
+                " AND coalesce(review_status, '') NOT IN ('open', 'unsure')"
                 " AND (?1 IS NULL OR created_at > ?1)",
                 (None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds"),),
             )
@@ -325,7 +334,7 @@ class Reviews:
             return Annotations.empty(), (), ()
         *sides, labels, detection_ids, review_status = zip(*cells, strict=True)
         counted = read_merges(self._db).labels(np.array(labels))
-        read = np.array([status != "open" for status in review_status])
+        read = np.array([status not in ("open", "unsure") for status in review_status])
         return Annotations(np.array(sides, np.float32).T, counted, read), detection_ids, review_status
 
     def cells_per_class(self, split: Split = "work") -> Mapping[int, int]:

@@ -15,7 +15,7 @@ from sqlite_utils.migrations import Migrations
 from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
-USER_VERSION = 6  # the number of migrations; in the header of every project file
+USER_VERSION = 7  # the number of migrations; in the header of every project file
 migrations = Migrations("rbcal")
 _LIVE = (  # of a ranking by a model with a second look
     # Its last layer, and the same as the expert's answers have it by now; float32 (C, D + 1), the bias last.
@@ -80,6 +80,13 @@ BEGIN SELECT RAISE (ABORT, 'the test set is frozen: a model was trained')
     """CREATE TRIGGER image_group_is_frozen BEFORE UPDATE OF group_id ON image
 BEGIN SELECT RAISE (ABORT, 'the test set is frozen: an image never changes its group'); END""",
 )
+
+_STATUSES = "('open', 'kept', 'accepted_in_bulk', 'changed', 'drawn'"  # in a CHECK of two tables
+# A cell that was left unsure is read, but nobody said what it is.
+_NAMED = """CREATE VIEW read_annotation AS
+  SELECT annotation.*, counted_review.image_id, counted_review.split
+  FROM annotation JOIN counted_review ON counted_review.id = annotation.review_id
+  WHERE review_status IS NULL OR review_status NOT IN ('open', 'unsure')"""
 
 
 @migrations()
@@ -156,6 +163,36 @@ def m006_intervals(db: Database) -> None:
     """Keep where the figures of a class with few test cells may lie."""
     # ClassIntervals as JSON; NULL: there are enough of them, none, or an older rbcal measured.
     db.execute("ALTER TABLE class_evaluation ADD COLUMN intervals TEXT")
+
+
+@migrations()
+def m007_unsure(db: Database) -> None:
+    """Let the expert leave a cell unsure, and write a sentence beside any cell."""
+    views = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'").fetchall()
+    for name, _ in views:  # none may name a table that is made anew
+        db.execute(f"DROP VIEW {name}")
+    for table, notes in (("annotation", ["note"]), ("event", ["note_before", "note_after"])):
+        _make_anew(db, table, _STATUSES, f"{_STATUSES}, 'unsure'")
+        for note in notes:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {note} TEXT CHECK (length({note}) <= 1000)")
+    for name, sql in views:
+        db.execute(_NAMED if name == "read_annotation" else sql)
+
+
+def _make_anew(db: Database, table: str, old: str, new: str) -> None:
+    """Change the words of a table, which SQLite itself does not; its rows and all that is on it stay."""
+    named = db.execute("SELECT sql FROM sqlite_master WHERE name = ?", [table]).fetchone()[0]
+    around = db.execute(
+        "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('index', 'trigger')"
+        " AND sql IS NOT NULL",
+        [table],
+    ).fetchall()
+    db.execute(named.replace(f"CREATE TABLE {table} ", "CREATE TABLE made_anew ", 1).replace(old, new))
+    db.execute(f"INSERT INTO made_anew SELECT * FROM {table}")  # noqa: S608  our own names
+    db.execute(f"DROP TABLE {table}")
+    db.execute(f"ALTER TABLE made_anew RENAME TO {table}")
+    for (sql,) in around:
+        db.execute(sql)
 
 
 @cache

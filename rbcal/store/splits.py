@@ -126,7 +126,8 @@ class Splits:
         rows = self._db.tuples(
             "SELECT group_id, class_id, count(annotation.id) FROM current_review"
             " JOIN image ON image.id = image_id LEFT JOIN annotation"
-            "  ON annotation.review_id = current_review.id AND review_status IS NOT 'open'"
+            "  ON annotation.review_id = current_review.id"
+            "  AND coalesce(review_status, '') NOT IN ('open', 'unsure')"
             " GROUP BY group_id, class_id ORDER BY group_id"
         )
         for group_id, label, n in rows:

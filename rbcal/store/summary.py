@@ -106,8 +106,8 @@ class Summary:
         Two projects have the same if their files, classes and boxes are the same, whatever their order. A
         merged class has the name of its target. It is that of one line of text for each image,
         "file-sha256 layer", each followed by one line for each of its cells, "class-name x1 y1 x2 y2"; images
-        and cells are sorted. In place of the class of a cell that nobody read stands "?"; a test image that
-        was read in part is left out.
+        and cells are sorted. In place of the class of a cell that nobody read, or that was left unsure, is
+        "?"; a test image that was read in part is left out.
         """
         merges = read_merges(self._db)
         names = dict(self._db.tuples("SELECT id, name FROM class"))
@@ -117,7 +117,7 @@ class Summary:
             " JOIN counted_review ON counted_review.id = review_id WHERE split = ?",
             (split,),
         ):
-            name = "?" if status == "open" else names[merges.target(label)]
+            name = "?" if status in ("open", "unsure") else names[merges.target(label)]
             cells.setdefault(image_id, []).append(" ".join([name, *map(repr, box)]))
         images = self._db.tuples(
             "SELECT sha256, layer, image.id FROM image JOIN counted_review ON image_id = image.id"

@@ -212,7 +212,7 @@ def _reviews(connection: sqlite3.Connection) -> Check:
         image_id, revision = _one(connection, "SELECT image_id, revision FROM review WHERE id = ?", review_id)
         here = f"review {revision} of image {image_id}"
         stored = connection.execute(
-            "SELECT x1, y1, x2, y2, class_id, review_status, detection_id FROM annotation"
+            "SELECT x1, y1, x2, y2, class_id, review_status, detection_id, coalesce(note, '') FROM annotation"
             " WHERE review_id = ?",
             (review_id,),
         ).fetchall()
@@ -240,7 +240,7 @@ def _logged(connection: sqlite3.Connection, image_id: int, review_id: int) -> li
     if version is None:
         return None
     boxes = apply_acts({}, read_acts(_rows(connection), image_id, version))
-    return [(*state.box, state.label, state.review_status, state.detection_id) for state in boxes.values()]
+    return [(*state.box, *state[1:]) for state in boxes.values()]
 
 
 def _log(connection: sqlite3.Connection) -> Check:

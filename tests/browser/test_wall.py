@@ -46,12 +46,16 @@ def test_one_look_and_enter_settles_a_screen_and_undo_brings_it_back(wall):
     cells.nth(2).click(modifiers=["Shift"])
     page.keyboard.press("Delete")  # of the two that are chosen
     cells.nth(3).hover()
+    page.keyboard.press(".")  # later
+    cells.nth(4).hover()
     page.keyboard.press("/")
+    expect(cells.nth(4).locator(".name")).to_have_text("unsure")
     page.keyboard.press("Enter")
     expect(page.locator(f".wall[data-busy=false] .cell[data-id='{shown[0]}']")).to_have_count(0)
-    n_kept = len(shown) - 4
-    expect(page.get_by_text(f"{n_kept + 3} cells named")).to_be_visible()
+    n_kept = len(shown) - 5
+    expect(page.get_by_text(f"{n_kept + 4} cells named")).to_be_visible()
     eventually(lambda: statuses(path)["kept"] == n_kept and statuses(path)["changed"] == 1, "stored")
+    assert statuses(path)["unsure"] == 1
     with Project.open(path) as project:
         waiting = {str(each.detection_id) for each in cells_to_ask(project, 1000).cells}
     assert waiting & set(shown) == {shown[3]}

@@ -381,7 +381,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     },
     **{
         f"export {kind}": partial(_export, format_=kind)
-        for kind in ("coco", "voc", "yolo", "predictions-csv", "predictions-coco")
+        for kind in ("coco", "voc", "yolo", "annotations-csv", "predictions-csv", "predictions-coco")
     },
     "export model": _export_model,
     **{f"page {name}": partial(_page, name=name) for name in ("project", "train", "review", "progress")},

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rbcal.evaluation.confusion import Confusion
-from rbcal.evaluation.matching import match, mistakes, without_unread
+from rbcal.evaluation.matching import match, mistakes, named
 from rbcal.types import Annotations, Detections
 
 CELLS = Annotations([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]], [0, 1, 1])
@@ -34,9 +34,10 @@ def test_each_cell_has_the_detection_that_overlaps_it_most():
     assert matched.overlap.tolist() == [0, 1, 1, 0]
 
 
-def test_a_cell_that_nobody_read_is_not_judged_nor_what_is_found_there():
+def test_a_cell_that_nobody_named_is_not_judged_nor_what_is_found_there():
     read = replace(CELLS, read=[True, False, True])
-    truth, found = without_unread(read, detections((0, 0, 0.9), (20, 0, 0.9), (70, 1, 0.9)))
+    twice = ((20, 0, 0.9), (21, 1, 0.8))  # two boxes on the one that is not
+    truth, found = named(read, detections((0, 0, 0.9), *twice, (70, 1, 0.9)))
     assert truth.boxes[:, 0].tolist() == [0, 40]
     assert found.boxes[:, 0].tolist() == [0, 70]
     assert truth.read.all()

@@ -353,3 +353,44 @@ def test_an_export_keeps_nobody_from_saving(shared, tmp_path):
     export_dataset.export(shared, tmp_path / "out", "yolo", track=track)
     assert "meanwhile" in shared.classes.names()
     assert "meanwhile" not in (tmp_path / "out" / "data.yaml").read_text()
+
+
+@pytest.fixture
+def unsure(project):
+    """A project with two images; in the second, one cell was left unsure."""
+    for seed, status in ((1, "kept"), (2, "unsure")):
+        image_id, _ = add_image(project, seed)
+        boxes = {
+            0: BoxState((1, 1, 20, 20), 0, "kept"),
+            1: BoxState((31, 1, 50, 20), 2, status, note="=a stain?"),
+        }
+        project.reviews.save_boxes(image_id, boxes, origin="expert", version=0)
+    return project
+
+
+@pytest.mark.parametrize("format_", ["coco", "voc"])
+def test_an_unsure_cell_comes_back_unsure(unsure, tmp_path, format_):
+    with there_and_back(unsure, tmp_path, format_) as other:
+        assert sorted((image.n_cells, image.n_unsure) for image in other.images.all()) == [(1, 1), (2, 0)]
+
+
+def test_to_other_programs_an_unsure_cell_is_a_crowd_and_yolo_leaves_its_image_out(unsure, tmp_path):
+    export_dataset.export(unsure, tmp_path / "coco", "coco")
+    document = json.loads((tmp_path / "coco" / "annotations" / "instances_train.json").read_text())
+    assert [row["iscrowd"] for row in document["annotations"]] == [0, 0, 0, 1]
+    report = export_dataset.export(unsure, tmp_path / "yolo", "yolo")
+    assert (report.images, report.left_out) == (1, 1)
+    assert learnt(tmp_path / "yolo", "yolo") == {"001"}
+
+
+def test_annotated_cells_come_as_a_table_with_their_status_and_notes(unsure, tmp_path):
+    export_dataset.export(unsure, tmp_path / "out", "annotations-csv")
+    with (tmp_path / "out" / "cells.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["image"], row["class"], row["status"]) for row in rows] == [
+        ("001.png", "disc", "kept"),
+        ("001.png", "spiky", "kept"),
+        ("002.png", "disc", "kept"),
+        ("002.png", "spiky", "unsure"),
+    ]
+    assert rows[3]["note"] == "'=a stain?"

@@ -185,3 +185,12 @@ def test_more_like_a_cell_come_first_of_all_classes(project):
     wall.more_like(None)
     wall.fill(project)
     assert len({each.label for each in wall.screen}) == 1
+
+
+def test_a_cell_that_nobody_can_tell_teaches_nothing_and_does_not_come_again(project, ranking_id):
+    cell, *others = asked(project)
+    answer_cells(project, ranking_id, answers([cell], "unsure"))
+    image = project.images.get(cell.image_id)
+    assert (image.n_cells, image.n_unsure) == (0, 1)
+    assert statuses(project, cell.image_id) == ["unsure"]
+    assert {each.detection_id for each in asked(project)} == {each.detection_id for each in others}

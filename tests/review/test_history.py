@@ -20,6 +20,8 @@ acts = st.lists(
         st.tuples(st.just("keep"), st.integers(0, 4)),
         st.tuples(st.just("move"), st.integers(0, 4), st.just((1.0, 2.0, 9.0, 9.5))),
         st.tuples(st.just("draw"), st.just((1.0, 2.0, 9.0, 9.5)), st.integers(0, 2)),
+        st.tuples(st.just("leave_unsure"), st.integers(0, 4)),
+        st.tuples(st.just("note"), st.integers(0, 4), st.sampled_from(["", "pale"])),
         st.tuples(st.just("keep_green")),
         st.tuples(st.just("undo")),
         st.tuples(st.just("redo")),
@@ -73,3 +75,13 @@ def test_an_undo_knows_which_box_it_brought_back():
     drawn = history.draw((1, 1, 9, 9), 0)
     assert drawn.changed(history) == 4
     assert drawn.find(4).review_status == "drawn"
+
+
+def test_of_an_unsure_box_the_name_that_it_has_is_an_answer_too_and_moving_it_is_none():
+    unsure = History(CELLS).leave_unsure(1)
+    assert unsure.find(1).review_status == "unsure"
+    assert not unsure.find(1).waits
+    assert unsure.move(1, (1.0, 2.0, 9.0, 9.5)).find(1).review_status == "unsure"
+    assert unsure.relabel(1, CELLS[1].label).find(1).review_status == "kept"
+    assert unsure.relabel(1, 2).find(1).review_status == "changed"
+    assert unsure.undo().present == CELLS

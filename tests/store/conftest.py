@@ -9,6 +9,7 @@ from safetensors.numpy import save as safetensors
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.store.log import BoxState
+from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Score
 from rbcal.types import Annotations
 from tests.conftest import add_image
@@ -56,3 +57,31 @@ def filled(project):
     project.log.record(open_, "edit", {}, version=version)
     project.models.add(TrainConfig(), safetensors({}), {"train": [project.images.get(first)]}, 1.0)
     return project
+
+
+def save_as_older_rbcal(
+    project: Project, image_id: int, cells: Annotations, origin: str, status: list[str | None]
+) -> None:
+    """Store a first review as rbcal did before boxes had notes."""
+    database, at = project._database, "2026-11-03T14:02:33.000+00:00"
+    review_id = database.insert(
+        "review", image_id=image_id, revision=1, origin=origin, seconds=0.0, created_at=at
+    )
+    kind = "import" if origin == "import" else "save"
+    database.insert(
+        "act", image_id=image_id, version=1, kind=kind, who="", at=at, seconds=0.0, review_id=review_id
+    )
+    rows = zip(cells.boxes.tolist(), cells.labels.tolist(), status, strict=True)
+    for number, (box, label, of_box) in enumerate(rows):
+        sides = dict(zip(("x1", "y1", "x2", "y2"), box, strict=True))
+        database.insert("annotation", review_id=review_id, class_id=label, review_status=of_box, **sides)
+        after = {f"{side}_after": value for side, value in sides.items()}
+        database.insert(
+            "event",
+            image_id=image_id,
+            version=1,
+            box=number,
+            class_after=label,
+            review_status_after=of_box,
+            **after,
+        )

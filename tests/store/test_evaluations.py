@@ -15,7 +15,7 @@ from rbcal.store.project import Project
 from rbcal.store.verification import verify
 from rbcal.types import Detections
 from tests.conftest import add_image
-from tests.store.conftest import FIGURES, train_on
+from tests.store.conftest import FIGURES, save_as_older_rbcal, train_on
 
 
 def test_detections_of_the_test_set_come_back(project):
@@ -75,7 +75,8 @@ def test_a_measurement_of_format_1_opens_without_recall_and_can_be_made_again(tm
         older.setattr(schema, "migrations", first)
         older.setattr(schema, "USER_VERSION", 1)
         with Project.create(path, classes=["disc", "slit", "spiky"]) as project:
-            image_id, _ = add_image(project, 1, annotated=True)
+            image_id, cells = add_image(project, 1)
+            save_as_older_rbcal(project, image_id, cells, "import", [None] * len(cells))
             project._database.write(
                 "INSERT INTO evaluation VALUES (1, ?, 0.5, 0.4, 0.3, NULL, 1, '2026-11-03T14:02:33+00:00')",
                 (train_on(project, image_id, checkpoint=safetensors({})),),

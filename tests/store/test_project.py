@@ -17,6 +17,7 @@ from rbcal.store.verification import verify
 from rbcal.types import Annotations
 from tests.conftest import add_image
 from tests.crash import older
+from tests.store.conftest import save_as_older_rbcal
 
 
 def test_saved_means_on_disk_on_every_connection(project):
@@ -155,13 +156,18 @@ def test_a_project_of_format_2_keeps_its_open_boxes_and_asks_of_them(tmp_path, m
         earlier.setattr(schema, "USER_VERSION", 2)
         with Project.create(path, classes=["disc"]) as project:
             image_id, _ = add_image(project, 1)
-            two, status = Annotations([[1, 1, 9, 9], [11, 1, 19, 9]], [0, 0]), ["open", "kept"]
-            project.reviews.save(image_id, two, origin="expert", base_revision=0, review_status=status)
+            two = Annotations([[1, 1, 9, 9], [11, 1, 19, 9]], [0, 0])
+            save_as_older_rbcal(project, image_id, two, "expert", ["open", "kept"])
     with Project.open(path) as project:
         assert project.ask_unread
         assert (project.images.get(image_id).n_cells, project.images.get(image_id).n_unread) == (1, 1)
         project.ask_of_unread(ask=False)
         assert not project.ask_unread
+        kept = project.log.boxes(image_id)
+        unsure = {number: box._replace(review_status="unsure", note="why?") for number, box in kept.items()}
+        project.reviews.save_boxes(image_id, unsure, origin="expert", version=project.log.version(image_id))
+        assert project.log.acts(image_id)[0].events[0].after.review_status == "open"
+        assert project.images.get(image_id).n_unsure == 2
     assert verify(path).ok
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rbcal.errors import ConflictError, ShapeError
 from rbcal.store.log import BoxState
+from rbcal.store.verification import verify
 from rbcal.types import Annotations
 from tests.conftest import add_image
 from tests.store.conftest import ONE_CELL
@@ -141,3 +142,26 @@ def test_a_version_counts_the_cells_that_were_read(project):
     status = ["kept", *["open"] * (len(cells) - 1)]
     project.reviews.save(image_id, cells, origin="expert", base_revision=0, review_status=status)
     assert [each.n_cells for each in project.reviews.versions(image_id)] == [1]
+
+
+def test_a_cell_left_unsure_is_read_but_counts_as_no_cell_of_its_class(project):
+    image_id, _ = add_image(project, 1)
+    boxes = {0: BoxState((1, 1, 9, 9), 0, "kept"), 1: BoxState((11, 1, 19, 9), 2, "unsure", note="a stain?")}
+    project.reviews.save_boxes(image_id, boxes, origin="expert", version=0)
+    image, review = project.images.get(image_id), project.reviews.current(image_id)
+    assert (image.n_cells, image.n_unread, image.n_unsure, image.n_boxes) == (1, 0, 1, 2)
+    assert review.annotations.read.tolist() == [True, False]
+    assert project.reviews.cells_per_class() == {0: 1}
+    assert project.images.counts().annotated_cells == 1
+    assert project.log.boxes(image_id) == boxes
+    assert verify(project.path).ok
+
+
+def test_a_note_is_history_too(project):
+    image_id, _ = add_image(project, 1)
+    noted = {0: BoxState((1, 1, 9, 9), 0, "kept", note="no nucleus")}
+    project.reviews.save_boxes(image_id, {0: noted[0]._replace(note="")}, origin="expert", version=0)
+    version = project.log.record(image_id, "edit", noted, version=1)
+    [event] = project.log.acts(image_id)[-1].events
+    assert (event.before.note, event.after.note) == ("", "no nucleus")
+    assert project.log.boxes(image_id, version) == noted

@@ -354,3 +354,20 @@ def test_an_earlier_version_is_shown_restored_and_undone(pool):
     with Project.open(path) as project:
         assert project.reviews.current(image_id).revision == 3
         assert project.reviews.current(image_id).annotations.labels.tolist() == [0]
+
+
+def test_a_cell_is_left_unsure_with_a_note_and_no_model_learns_its_class(pool):
+    path, (image_id, _) = pool
+    at = open_review()
+    at.session_state["editor"].select(0)
+    at.run()
+    at.text_input(key="note_0_").input("  out of   focus ").run()
+    edits.leave_unsure(at.session_state["editor"])
+    at.run()
+    assert "1 unsure" in words(at)
+    at.button(key="save").click().run()
+    with Project.open(path) as project:
+        [box, *others] = project.log.boxes(image_id).values()
+        image = project.images.get(image_id)
+    assert (box.review_status, box.note) == ("unsure", "out of focus")
+    assert (image.n_unsure, image.n_unread) == (1, len(others))

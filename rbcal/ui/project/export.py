@@ -21,6 +21,7 @@ _FORMATS = {
     "coco": "Annotations, COCO",
     "voc": "Annotations, Pascal VOC",
     "yolo": "Annotations, YOLO",
+    "annotations-csv": "Annotated cells with their status and notes, a table (CSV)",
     "predictions-csv": "Predictions with their uncertainty, tables (CSV)",
     "predictions-coco": "Predictions with their uncertainty, COCO results",
 }
@@ -33,8 +34,9 @@ def show_export(project: Project) -> None:
         st.info("There are no predictions yet: train a model, then let it rank the pool.")
         return
     annotations = not format_.startswith("predictions")
-    with_images = annotations and st.toggle("With the pictures", value=True)
-    unreviewed = annotations and st.toggle(
+    as_data_set = annotations and format_ != "annotations-csv"
+    with_images = as_data_set and st.toggle("With the pictures", value=True)
+    unreviewed = as_data_set and st.toggle(
         "With the images that are not reviewed",
         help="For another project of rbcal. They come in a folder of their own, not_annotated: other "
         "programs would learn from an image without boxes that its cells are background.",

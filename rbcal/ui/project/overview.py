@@ -8,6 +8,7 @@ from rbcal.store.project import LONGEST_PERSON, Project
 from rbcal.ui.annotator import set_annotator
 from rbcal.ui.project.next_step import next_step
 from rbcal.ui.session import session
+from rbcal.wording import count
 
 
 def show_counts(project: Project) -> None:
@@ -16,7 +17,12 @@ def show_counts(project: Project) -> None:
     columns = st.columns(5)
     columns[0].metric("Images", f"{counts.images:,}")
     columns[1].metric("Annotated images", f"{counts.annotated_images:,}")
-    columns[2].metric("Annotated cells", f"{counts.annotated_cells:,}")
+    unsure = f" {count(counts.unsure_cells, 'more cell')} left unsure." if counts.unsure_cells else ""
+    columns[2].metric(
+        "Annotated cells",
+        f"{counts.annotated_cells:,}",
+        help=f"Cells that a person named, and that teach.{unsure}",
+    )
     columns[3].metric("In the pool", f"{counts.pool_images:,}", help="Images that wait for annotation.")
     columns[4].metric(
         "Test images",

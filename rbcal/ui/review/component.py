@@ -117,7 +117,7 @@ def _cell(editor: Editor, box: EditedBox) -> dict[str, Any]:
     cell = editor.predictions.cells.get(box.detection_id or -1)
     start = next((each for each in editor.log.start if each.id == box.id), box)
     spot, keys, hidden = box.detection_id in editor.cell_review.spots, editor.keys, editor.is_hidden(box)
-    did = {"kept": " · kept", "changed": " · changed"}.get(box.review_status or "", "")
+    did = {"kept": " · kept", "changed": " · changed", "unsure": " · unsure"}.get(box.review_status or "", "")
     return {
         "id": box.id,
         "box": box.box,

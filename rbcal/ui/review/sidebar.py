@@ -8,14 +8,15 @@ import pandas as pd
 import streamlit as st
 
 from rbcal.jobs import live_thread
-from rbcal.review import edits, navigation
+from rbcal.review import edits
+from rbcal.review.boxes import EditedBox
 from rbcal.review.canvas_drawing import HIDDEN
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
 from rbcal.review.explanations import green_words, live_words, promise_words, version_words
 from rbcal.store.log import Work
 from rbcal.ui.review.acts import act
-from rbcal.ui.review.colour_choice import choose_colours
+from rbcal.ui.review.view_menu import show_view
 from rbcal.ui.session import session
 from rbcal.wording import count, literal, signed
 
@@ -31,7 +32,6 @@ BLIND = (
     "Test image: what the model calls its cells is hidden until you have named them, so that figures rest on "
     "your word alone. Press the class key of each cell."
 )
-NO_FILTERS = {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"}
 MOST_BUTTONS = 20  # classes; more of them make a list
 
 
@@ -129,58 +129,6 @@ def show_versions(editor: Editor) -> None:
         _button(words, "show_version", each.review_id, key=f"version_{each.revision}", width="stretch")
 
 
-def show_view(editor: Editor) -> None:
-    """Show how the picture and the boxes look, and the way back to the start."""
-    view = editor.view
-    names: list[str | int] = ["all", "flagged", *editor.choices]
-    only = st.selectbox(
-        "Boxes",
-        names,
-        index=names.index(view.only),
-        format_func=lambda each: (
-            {"all": "all", "flagged": "only flagged (F)"}.get(each) or f"only {editor.names[each]}"
-        ),
-    )
-    chips = st.segmented_control(
-        "Class names on",
-        ["all", "flagged", "none"],
-        default=view.chips,
-        required=True,
-        key="chips",
-        format_func={"all": "all boxes", "flagged": "red and blue", "none": "no box"}.__getitem__,
-    )
-    choose_colours(editor)
-    filters = _choose_filters(NO_FILTERS | view.filters)
-    if filters != NO_FILTERS | view.filters:
-        view.filters = filters
-        st.rerun()
-    if (chips, only) != (view.chips, view.only):
-        view.chips = chips
-        navigation.show_only(editor, only)
-        st.rerun()
-    start = "the last review" if editor.image.revision else "the model's boxes"
-    _button(
-        f"Start over from {start}" if editor.log.start else "Remove all boxes",
-        "start_over",
-        disabled=editor.boxes == editor.log.start,
-        help="Undo takes it back.",
-    )
-
-
-def _choose_filters(now: dict[str, Any]) -> dict[str, Any]:
-    """Return how the picture shall look."""
-    left, right = st.columns(2)
-    return {
-        "brightness": left.slider("Brightness", -0.5, 0.5, now["brightness"], 0.05),
-        "contrast": right.slider("Contrast", 0.5, 4.0, now["contrast"], 0.1),
-        "gamma": left.slider("Gamma", 0.3, 3.0, now["gamma"], 0.1),
-        "invert": right.toggle("Invert", now["invert"]),
-        "channel": st.segmented_control(
-            "Channel", ["all", "red", "green", "blue"], default=now["channel"], required=True
-        ),
-    }
-
-
 def show_cell_review(editor: Editor) -> None:
     """Show how far the cell review is, and its acts for the mouse."""
     batch, view = editor.cell_review.batch, editor.view
@@ -190,6 +138,7 @@ def show_cell_review(editor: Editor) -> None:
     with st.container(horizontal=True, gap="small", key="steps"):
         _button("", "step", -1, key="before", icon="arrow_back", help="Left")
         _button("Keep all (Enter)" if batch else "Keep (Enter)", "keep", primary=True)
+        _button("Unsure", "leave_unsure", icon="question_mark", help="Nobody can tell what it is (/)")
         _button("Delete", "remove", icon="delete", help="Del")
         _button("", "step", 1, key="after", icon="arrow_forward", help="Right")
     with st.container(horizontal=True, gap="small", key="kinds"):
@@ -247,6 +196,22 @@ def show_chosen(editor: Editor) -> None:
         lines = [f"**{chances}**", *map(literal, reasons)]
     with st.container(height=92, border=False, key="chosen"):
         st.markdown("  \n".join(f":small[{line}]" for line in lines if line))
+    if chosen is not None:
+        show_note(chosen)
+
+
+def show_note(chosen: EditedBox) -> None:
+    """Let the expert write a sentence beside the selected cell."""
+    key = f"note_{chosen.id}_{chosen.note}"
+    st.text_input(
+        "Note",
+        chosen.note,
+        key=key,
+        max_chars=edits.LONGEST_NOTE,
+        placeholder="A note beside this cell",
+        label_visibility="collapsed",
+        on_change=lambda: act(take_note, key),
+    )
 
 
 def show_reds(editor: Editor) -> None:
@@ -323,6 +288,7 @@ def show_green(editor: Editor) -> None:
 def show_status(editor: Editor) -> None:
     """Say how many boxes there are, what happened last, and that nothing of them can be lost."""
     n, changed = len(editor.boxes), sum(each.touched for each in editor.boxes)
+    unsure = sum(each.review_status == "unsure" for each in editor.boxes)
     kept = " · stored, not saved yet" if editor.history.past else ""
     hidden = n - len(editor.visible) if not editor.cell_review.is_open else 0
     filtered = f" · {hidden} not shown" if hidden else ""
@@ -332,7 +298,10 @@ def show_status(editor: Editor) -> None:
             st.markdown(f":blue[{editor.notice}]")
         if editor.place is not None and editor.selected is None:
             st.markdown(":blue[In the ring the model sees a cell that has no box of its own.]")
-        st.caption(f"{n} cell{'s' * (n != 1)}, {changed} changed{filtered}{kept}{saved}")
+        st.caption(
+            f"{n} cell{'s' * (n != 1)}, {changed} changed{f', {unsure} unsure' if unsure else ''}"
+            f"{filtered}{kept}{saved}"
+        )
         if (error := live_thread.last_error(editor.log.file)) is not None:
             st.caption(f":orange[Names did not learn from your last answers: {literal(error)}]")
         elif editor.predictions.live_cells:
@@ -342,6 +311,11 @@ def show_status(editor: Editor) -> None:
 def choose_class(editor: Editor, key: str) -> None:
     """Give the box that the expert means the class chosen in a list."""
     edits.relabel(editor, st.session_state[key])
+
+
+def take_note(editor: Editor, key: str) -> None:
+    """Keep what was written beside the selected cell."""
+    edits.note(editor, st.session_state[key])
 
 
 def choose_red(editor: Editor, key: str) -> None:

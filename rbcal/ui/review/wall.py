@@ -31,9 +31,9 @@ _cells = st.components.v2.component(
 )
 _HELP = (
     "**Enter** keeps all that you have not named otherwise. Point at a wrong one and press its class key; a "
-    "click, a drag, Shift and a click or Ctrl+A choose several. **Del**: no cell. **/**: later. **U** takes "
-    "back, also a whole screen. A double click shows it in its image, "
-    "Ctrl+M the cells that look like it."
+    "click, a drag, Shift and a click or Ctrl+A choose several. **Del**: no cell. **/**: unsure, nobody can "
+    "tell. **.**: later. **U** takes back, also a whole screen. A double click shows it in its image, Ctrl+M "
+    "the cells that look like it."
 )
 
 

@@ -11,6 +11,7 @@ const LOCAL = {
   skip: (stage) => stage.click('.st-key-skip button'),
   keep: (stage) => stage.messages.deal('keep'),
   remove: (stage) => (!stage.byCell && stage.press('Delete selected')) || stage.messages.deal('remove'),
+  leave_unsure: (stage) => stage.messages.deal('leave_unsure'),
   insert: (stage) => stage.messages.ask('insert', stage.middle()),
   step: (stage, by) => stage.cellReview.step(by),
   hide: (stage) => stage.hide(true),

@@ -22,9 +22,11 @@ const WALL_STYLE = `
   .wall .name { font-size: 13px; padding: 2px 6px; border-left: 5px solid var(--class); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .wall .cell[data-said] .name { font-weight: 650; background: #1f6feb33; }
   .wall .cell[data-said=later] { opacity: .5; }
+  .wall .cell[data-said=unsure] .name { background: #9333ea44; }
   .wall .cell[data-said=none] .frame { opacity: .25; }
 `;
-const NO_CELL = 'none', LATER = 'later';
+const NO_CELL = 'none', LATER = 'later', UNSURE = 'unsure';
+const SAID = { [NO_CELL]: 'no cell', [LATER]: 'later', [UNSURE]: 'unsure' };
 
 class Wall {
   constructor(parent) {
@@ -43,7 +45,7 @@ class Wall {
     this.send = send;
     if (this.data?.serial === data.serial) return;
     this.data = data;
-    this.said = new Map();        // id -> label, NO_CELL or LATER
+    this.said = new Map();        // id -> label, NO_CELL, LATER or UNSURE
     this.past = [];               // what was said before each act on this screen
     this.selected = new Set();
     this.anchor = this.under = this.drag = null;
@@ -100,7 +102,7 @@ class Wall {
       tile.setAttribute('aria-pressed', this.selected.has(cell.id));
       tile.style.setProperty('--class', own?.colour ?? '#888');
       if (said === undefined) delete tile.dataset.said; else tile.dataset.said = typeof said === 'number' ? 'class' : said;
-      const text = said === NO_CELL ? 'no cell' : said === LATER ? 'later' : own?.name ?? '?';
+      const text = SAID[said] ?? own?.name ?? '?';
       tile.querySelector('.name').textContent = said === undefined ? `${text} ${Math.round(100 * cell.p)}%` : text;
       tile.setAttribute('aria-label', tile.querySelector('.name').textContent);
     }
@@ -191,7 +193,8 @@ class Wall {
     else if (event.ctrlKey) return;
     else if (event.key === 'Enter') this.settle();
     else if (event.key === 'Delete' || event.key === 'Backspace') this.say(NO_CELL);
-    else if (event.key === '/' || event.key === '?') this.say(LATER);
+    else if (event.key === '/' || event.key === '?') this.say(UNSURE);
+    else if (event.key === '.') this.say(LATER);
     else if (event.key === 'Escape') { this.selected.clear(); this.paint(); }
     else if (event.key === ' ') this.sendOfOne('open');
     else if (arrows[event.key]) this.move(arrows[event.key]);

@@ -1,0 +1,67 @@
+"""The menu *View* of the Review page: which boxes are shown, their colours, and how the picture looks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from rbcal.review import navigation
+from rbcal.review.editor import Editor
+from rbcal.ui.review.acts import act
+from rbcal.ui.review.colour_choice import choose_colours
+
+_ONLY = {"all": "all", "flagged": "only flagged (F)", "unsure": "only unsure"}
+NO_FILTERS = {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"}
+
+
+def show_view(editor: Editor) -> None:
+    """Show how the picture and the boxes look, and the way back to the start."""
+    view = editor.view
+    names: list[str | int] = ["all", "flagged", "unsure", *editor.choices]
+    only = st.selectbox(
+        "Boxes",
+        names,
+        index=names.index(view.only),
+        format_func=lambda each: _ONLY[each] if isinstance(each, str) else f"only {editor.names[each]}",
+    )
+    chips = st.segmented_control(
+        "Class names on",
+        ["all", "flagged", "none"],
+        default=view.chips,
+        required=True,
+        key="chips",
+        format_func={"all": "all boxes", "flagged": "red and blue", "none": "no box"}.__getitem__,
+    )
+    choose_colours(editor)
+    filters = _choose_filters(NO_FILTERS | view.filters)
+    if filters != NO_FILTERS | view.filters:
+        view.filters = filters
+        st.rerun()
+    if (chips, only) != (view.chips, view.only):
+        view.chips = chips
+        navigation.show_only(editor, only)
+        st.rerun()
+    start = "the last review" if editor.image.revision else "the model's boxes"
+    st.button(
+        f"Start over from {start}" if editor.log.start else "Remove all boxes",
+        key="start_over",
+        on_click=act,
+        args=("start_over",),
+        disabled=editor.boxes == editor.log.start,
+        help="Undo takes it back.",
+    )
+
+
+def _choose_filters(now: dict[str, Any]) -> dict[str, Any]:
+    """Return how the picture shall look."""
+    left, right = st.columns(2)
+    return {
+        "brightness": left.slider("Brightness", -0.5, 0.5, now["brightness"], 0.05),
+        "contrast": right.slider("Contrast", 0.5, 4.0, now["contrast"], 0.1),
+        "gamma": left.slider("Gamma", 0.3, 3.0, now["gamma"], 0.1),
+        "invert": right.toggle("Invert", now["invert"]),
+        "channel": st.segmented_control(
+            "Channel", ["all", "red", "green", "blue"], default=now["channel"], required=True
+        ),
+    }
