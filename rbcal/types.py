@@ -20,7 +20,7 @@ Reals = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 EMBEDDING_SIZE = 32  # numbers that say what a cell looks like to a model; angles are then kept to about 0.2
-CROP_EMBEDDING_SIZE = 128  # the same of a second look: of a crop of the cell, as its last layer takes it
+CROP_EMBEDDING_SIZE = 128  # the same of a second look: logits of its crop, then components
 _ROW_SUM_TOLERANCE = 1e-3  # float32 softmax over a few dozen classes, and its mean over T passes
 
 

@@ -40,6 +40,9 @@ def load(content: bytes, device: str = "cpu") -> Detector:
         with torch.device("meta"):  # shapes alone: the weights are adopted, not copied
             detector = Detector(blueprint)
         state = folded(state)
+        for name in ("second_look.centre", "second_look.components"):  # rbcal 0.1 once had none
+            if name in detector.state_dict() and "second_look.narrow.weight" in state:
+                state.setdefault(name, torch.zeros(detector.state_dict()[name].shape))
         for name, blank in detector.state_dict().items():
             if name in state and state[name].dtype != blank.dtype:
                 raise TypeError(f"{name} must be {blank.dtype}, but is {state[name].dtype}.")

@@ -46,6 +46,14 @@ class CropBank:
         crops = torch.stack([recolour(crop, *lamp(config.jitter, rng)) for crop in turned])
         return crops * 2 - 1, self.labels[chosen]
 
+    def middle(self, most: int, rng: np.random.Generator) -> Tensor:
+        """Return crops (n, 3, 80, 80) in [-1, 1] of at most so many cells, as they are."""
+        n = min(most, int((self.chances > 0).sum()))
+        chosen = torch.from_numpy(np.sort(rng.choice(len(self.labels), n, replace=False, p=self.chances)))
+        margin = (self.patches.shape[-1] - CROP_SIDE) // 2
+        inner = slice(margin, margin + CROP_SIDE)
+        return self.patches[chosen][..., inner, inner].float() / 127.5 - 1
+
 
 def fill_bank(
     samples: Sequence[tuple[Pixels, Annotations]],

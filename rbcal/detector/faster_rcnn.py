@@ -184,19 +184,19 @@ class Detector(nn.Module):
         first, proposals = (torch.cat(parts) for parts in zip(*views, strict=True))
         return RoiFeatures(first, proposals, size)
 
-    def embed_boxes(self, image: Pixels | TiledFeatures, boxes: Tensor) -> Tensor:
-        """Return what the second look sees of boxes (N, 4) in an image (H, W, 3): embeddings (N, D)."""
+    def features_of_boxes(self, image: Pixels | TiledFeatures, boxes: Tensor) -> Tensor:
+        """Return what the second look sees of boxes (N, 4) in an image (H, W, 3): features (N, F)."""
         second_look, pixels = self.second_look, image.pixels if isinstance(image, TiledFeatures) else image
         if second_look is None or pixels is None:
             raise TypeError("Only a detector with a second look looks again, and only at pixels.")
-        embeddings, order = [], []
+        features, order = [], []
         for rows, view, own in by_tile(pixels, boxes, self.tiles(*pixels.shape[:2])):
             with self._autocast():
-                embeddings.append(second_look.embed_boxes(view, own))
+                features.append(second_look.features_of_boxes(view, own))
             order.append(rows)
-        if not embeddings:
-            return boxes.new_empty(0, second_look.classes.in_features)
-        return torch.cat(embeddings)[torch.cat(order).argsort()]
+        if not features:
+            return boxes.new_empty(0, len(second_look.centre))
+        return torch.cat(features)[torch.cat(order).argsort()]
 
     @torch.no_grad()
     def backbone_features(self, working: Tensor) -> BackboneFeatures:

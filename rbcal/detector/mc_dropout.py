@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize, pad, relu
@@ -91,7 +93,7 @@ class McDropout:
             boxes = _boxes(detector, roi_features, probs.mean(0), deltas.mean(0))
             chosen = choose_cells(boxes, probs.mean(0), threshold)
             roi_features, deltas = roi_features.of(chosen), deltas[:, chosen]
-            features = detector.embed_boxes(image, boxes[chosen])
+            features = detector.features_of_boxes(image, boxes[chosen])
             masks = second_look_masks(self._config, second_look)
             probs = mixed(probs[:, chosen], second_look.passes(features, masks))
         mean = probs.mean(0)
@@ -102,7 +104,9 @@ class McDropout:
         return Prediction(
             Detections(boxes[cells].cpu().numpy(), mean[cells].cpu().numpy()),
             Passes(boxes_of_passes.cpu().numpy(), probs.cpu().numpy()),
-            embeddings(features[cells]) if second_look is None else features[cells].cpu().numpy(),
+            (embeddings(features[cells]) if second_look is None else second_look.embeddings(features[cells]))
+            .cpu()
+            .numpy(),
         )
 
     def passes(self, roi_features: RoiFeatures) -> tuple[Tensor, Tensor]:
@@ -132,7 +136,7 @@ def detect(detector: Detector, image: Pixels | TiledFeatures) -> Detections:
         boxes = _boxes(detector, roi_features, probs, deltas)
         chosen = choose_cells(boxes, probs)
         roi_features, deltas = roi_features.of(chosen), deltas[chosen]
-        logits = detector.second_look(detector.embed_boxes(image, boxes[chosen]))
+        logits = detector.second_look(detector.features_of_boxes(image, boxes[chosen]))
         probs = mixed(probs[chosen], logits)
     boxes = _boxes(detector, roi_features, probs, deltas)
     cells = choose_cells(boxes, probs)
@@ -141,8 +145,9 @@ def detect(detector: Detector, image: Pixels | TiledFeatures) -> Detections:
 
 @torch.inference_mode()
 def embed(detector: Detector, image: Pixels, boxes: Floats) -> Floats:
-    """Return what the second look sees of boxes (N, 4) in an image (H, W, 3): embeddings (N, D)."""
-    return detector.embed_boxes(image, torch.tensor(boxes, device=detector.device)).cpu().numpy()
+    """Return what the second look sees of boxes (N, 4) in an image (H, W, 3): embeddings (N, 128)."""
+    features = detector.features_of_boxes(image, torch.tensor(boxes, device=detector.device))
+    return cast(SecondLook, detector.second_look).embeddings(features).cpu().numpy()
 
 
 def dropout_masks(config: ScoringConfig, detector: Detector) -> Tensor:
@@ -160,14 +165,14 @@ def second_look_masks(config: ScoringConfig, second_look: SecondLook) -> Tensor:
     return (chance >= second_look.dropout).to(second_look.classes.weight.device)
 
 
-def embeddings(first: Tensor) -> Floats:
+def embeddings(first: Tensor) -> Tensor:
     """Return what cells look like: their features (N, W) before the first dropout as unit vectors (N, D).
 
     A random projection, the same always, keeps the angles between them (Johnson and Lindenstrauss 1984).
     """
     generator = torch.Generator().manual_seed(first.shape[1])
     projection = torch.randn((first.shape[1], EMBEDDING_SIZE), generator=generator).to(first.device)
-    return normalize(first @ projection).cpu().numpy()
+    return normalize(first @ projection)
 
 
 def _stack(matrices: list[Tensor]) -> Tensor:

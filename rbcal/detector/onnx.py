@@ -52,7 +52,7 @@ class _Plain(nn.Module):
             zoom = picture.new_tensor([image.shape[2] / width, image.shape[1] / height]).repeat(2)
             boxes = self._boxes(probs[chosen], deltas, proposals, height, width) * zoom
             second_look = detector.second_look
-            logits = second_look(second_look.embed(cut_out(image * 2 - 1, boxes, second_look.cell_side)))
+            logits = second_look(second_look.features(cut_out(image * 2 - 1, boxes, second_look.cell_side)))
             probs = mixed(probs[chosen], logits)
         boxes = self._boxes(probs, deltas, proposals, height, width)
         cells = choose_cells(boxes, probs)

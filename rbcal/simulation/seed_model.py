@@ -153,6 +153,7 @@ def complete(training: Training) -> None:
     with training:
         while not training.finished:
             training.advance()
+        training.finish()
 
 
 def train_config(config: SimulationConfig, repeat: int, round_: int = 0) -> TrainConfig:

@@ -76,8 +76,8 @@ def test_cached_passes_of_a_second_look_equal_passes_from_the_pixels_on_with_the
     detector.second_look = look
     boxes = torch.from_numpy(found.boxes.copy())
     for t, kept in enumerate(second_look_masks(CONFIG, look)):
-        embeddings = look.embed(cut_out(as_tensor(image), boxes, look.cell_side))
-        logits = look.classes(embeddings * kept / (1 - look.dropout))
+        hidden = torch.relu(look.narrow(look.features(cut_out(as_tensor(image), boxes, look.cell_side))))
+        logits = look.classes(hidden * kept / (1 - look.dropout))
         expected = mixed(torch.from_numpy(passes.probs[t].copy()), logits).numpy()
         # the same boxes, but for those that the second look moved onto another one
         rows = [int(np.abs(expected - each).max(1).argmin()) for each in seen.passes.probs[t]]

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 from torch import nn
 
 from rbcal.config import ScoringConfig, TrainConfig
@@ -19,6 +20,7 @@ from rbcal.detector.mc_dropout import detect, sample
 from rbcal.detector.optimizer import make_name_optimizer
 from rbcal.detector.second_look import mixed
 from rbcal.detector.tiling import Tile, tiles
+from rbcal.errors import TrainingError
 from rbcal.live_head import LastLayer
 from rbcal.types import Annotations
 from tests.detector.conftest import RANDOM, SIDES, picture
@@ -127,16 +129,16 @@ def test_an_image_in_tiles_is_seen_as_a_whole_one() -> None:
     detector = looking()
     image, truth = picture(3, side=400, n_cells=60)
     boxes = torch.from_numpy(truth.boxes.copy())
-    whole = detector.embed_boxes(image, boxes)
+    whole = detector.features_of_boxes(image, boxes)
     detector.tile = 256
     assert len(detector.tiles(400, 400)) > 1
-    torch.testing.assert_close(detector.embed_boxes(image, boxes), whole, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(detector.features_of_boxes(image, boxes), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_it_names_what_it_has_learnt(able: Detector) -> None:
     image, truth = picture(500, side=168, n_cells=20)
     assert able.second_look is not None
-    logits = able.second_look(able.embed_boxes(image, torch.from_numpy(truth.boxes.copy())))
+    logits = able.second_look(able.features_of_boxes(image, torch.from_numpy(truth.boxes.copy())))
     assert (logits.argmax(1) == torch.from_numpy(truth.labels.copy())).float().mean() > 0.9
 
 
@@ -162,23 +164,23 @@ def test_more_classes_leave_what_it_knows_of_the_old_ones() -> None:
     detector = looking()
     wider = widen(detector, 5)
     assert wider.second_look is not None
-    embeddings = torch.randn(4, wider.second_look.classes.in_features)
+    features = torch.randn(4, len(wider.second_look.centre))
     torch.testing.assert_close(
-        wider.second_look(embeddings)[:, :2],
-        detector.second_look(embeddings),  # type: ignore[misc]
+        wider.second_look(features)[:, :2],
+        detector.second_look(features),  # type: ignore[misc]
     )
 
 
 def test_without_pixels_it_cannot_look() -> None:
     with pytest.raises(TypeError, match="only at pixels"):
-        looking().embed_boxes(TiledFeatures((), (9, 9)), torch.zeros(0, 4))
+        looking().features_of_boxes(TiledFeatures((), (9, 9)), torch.zeros(0, 4))
 
 
 def test_what_the_trunk_made_of_an_image_brings_its_pixels_along() -> None:
     detector, (image, truth) = looking(), PICTURES[0]
     boxes = torch.tensor(truth.boxes)
     from_pixels, from_features = (
-        detector.embed_boxes(each, boxes) for each in (image, detector.tiled_features(image))
+        detector.features_of_boxes(each, boxes) for each in (image, detector.tiled_features(image))
     )
     assert torch.equal(from_pixels, from_features)
     assert detector.tiled_features(image).n_bytes > image.nbytes
@@ -192,10 +194,38 @@ def test_another_last_layer_names_cells() -> None:
     assert second_look is not None
     layer = second_look.last_layer()
     turned = LastLayer(layer.weight[::-1].copy(), layer.bias[::-1].copy())
-    embeddings = torch.rand(5, second_look.width)
-    before = second_look(embeddings)
+    features = torch.rand(5, len(second_look.centre))
+    before = second_look(features)
     second_look.set_last_layer(turned)
-    assert torch.equal(second_look(embeddings), before.flip(1))
+    assert torch.equal(second_look(features), before.flip(1))
+    assert torch.equal(second_look.passes(features, torch.ones(1, second_look.width))[0], before.flip(1))
+
+
+def test_an_embedding_holds_the_logits_and_what_else_is_seen_of_cells(able: Detector) -> None:
+    second_look = able.second_look
+    assert second_look is not None
+    filled = fill_bank(PICTURES, LABELS, second_look.cell_side, whole, np.random.default_rng(0))
+    with torch.inference_mode():
+        crops_of_cells = filled.middle(1000, np.random.default_rng(0))
+        assert len(crops_of_cells) == len(filled.labels)
+        second_look.fit_components(crops_of_cells)
+        features = second_look.features(crops_of_cells)
+        embeddings = second_look.embeddings(features).numpy()
+        logits = second_look(features).numpy()
+    own, others = embeddings[:, :2], embeddings[:, 2:]
+    np.testing.assert_allclose(own, logits, atol=1e-5)
+    np.testing.assert_allclose(second_look.last_layer().probs(embeddings), softmax(logits, 1), atol=1e-5)
+    assert np.abs(others.mean(0)).max() < 1e-3  # centred, the largest first, as large as logits are
+    spread = others.std(0)
+    assert (np.diff(spread) <= 1e-4).all()
+    n_used = int((spread > 1e-4).sum())
+    assert n_used == min(126, len(features) - 1)
+    assert np.sqrt((others[:, :n_used] ** 2).mean()) == pytest.approx(np.sqrt((own**2).mean()), rel=1e-3)
+
+
+def test_too_many_classes_are_said() -> None:
+    with pytest.raises(TrainingError, match="at most 120 classes, but the project has 121"):
+        build(replace(RANDOM, second_look=True), 121, box_sides=SIDES)
 
 
 def test_a_training_on_features_leaves_the_second_look_as_it_is() -> None:

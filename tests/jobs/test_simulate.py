@@ -215,13 +215,13 @@ def test_the_cost_of_cells_counts_the_whole_pool_and_that_of_the_control_none(sl
 def test_the_cost_of_a_second_look_is_that_of_the_annotated_cells(slides, monkeypatch):
     """An untrained detector would have it look at hundreds of places."""
     corpus, numbers = simulate.load_corpus(slides), []
-    embed_boxes = Detector.embed_boxes
+    features_of_boxes = Detector.features_of_boxes
 
     def counted(detector, image, boxes):
         numbers.append(len(boxes))
-        return embed_boxes(detector, image, boxes)
+        return features_of_boxes(detector, image, boxes)
 
-    monkeypatch.setattr(Detector, "embed_boxes", counted)
+    monkeypatch.setattr(Detector, "features_of_boxes", counted)
     estimate_runtime(corpus, replace(TINY, second_look=True), processes=1)
     assert numbers == [max(len(corpus.truths[k]) for k in seed_model.seed_images(corpus, TINY, 0))]
 
