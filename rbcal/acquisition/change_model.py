@@ -113,6 +113,32 @@ def cross_fitted(features: Reals, changed: NDArray[np.bool_], group: Ints) -> Re
     return e
 
 
+def dispersion(e: Reals, changed: NDArray[np.bool_], image: Ints) -> float:
+    """Return how much more the changes of an image vary than those of independent cells would; at least 1.
+
+    It is the mean over images of (changes - expected)^2 / sum e (1 - e): cells of one image err together.
+
+    Parameters
+    ----------
+    e : (N,) float64
+        Cross-fitted.
+    changed : (N,) bool
+    image : (N,) int64
+        Which image each cell is in.
+
+    References
+    ----------
+    McCullagh and Nelder 1989, "Generalized Linear Models", section 4.5: Pearson's estimate.
+
+    >>> dispersion(np.full(8, 0.5), np.array([1, 1, 1, 1, 0, 0, 0, 0], bool), np.repeat([0, 1], 4))
+    4.0
+    """
+    _, of_image = np.unique(image, return_inverse=True)
+    apart = np.bincount(of_image, changed - e) ** 2
+    variance = np.bincount(of_image, e * (1 - e))
+    return max(1.0, float((apart / variance.clip(_LEAST)).mean()))
+
+
 def green_limit(
     e: Reals, changed: NDArray[np.bool_], promise: float, is_check: NDArray[np.bool_] | None = None
 ) -> float | None:

@@ -126,9 +126,10 @@ def explain_balanced(score: Score, names: Sequence[str], _rare_names: Sequence[s
 
     "may 0", "may 1", ... are the cells that may be of each class: those that a filter for the class counts.
 
-    >>> terms = {"gain 0": 0.1, "gain 1": 0.3, "may 0": 4, "may 1": 2, "change": 3, "minutes": 1}
+    >>> terms = {"gain 0": 0.1, "gain 1": 0.3, "may 0": 4, "may 1": 2}
+    >>> terms |= {"change": 3, "change_sd": 1, "minutes": 1}
     >>> explain_balanced(Score(0, 9, 0, 0, 0, 0, 0.4, terms), ["D", "S.D"], [])
-    'maybe 2 S.D and 4 D, which are most needed, 3 of 9 cells to change, 1 min 0 s of work'
+    'maybe 2 S.D and 4 D, which are most needed, 3 (1 to 5) of 9 cells to change, 1 min 0 s of work'
     """
     terms = score.terms
     gains = sorted(range(len(names)), key=lambda k: -terms.get(f"gain {k}", 0.0))
@@ -139,7 +140,8 @@ def explain_balanced(score: Score, names: Sequence[str], _rare_names: Sequence[s
     ]
     parts = [f"maybe {' and '.join(worth)}, which are most needed"] if worth else []
     if "change" in terms:
-        parts += [f"{terms['change']:.0f} of {score.n_cells} cells to change"]
+        changes = changes_words(terms["change"], terms.get("change_sd"), score.n_cells)
+        parts += [f"{changes} of {score.n_cells} cells to change"]
         parts += [f"{duration(60 * terms['minutes'])} of work"]
     return ", ".join(parts) or f"{score.n_cells} cells"
 
@@ -266,15 +268,31 @@ def rank_pool(strategy: str, pool: Pool, context: AcquisitionContext) -> Ranking
     return STRATEGIES[strategy].function(pool, context)
 
 
-def expected_gains(pool: Pool, context: AcquisitionContext, chances: Reals | None = None) -> dict[str, Reals]:
+def expected_gains(
+    pool: Pool, context: AcquisitionContext, chances: Reals | None = None, spread: float = 1.0
+) -> dict[str, Reals]:
     """Return what each image is expected to bring, whatever the strategy: (K,) each.
 
     "new 0", "new 1", ... are the cells of each class by the model's probabilities, "change" the cells that
-    the expert would change, by their `chances` (N,), "minutes" the time of the expert. The last two are left
-    out where nobody knows how often the model errs.
+    the expert would change, by their `chances` (N,), "change_sd" its standard deviation where an image varies
+    `spread` times as much as independent cells, "minutes" the time of the expert. The last three are left out
+    where nobody knows how often the model errs.
     """
     new = {f"new {k}": pool.total(pool.probs[:, k + 1]) for k in range(pool.n_classes)}
     if chances is None:
         return new
     change = pool.total(chances)
-    return {**new, "change": change, "minutes": context.cost_model.seconds(pool.n_cells, change) / 60}
+    minutes = context.cost_model.seconds(pool.n_cells, change) / 60
+    sd = np.sqrt(spread * pool.total(chances * (1 - chances)))
+    return {**new, "change": change, "change_sd": sd, "minutes": minutes}
+
+
+def changes_words(change: float, sd: float | None, n_cells: int) -> str:
+    """Return how many cells of some images are to be changed, and between what that lies in 95 of 100 cases.
+
+    >>> changes_words(3.2, 1.5, 9), changes_words(3.2, None, 9)
+    ('3 (0 to 6)', '3')
+    """
+    if sd is None:
+        return f"{change:.0f}"
+    return f"{change:.0f} ({max(0.0, change - 1.96 * sd):.0f} to {min(n_cells, change + 1.96 * sd):.0f})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rbcal.acquisition.change_model import ChangeModel, change_features, cross_fitted, green_limit
+from rbcal.acquisition.change_model import ChangeModel, change_features, cross_fitted, dispersion, green_limit
 from rbcal.acquisition.pool import Pool
 from rbcal.evaluation.matching import match, named
 from rbcal.jobs.loaders import load_annotations
@@ -31,6 +31,8 @@ class ChangeEvidence:
         The cell has another class, or is none; or the expert moved its box.
     group : (N,) int64
         Which slide it is on.
+    image : (N,) int64
+        The id of its image.
     is_check : (N,) bool
         Drawn at random among the green cells.
     is_read : (N,) bool
@@ -42,6 +44,7 @@ class ChangeEvidence:
     features: Reals
     changed: NDArray[np.bool_]
     group: Ints
+    image: Ints
     is_check: NDArray[np.bool_]
     is_read: NDArray[np.bool_]
     is_audit: NDArray[np.bool_]
@@ -112,7 +115,8 @@ def fit_change_model(evidence: ChangeEvidence, promise: float) -> StoredChangeMo
     if e is None or model is None:
         return None
     limit = green_limit(e, evidence.changed, promise, evidence.is_check)
-    return StoredChangeModel(model, limit, len(evidence), int(evidence.changed.sum()))
+    spread = dispersion(e, evidence.changed, evidence.image)
+    return StoredChangeModel(model, limit, len(evidence), int(evidence.changed.sum()), spread)
 
 
 def is_changed(annotations: Annotations, detections: Detections) -> NDArray[np.bool_]:
@@ -124,12 +128,13 @@ def is_changed(annotations: Annotations, detections: Detections) -> NDArray[np.b
     return changed
 
 
-Columns = tuple[Reals, NDArray[np.bool_], Ints, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
+Columns = tuple[Reals, NDArray[np.bool_], Ints, Ints, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
 
 
 def _of_test_images(project: Project, ranking: StoredRanking, group_of: dict[int, int]) -> Columns:
     predicted = project.evaluations.detections(ranking.model_id)
     features, changed, groups = [np.empty((0, 2))], [np.empty(0, bool)], [np.empty(0, np.int64)]
+    images = [np.empty(0, np.int64)]
     for image in project.images.test():
         detections = predicted.get(image.id)
         if detections is None:
@@ -140,9 +145,11 @@ def _of_test_images(project: Project, ranking: StoredRanking, group_of: dict[int
         features.append(change_features(cells.probs, np.zeros(len(cells), np.int64)))
         changed.append(is_changed(truth, cells))
         groups.append(np.full(len(cells), group_of[image.id]))
+        images.append(np.full(len(cells), image.id))
     of_cells = np.concatenate(changed)
     nothing = np.zeros(len(of_cells), bool)
-    return np.concatenate(features), of_cells, np.concatenate(groups), nothing, nothing, nothing
+    columns = np.concatenate(features), of_cells, np.concatenate(groups), np.concatenate(images)
+    return (*columns, nothing, nothing, nothing)
 
 
 def _of_reviews(project: Project, ranking: StoredRanking, group_of: dict[int, int]) -> Columns:
@@ -152,7 +159,8 @@ def _of_reviews(project: Project, ranking: StoredRanking, group_of: dict[int, in
     rows = outcomes.read & (outcomes.model == ranking.model_id)
     groups = np.array([group_of[each] for each in outcomes.image[rows].tolist()], np.int64)
     checks, audit = outcomes.check[rows], outcomes.audit[rows]
-    return features[rows], outcomes.changed[rows], groups, checks, np.ones(rows.sum(), bool), audit
+    columns = features[rows], outcomes.changed[rows], groups, outcomes.image[rows]
+    return (*columns, checks, np.ones(rows.sum(), bool), audit)
 
 
 def _red_of_images(

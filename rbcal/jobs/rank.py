@@ -87,12 +87,14 @@ def _arrange(
     context: AcquisitionContext,
 ) -> None:
     cost, chances = context.cost_model, colour(project, stored, pool)
+    change = project.colours.get(stored.id)
+    gains = expected_gains(pool, context, chances, 1.0 if change is None else change.spread)
     with project.transaction():
         project.rankings.recount_likely_classes(stored.id, pool)
         project.rankings.arrange(
             stored.id,
             strategy,
-            ranked_images(pool, ranking, expected_gains(pool, context, chances)),
+            ranked_images(pool, ranking, gains),
             {
                 "seed": context.seed,
                 "calibration_cells": context.calibration.n_cells,

@@ -10,7 +10,7 @@ import numpy as np
 
 from rbcal.acquisition.change_model import FEWEST
 from rbcal.acquisition.relevance import CellScores, Score, flags
-from rbcal.acquisition.strategies import explaining
+from rbcal.acquisition.strategies import changes_words, explaining
 from rbcal.config import ScoringConfig
 from rbcal.evaluation.intervals import wilson
 from rbcal.store.colours import ColourBy, StoredChangeModel
@@ -285,7 +285,9 @@ def batch_words(entries: Sequence[QueueEntry], names: Sequence[str], shown: Sequ
     n_cells = sum(score.n_cells for score in scores)
     words = f"{which}: about {n_cells} cells{f' (maybe {named})' if named else ''}"
     if "change" in total:
-        words += f", {total['change']:.0f} of them to change, {duration(60 * total['minutes'])}"
+        sd = math.hypot(*(score.terms.get("change_sd", 0.0) for score in scores))
+        changes = changes_words(total["change"], sd or None, n_cells)
+        words += f", {changes} of them to change, {duration(60 * total['minutes'])}"
     return words
 
 

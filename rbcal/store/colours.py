@@ -22,13 +22,15 @@ MOST_WRONG = 0.5  # of the green cells; more, and green would mean nothing
 class StoredChangeModel:
     """The change model of a ranking, and up to which chance a cell is green; None: no promise holds.
 
-    It rests on `n_cells` cells whose truth is known, of which the detector had `n_wrong` wrong.
+    It rests on `n_cells` cells whose truth is known, of which the detector had `n_wrong` wrong. Changes of an
+    image vary `spread` times as much as those of independent cells.
     """
 
     model: ChangeModel
     green_limit: float | None
     n_cells: int
     n_wrong: int
+    spread: float = 1.0
 
     def chances(self, probs: Floats, image: Ints) -> Reals:
         """Return e of cells (N, C + 1), each in the image that `image` (N,) says: (N,)."""
@@ -71,7 +73,7 @@ class Colours:
         if row is None:
             return None
         model = ChangeModel(row["intercept"], row["confidence"], row["company"])
-        return StoredChangeModel(model, row["green_limit"], row["n_cells"], row["n_wrong"])
+        return StoredChangeModel(model, row["green_limit"], row["n_cells"], row["n_wrong"], row["spread"])
 
     def save(self, ranking_id: int, change: StoredChangeModel | None) -> None:
         """Store the change model of a ranking in place of an earlier one; None: there is none any more."""
@@ -87,6 +89,7 @@ class Colours:
                     green_limit=change.green_limit,
                     n_cells=change.n_cells,
                     n_wrong=change.n_wrong,
+                    spread=change.spread,
                     fitted_at=now(),
                 )
 

@@ -167,7 +167,7 @@ def m006_intervals(db: Database) -> None:
 
 @migrations()
 def m007_unsure(db: Database) -> None:
-    """Let the expert leave a cell unsure, and write a sentence beside any cell."""
+    """Let the expert leave a cell unsure, and note why; say how sure a number of changes is."""
     views = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'").fetchall()
     for name, _ in views:  # none may name a table that is made anew
         db.execute(f"DROP VIEW {name}")
@@ -175,6 +175,8 @@ def m007_unsure(db: Database) -> None:
         _make_anew(db, table, _STATUSES, f"{_STATUSES}, 'unsure'")
         for note in notes:
             db.execute(f"ALTER TABLE {table} ADD COLUMN {note} TEXT CHECK (length({note}) <= 1000)")
+    # How much more the changes of an image vary than those of independent cells.
+    db.execute("ALTER TABLE change_model ADD COLUMN spread REAL NOT NULL DEFAULT 1 CHECK (spread >= 1)")
     for name, sql in views:
         db.execute(_NAMED if name == "read_annotation" else sql)
 

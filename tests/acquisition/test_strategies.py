@@ -164,7 +164,8 @@ def test_a_rare_class_weighs_three_times_as_much():
 def test_expected_gains_add_up_the_cells_and_the_minutes_of_an_image():
     pool = make_pool([0, 0], [[0.1, 0.6, 0.3], [0.0, 0.2, 0.8]])
     context = make_context(cost_model=CostModel(image=10, cell=5, change=0))
-    expected = expected_gains(pool, context, np.array([0.25, 0.5]))
+    expected = expected_gains(pool, context, np.array([0.25, 0.5]), spread=4.0)
+    assert expected["change_sd"].tolist() == pytest.approx([2 * (0.25 * 0.75 + 0.25) ** 0.5])
     assert expected["change"] == pytest.approx([0.75])
     assert expected["new 0"] == pytest.approx([0.8])
     assert expected["new 1"] == pytest.approx([1.1])

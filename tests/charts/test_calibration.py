@@ -17,7 +17,7 @@ def evidence(n, *, n_read=0, audit=False):
     """Cells of five slides that a known model makes wrong; the last of them the expert has read."""
     features, changed, group, _ = cells(n)
     read = np.arange(n) >= n - n_read
-    return ChangeEvidence(features, changed, group, np.zeros(n, bool), read, read & audit)
+    return ChangeEvidence(features, changed, group, group, np.zeros(n, bool), read, read & audit)
 
 
 def test_of_too_few_cells_nothing_is_predicted():
