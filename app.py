@@ -9,6 +9,7 @@ from rbcal.errors import DamagedError, RbcalError, ReplacedError
 from rbcal.store.project import SUFFIX, ProjectFile, projects_folder
 from rbcal.ui import door
 from rbcal.ui.annotator import keep_annotator, recall_annotator
+from rbcal.ui.bug_report import offer_bug_report, show_bug_report
 from rbcal.ui.project.backups import show_backups
 from rbcal.ui.session import session
 from rbcal.wording import literal
@@ -75,6 +76,7 @@ def say(err: Exception) -> bool:
     """Say what a callback, or a part of a page that runs by itself, ran into; return whether that is all."""
     if isinstance(err, RbcalError):
         st.error(str(err), icon=":material/error:")
+    offer_bug_report(err)
     return isinstance(err, RbcalError)
 
 
@@ -91,6 +93,7 @@ def main() -> None:
     ]
     page = st.navigation([home, *others])
 
+    show_bug_report()
     path: Path | None = None
     try:
         path = choose_project()
@@ -109,6 +112,7 @@ def main() -> None:
             offer_to_leave()
         if isinstance(err, DamagedError) and path is not None:
             show_backups(ProjectFile(path))
+        offer_bug_report(err)
 
 
 if __name__ == "__main__":  # for each visitor, at each act

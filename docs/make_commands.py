@@ -64,6 +64,7 @@ EXAMPLES = {
     "synth": ["rbcal synth drawn/ --images 300 --seed 1"],
     "backup": ["rbcal backup slides copy.rbcal"],
     "log": ["rbcal log slides 12.png"],
+    "doctor": ["rbcal doctor --projects D:/slides  # to paste into a bug report"],
     "revert": ["rbcal revert slides 12.png --version 1"],
 }
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import posixpath
 import re
 import runpy
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,7 @@ DOCS = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 MAKE = runpy.run_path(str(ROOT / "docs/make_commands.py"))
+SITE = runpy.run_path(str(ROOT / "docs/site/hooks.py"))
 FIGURES = json.loads((ROOT / "docs/benchmarks/figures.json").read_text("utf-8"))
 COMMANDS = typer.main.get_command(app).commands
 OTHERS = {
@@ -86,18 +90,90 @@ def test_a_chart_shows_figures_that_its_page_states(page, rows):
         assert any(re.search(rf"(?<![\d.]){re.escape(each)}(?!\d)", text) for each in spelled), value
 
 
+@cache
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a page as GitHub makes them from its headings; of two alike the second has -1."""
+    seen: Counter[str] = Counter()
+    for heading in re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE):
+        shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading.lower())
+        seen[re.sub(r"[^\w -]", "", shown).replace(" ", "-")] += 1
+    return {name + (f"-{n}" if n else "") for name, times in seen.items() for n in range(times)}
+
+
+def links(text: str) -> list[str]:
+    """Return where the links and pictures of a page lead; what is code has none."""
+    prose = re.sub(r"`[^`\n]*`|^ {4}.*$", "", text, flags=re.MULTILINE)
+    inline = re.findall(r"\]\(\s*<?([^)>\s]+)", prose)
+    named = re.findall(r"^\[[^\]]+\]:\s*(\S+)", prose, re.MULTILINE)
+    return [*inline, *named, *re.findall(r'(?:src|href)="([^"]+)"', prose)]
+
+
+def is_dead(page: Path, target: str) -> bool:
+    """Return whether a link of a page leads nowhere in the repository; others' sites are not asked."""
+    if re.match(r"[a-z]+:", target):
+        return False
+    name, _, anchor = target.partition("#")
+    path = (page.parent / name).resolve() if name else page
+    if not path.exists() or not path.is_relative_to(ROOT.resolve()):
+        return True
+    return bool(anchor) and (path.suffix != ".md" or anchor not in anchors(path))
+
+
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
-def test_every_link_leads_somewhere(path):
-    text = path.read_text(encoding="utf-8")
-    headings = {
-        re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-")
-        for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings, target
-        elif not target.startswith("http"):
-            assert (path.parent / target.partition("#")[0]).exists(), target
+def test_every_link_and_anchor_leads_somewhere(path):
+    assert [each for each in links(path.read_text(encoding="utf-8")) if is_dead(path, each)] == []
+
+
+@pytest.mark.parametrize(
+    ("target", "dead"),
+    [
+        ("docs/guide.md#review", False),
+        ("docs/decisions", False),
+        ("none.md", True),
+        ("docs/guide.md#none", True),
+        ("#none", True),
+        ("../elsewhere", True),
+        ("LICENSE#l1", True),
+        ("https://example.org", False),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_seen(target, dead):
+    assert is_dead(ROOT / "README.md", target) == dead
+
+
+def test_a_link_is_read_from_prose_alone():
+    text = "[a](b.md) ![c](d.png 'e') `[f](g)` <img src=\"h\">\n    [i](j)\n[k]: l\n"
+    assert links(text) == ["b.md", "d.png", "l", "h"]
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_a_link_leads_to_the_same_page_on_the_site(path):
+    """MkDocs sees whether it is there; this sees that it is the one that was meant."""
+    page = path.relative_to(ROOT).as_posix().removeprefix("docs/")
+    for target in links(path.read_text(encoding="utf-8")):
+        if not re.match(r"[a-z]+:|#", target):
+            there = posixpath.normpath(
+                posixpath.join(posixpath.dirname(page), SITE["site_link"](target, page))
+            )
+            name, meant = there.partition("#")[0], (path.parent / target.partition("#")[0]).resolve()
+            candidates = [ROOT / name, ROOT / "docs" / name, (ROOT / "docs" / name).parent]
+            assert meant in [each.resolve() for each in candidates], target
+
+
+def test_the_site_takes_nothing_from_a_network():
+    text = (ROOT / "docs/site/mkdocs.yml").read_text(encoding="utf-8")
+    assert "font: false" in text
+    assert "http" not in text
+
+
+def test_the_site_has_a_place_for_every_page():
+    text = (ROOT / "docs/site/mkdocs.yml").read_text(encoding="utf-8")
+    pages = [path for path in DOCS if path.parent.name != "decisions"]
+    assert [
+        path.name
+        for path in pages
+        if f": {path.relative_to(ROOT).as_posix()}".replace("docs/", "") not in text
+    ] == []
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)

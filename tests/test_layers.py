@@ -21,7 +21,7 @@ LAYERS = (  # the lowest first; packages of one row do not know one another
     ("store", "detector"),
     ("simulation",),
     ("interchange", "jobs"),
-    ("charts", "review"),
+    ("charts", "review", "doctor"),
     ("report", "benchmarks"),
     ("cli", "ui"),
 )

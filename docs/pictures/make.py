@@ -1,9 +1,8 @@
 """Make the pictures of the documentation anew, from the real app over a copy of a project.
 
-    python -m uv run rbcal demo pictures
-    python -m uv run python docs/pictures/make.py projects/pictures.rbcal
+    python docs/pictures/make.py projects/smear.rbcal
 
-The project needs a trained model, a ranked pool and a test set; that of `rbcal demo` has them.
+The project needs a model with a second look, a ranked pool and a test set: that of docs/pictures/rehearse.py.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -23,11 +24,15 @@ from playwright.sync_api import Page, sync_playwright
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 SIZE = {"width": 1280, "height": 720}
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
+REST_MS = 6000  # charts and pictures come after the words
+# Who annotates was asked already, and the answer was: nobody by name.
+ANSWERED = {"name": "rbcal_annotator", "value": "name%3A", "domain": "127.0.0.1", "path": "/"}
 
 
-def main(project: Path) -> None:
-    """Draw every picture from a project file, which is not touched."""
+@contextmanager
+def opened(project: Path) -> Iterator[tuple[Page, str]]:
+    """Give a page of the app over a copy of a project, and its address; the project is not touched."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         sys.exit("The pictures are taken with Chromium. Install it first.")
@@ -36,16 +41,21 @@ def main(project: Path) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "rbcal", "app", "--no-browser", "--port", str(port)]
-        app = subprocess.Popen([*command, "--projects", folder], env=dict(os.environ))
+        command = [sys.executable, "-m", "streamlit", "run", str(HERE.parents[1] / "app.py")]
+        command += ["--server.headless", "true", "--server.port", str(port)]
+        app = subprocess.Popen(command, cwd=HERE.parents[1], env={**os.environ, "RBCAL_PROJECTS": folder})
         try:
             address = f"http://127.0.0.1:{port}"
             wait_for(f"{address}/_stcore/health")
             with sync_playwright() as playwright:
                 chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-                page = chromium.new_page(viewport=SIZE)
+                context = chromium.new_context(viewport=SIZE)
+                context.add_cookies([ANSWERED])
+                page = context.new_page()
                 page.set_default_timeout(PATIENCE_MS)
-                draw(page, address)
+                page.goto(f"{address}/?project=smear")
+                page.get_by_text("Annotated images").first.wait_for()
+                yield page, address
                 chromium.close()
         finally:
             app.terminate()
@@ -54,13 +64,17 @@ def main(project: Path) -> None:
 
 def draw(page: Page, address: str) -> None:
     """Go through the screens, and keep a picture of each."""
-    page.goto(f"{address}/?project=smear")
     keep(page, "project", "Annotated images")
     page.goto(f"{address}/review?project=smear")
+    page.locator(".wall[data-busy=false] .cell").first.wait_for()
+    keep(page, "wall", "Cells")
+    page.locator(".st-key-review_unit").get_by_text("Images").click()
     keep(page, "review", "Save & next")
     page.keyboard.press("w")
     keep(page, "walk", "Save & next")
     page.keyboard.press("g")
+    page.get_by_text("Keep all (Enter)").wait_for()
+    page.keyboard.press("Enter")  # the first class has one cell
     keep(page, "side_by_side", "Save & next")
     page.goto(f"{address}/progress?project=smear")
     keep(page, "progress", "What each annotated cell bought")
@@ -73,9 +87,16 @@ def draw(page: Page, address: str) -> None:
 def keep(page: Page, name: str, words: str) -> None:
     """Keep a picture of the page once it shows some words and has come to rest."""
     page.get_by_text(words).first.wait_for()
-    page.wait_for_timeout(6000)  # charts and pictures come after the words
+    page.wait_for_timeout(REST_MS)
+    hide_home(page)
     page.screenshot(path=HERE / f"{name}.png")
     print(HERE / f"{name}.png")
+
+
+def hide_home(page: Page) -> None:
+    """Show no folder of this machine where the page suggests one."""
+    script = "for (const each of document.querySelectorAll('input')) each.placeholder = each.placeholder"
+    page.evaluate(f"{script}.replace(/^.*[\\\\/]/, '.../')")
 
 
 def wait_for(address: str) -> None:
@@ -94,4 +115,5 @@ def wait_for(address: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
         sys.exit("Usage: python docs/pictures/make.py PROJECT.rbcal")
-    main(Path(sys.argv[1]))
+    with opened(Path(sys.argv[1])) as (page, address):
+        draw(page, address)

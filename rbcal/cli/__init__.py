@@ -15,6 +15,7 @@ from rbcal.cli import export  # isort: skip
 from rbcal.cli import report  # isort: skip
 from rbcal.cli import demo  # isort: skip
 from rbcal.cli import backups  # isort: skip
+from rbcal.cli import doctor  # isort: skip
 from rbcal.cli.base import app
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "backups",
     "cells",
     "demo",
+    "doctor",
     "export",
     "models",
     "projects",

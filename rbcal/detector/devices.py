@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -27,6 +28,21 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as err:  # a torch without CUDA asserts
         raise DetectorError(f"There is no device {name!r} on this machine. Choose auto or cpu.") from err
     return device
+
+
+def describe_devices() -> dict[str, Any]:
+    """Return what torch can compute on here, as JSON takes it; for :mod:`rbcal.doctor.collect`."""
+    cpu: dict[str, Any] = {"name": "cpu", "model": torch.backends.cpu.get_cpu_capability()}
+    devices = [cpu | {"cores": n_cores()}]
+    for index in range(torch.cuda.device_count()):
+        gpu = torch.cuda.get_device_properties(index)
+        capability = f"{gpu.major}.{gpu.minor}"
+        devices.append(
+            {"name": f"cuda:{index}", "model": gpu.name, "bytes": gpu.total_memory, "capability": capability}
+        )
+    if torch.backends.mps.is_available():
+        devices.append({"name": "mps"})
+    return {"devices": devices, "cuda": torch.version.cuda, "auto": str(resolve_device("auto"))}
 
 
 def inference_precision(device: torch.device) -> torch.dtype:

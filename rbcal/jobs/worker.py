@@ -25,7 +25,7 @@ from rbcal.store.job_requests import (
     SimulateJob,
     TrainJob,
 )
-from rbcal.store.jobs import Job
+from rbcal.store.jobs import ERROR_KIND, Job
 from rbcal.store.project import Project, ProjectFile
 from rbcal.wording import print_traceback, printable
 
@@ -125,9 +125,11 @@ def _work(project: Project, job_id: int, progress: ProgressReporter) -> None:
         project.jobs.end(job_id, "cancelled", _CANCELLED)
         raise JobCancelledError(_CANCELLED) from err
     except RbcalError as err:
+        project.jobs.log(job_id, f"{ERROR_KIND}{type(err).__name__}")
         project.jobs.end(job_id, "failed", str(err))
         raise
     except BaseException as err:
+        project.jobs.log(job_id, f"{ERROR_KIND}{type(err).__name__}")
         for line in traceback.format_exc().strip().splitlines():
             project.jobs.log(job_id, line)
         project.jobs.end(job_id, "failed", f"{type(err).__name__}: {err}")

@@ -46,7 +46,7 @@ def rehearse(
     rounds: int = 3,
     cells: int = CELLS,
     training: TrainConfig = TRAINING,
-    truth: Callable[[str], Annotations] = lambda name: synth.redraw(name).annotations,
+    truth: Callable[[str], Annotations] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Train if there is no model yet; then in each round rank the pool, review its first images, and train.
@@ -56,16 +56,16 @@ def rehearse(
     cells : int
         Reviewed in each round, in whole images.
     truth : callable
-        Returns what is on the image of a name.
+        Returns what is on the image of a name; None: the slides are synthetic, and are drawn anew.
     say : callable, optional
         Is told each step in words.
 
     Raises
     ------
     ProjectError
-        If the project holds photographs: nobody knows what is on them.
+        If the project holds photographs, and nobody says what is on them.
     """
-    if not project.is_synthetic:
+    if truth is None and not project.is_synthetic:
         raise ProjectError(
             f"{project.path.name} is not a demo: the simulated expert knows synthetic slides only. Give "
             "a name that is free."
@@ -76,7 +76,7 @@ def rehearse(
     for round_ in range(1, rounds + 1):
         say(f"Round {round_} of {rounds}: rank the pool")
         do(ScoreJob(SCORING))
-        n_images, n_cells = _review_the_first(project, cells, truth)
+        n_images, n_cells = _review_the_first(project, cells, truth or _drawn)
         if not n_images:
             say("Every image is reviewed")
             return
@@ -84,6 +84,10 @@ def rehearse(
         do(TrainJob(replace(training, seed=training.seed + round_)))
     say("Rank the pool for whoever goes on")
     do(ScoreJob(SCORING))
+
+
+def _drawn(name: str) -> Annotations:
+    return synth.redraw(name).annotations
 
 
 def _review_the_first(project: Project, cells: int, truth: Callable[[str], Annotations]) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from rbcal.wording import printable
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ACTIVE = ("queued", "running")
+ERROR_KIND = "Kind of error: "  # in the log of a job that failed, before the name of a Python class
 
 
 @dataclass(frozen=True)

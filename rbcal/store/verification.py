@@ -114,9 +114,13 @@ def verify(path: Path) -> Verification:
 
 def find_fault(path: Path) -> str | None:
     """Return in words what is wrong with the rows of a project file, or None; no picture or model is read."""
+    return next((problem for check in check_rows(path) for problem in check.problems), None)
+
+
+def check_rows(path: Path) -> list[Check]:
+    """Check the database itself and the rows of a project file; no picture or model is read."""
     with advice(path), reading(path, salvage=True) as connection:
-        checks = [_references(connection), _database(connection, path), _values(connection)]
-        return next((problem for check in checks for problem in check.problems), None)
+        return [_references(connection), _database(connection, path), _values(connection)]
 
 
 def _check_format(connection: sqlite3.Connection, path: Path) -> None:

@@ -14,6 +14,7 @@ from rbcal.review.view import View
 from rbcal.store.project import ProjectFile
 
 if TYPE_CHECKING:
+    from rbcal.doctor.collect import ErrorPlace
     from rbcal.interchange.import_images import ImportReport
     from rbcal.review.boxes import Box
     from rbcal.review.editor import Editor
@@ -70,6 +71,9 @@ class Session:
     saved: Key[str | None] = Key(_none)  # what was saved last, in words
     dialog: Key[str | None] = Key(_none)  # to open on the Review page: "queue", "keys" or "save"
     review_error: Key[str | None] = Key(_none)  # what a callback ran into
+    bug_report_asked: Key[bool] = Key(bool)
+    bug_report_error: Key[ErrorPlace | None] = Key(_none)  # below which it was asked for
+    bug_report: Key[str | None] = Key(_none)  # its text, once it is made
 
 
 session = Session()

@@ -13,8 +13,9 @@ import torch
 
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.detector import trainer
-from rbcal.errors import JobCancelledError, JobError, ReplacedError
+from rbcal.errors import JobCancelledError, JobError, ReplacedError, TrainingError
 from rbcal.jobs import launcher, worker
+from rbcal.store.health import LastJob, read_health
 from rbcal.store.job_requests import ScoreJob, TrainJob, dumps
 from rbcal.store.project import Project
 from tests.conftest import add_image
@@ -129,6 +130,16 @@ def test_an_unforeseen_error_fails_the_job_and_leaves_its_trace_in_the_log(slide
         worker.run(slides.file, job_id)
     assert slides.jobs.get(job_id).reason == "ZeroDivisionError: a bug"
     assert any("in stumble" in line for line in slides.jobs.log_tail(job_id))
+
+
+def test_a_job_that_failed_notes_the_kind_of_its_error(slides, monkeypatch):
+    def refuse(*_):
+        raise TrainingError("no")
+
+    monkeypatch.setattr(worker, "_dispatch", refuse)
+    with pytest.raises(TrainingError):
+        worker.run(slides.file, slides.jobs.add(TrainJob(TrainConfig())))
+    assert read_health(slides.path).last_job == LastJob("train", "failed", "TrainingError")
 
 
 def test_two_workers_do_not_work_on_one_project(slides, monkeypatch):

@@ -88,3 +88,10 @@ def test_photographs_are_refused(project):
     add_image(project, 1, annotated=True)
     with pytest.raises(ProjectError, match="not a demo"):
         demo_loop.rehearse(project, lambda request: None)
+
+
+def test_with_somebody_who_knows_what_is_on_photographs_the_loop_begins(project):
+    jobs = []
+    with pytest.raises(ProjectError, match="not ranked"):  # nobody ranks it here
+        demo_loop.rehearse(project, lambda request: jobs.append(request.kind), truth={}.__getitem__)
+    assert jobs == ["train", "score"]

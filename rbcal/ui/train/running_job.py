@@ -10,6 +10,7 @@ from rbcal.charts.learning_curve import loss_curve
 from rbcal.jobs import launcher
 from rbcal.store.jobs import Job
 from rbcal.store.project import Project, ProjectFile
+from rbcal.ui.bug_report import offer_bug_report
 from rbcal.ui.downloads import show_chart
 from rbcal.ui.session import session
 from rbcal.wording import duration
@@ -68,6 +69,7 @@ def show_end(job: Job) -> None:
         words += f" after {duration((job.finished_at - job.started_at).total_seconds())}"
     if job.state == "failed":
         st.error(f"{words}. {job.reason}", icon=":material/error:")
+        offer_bug_report()
     elif job.state == "cancelled":
         st.warning(f"{words}. {job.reason or ''}")
     else:
