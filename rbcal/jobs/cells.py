@@ -24,6 +24,7 @@ from rbcal.store.queue import WaitingCells
 from rbcal.store.rankings import StoredRanking
 from rbcal.types import Floats, Ints, Reals, iou
 
+_MOST_BOXES = 10**6  # that an image ever had
 _CHOICE = 12  # times as many cells as are asked for: enough images that they are not all of one slide
 
 
@@ -47,6 +48,10 @@ class AskedCell:
         By the strategy: high speaks for it.
     embedding : (D,) float32
         What it looks like.
+    number : int or None
+        Of its box in an image where it was answered before; None: nobody has read it.
+    hint : str
+        What else there is to say of it.
     """
 
     detection_id: int
@@ -58,6 +63,15 @@ class AskedCell:
     change_probability: float | None
     value: float
     embedding: Floats
+    number: int | None = None
+    hint: str = ""
+
+    @property
+    def id(self) -> int:
+        """What tells it from all other cells of a wall: its detection, or, below 0, its image and number."""
+        if self.number is None:
+            return self.detection_id
+        return -(self.image_id * _MOST_BOXES + self.number + 1)
 
 
 @dataclass(frozen=True)

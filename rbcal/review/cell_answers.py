@@ -22,12 +22,16 @@ UNSURE: Unsure = "unsure"
 
 @dataclass(frozen=True)
 class CellAnswer:
-    """What the expert says of one cell: its label, that it is no cell (None), or that nobody can tell."""
+    """What the expert says of one cell: its label, that it is no cell (None), or that nobody can tell.
+
+    `number` is that of its box, where it was answered before.
+    """
 
     image_id: int
     detection_id: int
     box: Box
     label: int | Unsure | None
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,9 @@ def _begin(project: Project, ranking_id: int, image_id: int) -> tuple[int, Boxes
 
 
 def _apply(boxes: dict[int, BoxState], answer: CellAnswer) -> bool:
-    """Change the box that an answer is on; return whether it was still open."""
-    number = _box_of(boxes, answer)
-    if number is None:
+    """Change the box that an answer is on; return whether it was there, and still open if it was."""
+    number = _box_of(boxes, answer) if answer.number is None else answer.number
+    if number not in boxes:
         return False
     box = boxes[number]
     if answer.label is None:

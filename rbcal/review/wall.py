@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rbcal.acquisition.cell_strategies import DEFAULT_CELL_STRATEGY
+from rbcal.jobs.answered import Kind, answered_cells
 from rbcal.jobs.cells import AskedCell, cells_to_ask
 from rbcal.review.boxes import Box
 from rbcal.review.cell_answers import Answered, CellAnswer, Unsure, answer_cells, take_back
@@ -23,6 +24,7 @@ class Wall:
     """The wall of one project's cells, of one ranking."""
 
     ranking_id: int = 0
+    kind: Kind | None = None  # answered cells, to look at again; None: those that nobody has read
     label: int | None = None  # only cells that are named so
     strategy: str = DEFAULT_CELL_STRATEGY
     like: AskedCell | None = None  # cells that look like this one come first
@@ -30,7 +32,7 @@ class Wall:
     screen: list[AskedCell] = field(default_factory=list)
     coming: list[AskedCell] = field(default_factory=list)
     n_waiting: int = 0  # cells that nobody has read, when the coming ones were asked for
-    later: set[int] = field(default_factory=set)  # detections that were put off
+    later: set[int] = field(default_factory=set)  # ids of cells that were put off, or looked at again
     past: list[tuple[list[AskedCell], Answered]] = field(default_factory=list)  # settled screens
     serial: int = 0  # of the screen: an answer to an earlier one comes too late
     n_settled: int = 0  # cells
@@ -44,17 +46,22 @@ class Wall:
             self.screen, self.coming, self.past = [], [], []
         if self.screen or current is None:
             return
-        if len(self.coming) < self.size:
+        if len(self.coming) < self.size and self.kind is not None:
+            answered = answered_cells(project, self.kind, self.label)
+            self.coming = [cell for cell in answered if cell.id not in self.later]
+            self.n_waiting = len(self.coming)
+        elif len(self.coming) < self.size:
             like = None if self.like is None else self.like.embedding
             limit = _AHEAD * self.size + len(self.later)
             at_random = self.strategy == "cells_random" and self.label is None and like is None
             query = cells_to_ask(project, limit, self.strategy, self.label, like, sample=at_random)
-            self.coming = [cell for cell in query.cells if cell.detection_id not in self.later]
+            self.coming = [cell for cell in query.cells if cell.id not in self.later]
             self.n_waiting = query.n_cells
         nearest = self.coming[: self.size]
-        self.screen = next_screen(self.coming, self.size) if self.like is None else nearest
-        shown = {cell.detection_id for cell in self.screen}
-        self.coming = [cell for cell in self.coming if cell.detection_id not in shown]
+        in_order = self.like is not None or self.kind is not None
+        self.screen = nearest if in_order else next_screen(self.coming, self.size)
+        shown = {cell.id for cell in self.screen}
+        self.coming = [cell for cell in self.coming if cell.id not in shown]
         self.serial += 1
 
     def settle(
@@ -68,15 +75,15 @@ class Wall:
 
         Parameters
         ----------
-        answers : {detection: label, None or "unsure"}
+        answers : {id: label, None or "unsure"}
             None: it is no cell.
-        later : detections
-            They stay open, and do not come again on this wall.
+        later : ids
+            They stay as they are, and do not come again on this wall.
         """
         said = [
-            CellAnswer(cell.image_id, cell.detection_id, sides_of(cell), answers[cell.detection_id])
+            CellAnswer(cell.image_id, cell.detection_id, sides_of(cell), answers[cell.id], cell.number)
             for cell in self.screen
-            if cell.detection_id in answers
+            if cell.id in answers
         ]
         done = answer_cells(project, self._current(project), said, seconds)
         self.past.append((self.screen, done))
@@ -96,7 +103,7 @@ class Wall:
         take_back(project, self._current(project), done)
         self.coming = self.screen + self.coming
         self.screen = screen
-        self.later -= {cell.detection_id for cell in screen}
+        self.later -= {cell.id for cell in screen}
         self.n_settled -= done.n_stored
         self.n_waiting += done.n_stored
         self.notice = "Taken back."
@@ -107,9 +114,9 @@ class Wall:
         current = project.rankings.current()
         return self.ranking_id if current is None else current.id
 
-    def restart(self, size: int, label: int | None, strategy: str) -> None:
-        """Begin anew with screens of another size, with another class or in another order."""
-        self.size, self.label, self.strategy = size, label, strategy
+    def restart(self, size: int, label: int | None, strategy: str, kind: Kind | None) -> None:
+        """Begin anew with screens of another size, with other cells or in another order."""
+        self.size, self.label, self.strategy, self.kind = size, label, strategy, kind
         self.screen, self.coming = [], []
 
     def more_like(self, cell: AskedCell | None) -> None:

@@ -34,6 +34,7 @@ class EmbeddedCells:
 
     Parameters
     ----------
+    image_id : int
     review_id : int
         The review that holds by now: it has the labels.
     boxes : (N, 4) float32, pixels; None
@@ -43,6 +44,7 @@ class EmbeddedCells:
         The model was not trained on that review.
     """
 
+    image_id: int
     review_id: int
     boxes: Floats | None
     embeddings: Floats
@@ -92,9 +94,9 @@ class LiveHeads:
             " WHERE annotated_cells.ranking_id = ? ORDER BY review.id",
             (ranking_id,),
         )
-        for _, review_id, current_id, content in stored:
+        for image_id, review_id, current_id, content in stored:
             boxes = None if review_id == current_id else self._boxes(review_id)
-            yield EmbeddedCells(current_id, boxes, _unpacked([content]), current_id not in trained)
+            yield EmbeddedCells(image_id, current_id, boxes, _unpacked([content]), current_id not in trained)
         done = {image_id for image_id, *_ in stored}
         since = self._db.tuples(
             "SELECT image.id, current_review.id FROM score JOIN image ON image.id = score.image_id"
@@ -113,7 +115,7 @@ class LiveHeads:
             if cells:
                 *sides, contents = zip(*cells, strict=True)
                 boxes = np.array(sides, np.float32).T
-                yield EmbeddedCells(review_id, boxes, _unpacked(contents), review_id not in trained)
+                yield EmbeddedCells(image_id, review_id, boxes, _unpacked(contents), review_id not in trained)
 
     def _boxes(self, review_id: int) -> Floats:
         rows = self._db.tuples(

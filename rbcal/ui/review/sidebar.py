@@ -302,6 +302,10 @@ def show_status(editor: Editor) -> None:
             f"{n} cell{'s' * (n != 1)}, {changed} changed{f', {unsure} unsure' if unsure else ''}"
             f"{filtered}{kept}{saved}"
         )
+        if (doubtful := live_thread.doubtful(editor.log.file))[0]:
+            said = "contradicts others" if doubtful[0] == 1 else "contradict others"
+            words = f"{doubtful[0]:,} of {doubtful[1]:,} answers {said}, of cells that look alike"
+            st.caption(f":orange[{words}: see *Cells*, answers to check.]")
         if (error := live_thread.last_error(editor.log.file)) is not None:
             st.caption(f":orange[Names did not learn from your last answers: {literal(error)}]")
         elif editor.predictions.live_cells:

@@ -14,6 +14,7 @@ from rbcal.acquisition.cell_strategies import CELL_STRATEGIES
 from rbcal.charts.colours import class_colours
 from rbcal.formats import crops, pictures
 from rbcal.jobs import live_thread
+from rbcal.jobs.answered import Kind
 from rbcal.jobs.cells import AskedCell
 from rbcal.review.shortcuts import class_keys
 from rbcal.review.wall import SIZES, Wall, sides_of
@@ -25,6 +26,14 @@ _SIDE = {12: 180, 24: 124, 40: 98}  # pixels of the screen, of a cell, by how ma
 _AROUND = 2.2  # sides of the usual cell that a crop shows
 STYLE = Path(__file__).with_name("review.css")
 _UNITS = ("Images", "Cells")
+_KINDS: dict[Kind | None, str] = {
+    None: "cells nobody has read",
+    "doubtful": "answers to check",
+    "unsure": "unsure cells",
+    "in_bulk": "accepted in bulk",
+    "named": "named cells",
+}
+_KIND_KEY = "wall_kind"
 _UNIT_KEY, _KEY = "review_unit", "wall_cells"
 _cells = st.components.v2.component(
     "rbcal.wall", js=(Path(__file__).parent / "js" / "wall.js").read_text("utf-8")
@@ -75,7 +84,7 @@ def show_wall(project: Project) -> None:
     """Show the next cells to name, or say that none waits."""
     wall = _wall_of(project.file)
     st.html(STYLE)
-    unit, *head = st.columns([2, 4, 3, 3, 2], vertical_alignment="bottom")
+    unit, *head = st.columns([2, 4, 3, 3, 3, 2], vertical_alignment="bottom")
     with unit:
         choose_unit()
     wall.fill(project)
@@ -94,6 +103,7 @@ def show_wall(project: Project) -> None:
             "side": _SIDE[wall.size],
             "classes": _classes(project),
             "cells": _drawn(project, wall.screen),
+            "keeps": wall.kind is None,
         },
         on_settle_change=_settle,
         on_undo_change=_undo,
@@ -114,16 +124,29 @@ def _show_head(
     project: Project,
     wall: Wall,
     left: DeltaGenerator,
+    which: DeltaGenerator,
     place: DeltaGenerator,
     middle: DeltaGenerator,
     right: DeltaGenerator,
 ) -> None:
     own = project.classes.own()
-    named = f"**{count(wall.n_settled, 'cell')} named**, {wall.n_waiting:,} wait."
+    are_left = "wait" if wall.kind is None else "are left"
+    named = f"**{count(wall.n_settled, 'cell')} named**, {wall.n_waiting:,} {are_left}."
+    doubtful, n_answers = live_thread.doubtful(project.file)
     with left.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{named} {literal(wall.notice)}", width="content")
         if wall.like is not None:
             st.button("Look-alikes first: end this", key="end_like", on_click=wall.more_like, args=(None,))
+        if doubtful and wall.kind is None:
+            st.button(
+                f"Check {count(doubtful, 'answer')}",
+                key="check_answers",
+                icon=":material/rule:",
+                on_click=_choose_kind,
+                args=("doubtful",),
+                help=f"{doubtful:,} of {n_answers:,} answers contradict others, of cells that look alike.",
+            )
+    kind = which.selectbox("Show", list(_KINDS), format_func=_KINDS.__getitem__, key=_KIND_KEY)
     strategy = place.selectbox(
         "First come",
         list(CELL_STRATEGIES),
@@ -131,6 +154,7 @@ def _show_head(
         format_func=lambda name: CELL_STRATEGIES[name].title,
         help="  \n".join(f"**{each.title}**: {each.sentence}" for each in CELL_STRATEGIES.values()),
         key="wall_strategy",
+        disabled=kind is not None,
     )
     names = {each.label: each.name for each in own}
     label = middle.selectbox(
@@ -140,9 +164,14 @@ def _show_head(
         key="wall_label",
     )
     size = right.segmented_control("On a screen", SIZES, default=wall.size, required=True, key="wall_size")
-    if (size, label, strategy) != (wall.size, wall.label, wall.strategy):
-        wall.restart(size, label, strategy)
+    if (size, label, strategy, kind) != (wall.size, wall.label, wall.strategy, wall.kind):
+        wall.restart(size, label, strategy, kind)
         st.rerun()
+
+
+def _choose_kind(kind: Kind) -> None:
+    """Show answered cells of a kind."""
+    st.session_state[_KIND_KEY] = kind
 
 
 def _classes(project: Project) -> list[dict[str, Any]]:
@@ -162,10 +191,11 @@ def _drawn(project: Project, screen: list[AskedCell]) -> list[dict[str, Any]]:
         picture, part = _crop(project, cell, usual)
         drawn.append(
             {
-                "id": cell.detection_id,
+                "id": cell.id,
                 "image": cell.image,
                 "label": cell.label,
-                "p": cell.p,
+                "p": cell.p if cell.number is None else None,
+                "hint": cell.hint,
                 "picture": picture,
                 "part": part,
             }
@@ -217,7 +247,7 @@ def _undo() -> None:
 def _cell_of(name: str) -> AskedCell | None:
     """Return the cell of the screen that a message names."""
     asked, wall = _message(name), session.wall
-    return next((each for each in wall.screen if each.detection_id == asked), None) if wall else None
+    return next((each for each in wall.screen if each.id == asked), None) if wall else None
 
 
 def _open() -> None:

@@ -20,6 +20,8 @@ const WALL_STYLE = `
   .wall .frame img { width: 100%; height: 100%; display: block; object-fit: cover; }
   .wall .frame i { position: absolute; border: 1.5px solid var(--class); border-radius: 2px; opacity: .8; pointer-events: none; }
   .wall .name { font-size: 13px; padding: 2px 6px; border-left: 5px solid var(--class); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+  .wall .hint { font-size: 12px; padding: 0 6px 2px; opacity: .8; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+  .wall .hint:empty { display: none; }
   .wall .cell[data-said] .name { font-weight: 650; background: #1f6feb33; }
   .wall .cell[data-said=later] { opacity: .5; }
   .wall .cell[data-said=unsure] .name { background: #9333ea44; }
@@ -79,7 +81,8 @@ class Wall {
       tile.className = 'cell';
       tile.dataset.id = cell.id;
       tile.title = `${cell.image}\nDouble click: open it there`;
-      tile.innerHTML = '<span class="frame"><img alt=""><i></i></span><span class="name"></span>';
+      tile.innerHTML = '<span class="frame"><img alt=""><i></i></span><span class="name"></span><span class="hint"></span>';
+      tile.querySelector('.hint').textContent = cell.hint;
       tile.querySelector('img').src = cell.picture;
       const [x1, y1, x2, y2] = cell.part;   // of the picture, in [0, 1]
       Object.assign(tile.querySelector('i').style, { left: `${100 * x1}%`, top: `${100 * y1}%`, width: `${100 * (x2 - x1)}%`, height: `${100 * (y2 - y1)}%` });
@@ -103,7 +106,7 @@ class Wall {
       tile.style.setProperty('--class', own?.colour ?? '#888');
       if (said === undefined) delete tile.dataset.said; else tile.dataset.said = typeof said === 'number' ? 'class' : said;
       const text = SAID[said] ?? own?.name ?? '?';
-      tile.querySelector('.name').textContent = said === undefined ? `${text} ${Math.round(100 * cell.p)}%` : text;
+      tile.querySelector('.name').textContent = said === undefined && cell.p !== null ? `${text} ${Math.round(100 * cell.p)}%` : text;
       tile.setAttribute('aria-label', tile.querySelector('.name').textContent);
     }
   }
@@ -159,10 +162,12 @@ class Wall {
   }
 
   settle() {
+    // Of cells that nobody has read, the rest is kept; of answered ones it stays as it is.
+    const stays = (cell) => this.said.get(cell.id) === LATER || (!this.data.keeps && !this.said.has(cell.id));
     const answers = this.data.cells
-      .filter((cell) => this.said.get(cell.id) !== LATER)
+      .filter((cell) => !stays(cell))
       .map((cell) => { const said = this.said.get(cell.id) ?? cell.label; return [cell.id, said === NO_CELL ? null : said]; });
-    const later = this.data.cells.filter((cell) => this.said.get(cell.id) === LATER).map((cell) => cell.id);
+    const later = this.data.cells.filter((cell) => !this.data.keeps || stays(cell)).map((cell) => cell.id);
     this.ask('settle', { serial: this.data.serial, answers, later, seconds: (performance.now() - this.began) / 1000 });
   }
 
