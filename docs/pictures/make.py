@@ -55,7 +55,7 @@ def main(project: Path) -> None:
 def draw(page: Page, address: str) -> None:
     """Go through the screens, and keep a picture of each."""
     page.goto(f"{address}/?project=smear")
-    keep(page, "project", "Annotated images")
+    keep(page, "project", "annotated with")
     page.goto(f"{address}/review?project=smear")
     keep(page, "review", "Save & next")
     page.keyboard.press("w")

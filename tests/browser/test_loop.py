@@ -18,6 +18,11 @@ TRAINING_MS = 400_000  # on two cores that others use, too
 
 def create_and_import(page: Page, server: str, coco_file: Path) -> None:
     page.goto(server)
+    expect(page.get_by_role("heading").first).to_be_visible()
+    page.get_by_role("link", name="Home").click()  # the only project is gone on with
+    expect(page.get_by_text("New project")).to_be_visible()
+    if (new := page.get_by_role("button", name="New project")).is_visible():  # there are others
+        new.click()
     page.get_by_label("Name", exact=True).fill("loop")
     page.get_by_label("Name", exact=True).press("Enter")
     page.get_by_role("button", name="Create project").click()
@@ -42,7 +47,7 @@ def start_training(page: Page, server: str, steps: int, button: str, *, second_l
     field.fill(str(steps))
     field.press("Tab")
     page.get_by_role("button", name=button).click()
-    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(page.locator(".stMain").get_by_role("button", name="Cancel")).to_be_visible()
 
 
 def wait_for_the_end(page: Page, path: Path, job_id: int) -> None:

@@ -30,7 +30,8 @@ def test_a_newcomer_without_slides_gets_a_project_that_can_be_trained_on(app, sm
 
 def test_a_demo_that_is_there_is_opened_and_not_drawn_again(app, demo, project):  # noqa: F811
     at = app()
-    button(at, "Open the demo").click().run()
+    assert "Try the demo" not in [each.label for each in at.button]
+    at.button(key="open_demo").click().run()
     assert at.title[0].value == "demo"
     assert demo.images.counts().images == 6
 

@@ -262,8 +262,8 @@ def test_a_job_under_way_takes_the_place_of_the_form(app, project):
     add_image(project, 1, annotated=True)
     job_id = project.jobs.add(TrainJob(TrainConfig()))
     at = app("train")
-    assert [each.label for each in at.button] == ["Cancel"]
-    button(at, "Cancel").click().run()
+    assert [each.label for each in at.main.button] == ["Cancel"]
+    at.main.button[0].click().run()
     assert project.jobs.get(job_id).cancel_requested
 
 

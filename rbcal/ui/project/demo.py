@@ -37,4 +37,4 @@ def show_demo() -> None:
 
             synthetic_dataset.create_demo(path, track=track)
         session.wanted_project = NAME
-        st.rerun()
+        st.switch_page("pages/project.py")

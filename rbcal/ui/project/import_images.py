@@ -16,9 +16,11 @@ from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
 from rbcal.interchange import import_images
 from rbcal.store.project import Project, ProjectFile
+from rbcal.ui.browse import offer_to_browse, take_browsed
 from rbcal.ui.session import session
 from rbcal.wording import listed, literal
 
+_FOLDER = "import_folder"  # the key of its field
 _LABELS = "COCO, Pascal VOC, YOLO, CVAT or Label Studio"
 _PACKED = "It may hold the boxes, too: they are offered when they are seen."
 _SETTINGS = "Seed set, test set, groups, stacks"
@@ -154,9 +156,16 @@ def _ask_for_files(project: Project) -> tuple[Files, Files, bool]:
 
 def _ask_for_folder() -> tuple[Files, Files, bool]:
     """Ask for paths on this PC; annotation files that lie among the pictures are offered."""
-    folder = st.text_input(
-        "Folder of the images, or a zip of them", placeholder=str(Path.home() / "slides"), help=_PACKED
+    take_browsed(_FOLDER)
+    field, browse = st.columns([5, 1], vertical_alignment="bottom")
+    folder = field.text_input(
+        "Folder of the images, or a zip of them",
+        placeholder=str(Path.home() / "slides"),
+        help=_PACKED,
+        key=_FOLDER,
     )
+    with browse:
+        offer_to_browse(_FOLDER, pictures.SUFFIXES)
     boxes = st.text_input(
         f"Boxes, a file or folder (optional): {_LABELS}",
         help="They may come later, without the images: then they are for the images that the project has.",
