@@ -1,16 +1,18 @@
 """Open a project, let the user choose a page, and turn an error into words: ``streamlit run app.py``."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
-from rbcal.errors import DamagedError, RbcalError, ReplacedError
+from rbcal.errors import DamagedError, ProjectError, RbcalError, ReplacedError
 from rbcal.store.project import SUFFIX, ProjectFile, projects_folder
 from rbcal.store.project_cards import note_opened
 from rbcal.ui import door
 from rbcal.ui.annotator import keep_annotator, recall_annotator
 from rbcal.ui.project.backups import show_backups
+from rbcal.ui.running_work import show_running_work
 from rbcal.ui.session import session
 from rbcal.wording import literal
 
@@ -64,8 +66,8 @@ def is_wanted_at_once() -> bool:
     return session.wanted_project is not None
 
 
-def open_project(path: Path) -> None:
-    """Open a project for the page; the one that was open must still be the same."""
+def open_project(path: Path) -> ProjectFile:
+    """Open a project for the page, and return it; the one that was open must still be the same."""
     last = session.project
     file = last if last and last.path == path else ProjectFile(path)
     recall_annotator()
@@ -77,6 +79,7 @@ def open_project(path: Path) -> None:
     if last is None or last.path != path:
         note_opened(path)
     session.project = project.file
+    return project.file
 
 
 def offer_to_leave() -> None:
@@ -115,6 +118,9 @@ def main() -> None:
         if is_wanted_at_once() and page == home:
             st.switch_page(project)
         if page == home:
+            if session.project is not None:
+                with suppress(ProjectError):  # the pages of the project say what is wrong with it
+                    show_running_work(session.project, page)
             page.run()
             return
         path = choose_project()
@@ -123,7 +129,7 @@ def main() -> None:
             st.info("Create or choose a project first.")
             st.page_link(home)
         else:
-            open_project(path)
+            show_running_work(open_project(path), page)
             page.run()
     except RbcalError as err:
         st.error(str(err), icon=":material/error:")

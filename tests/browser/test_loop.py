@@ -67,8 +67,11 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     data = write_coco(tmp_path / "data", 12, n_groups=4, width=320, height=240, n_cells=14)
     create_and_import(page, server, data)
     start_training(page, server, 120, "Train, then rank the pool", second_look=False)  # a minute less
-    expect(page.get_by_text(re.compile(r"Training: \d+ of 120"))).to_be_visible(timeout=TRAINING_MS)
+    for place in (".stMain", ".stSidebar"):
+        words = page.locator(place).get_by_text(re.compile(r"Training: \d+ of 120"))
+        expect(words).to_be_visible(timeout=TRAINING_MS)
     wait_for_the_end(page, path, 1)
+    expect(page.locator(".stSidebar").get_by_text("Training is done: Precision")).to_be_visible()
 
     with Project.open(path) as project:
         first, *_ = project.queue.top()
