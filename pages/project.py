@@ -5,6 +5,7 @@ import streamlit as st
 from rbcal.store.project import Project
 from rbcal.ui.page_style import compact_page
 from rbcal.ui.project.backups import show_backups
+from rbcal.ui.project.class_cards import show_class_cards
 from rbcal.ui.project.classes import show_classes
 from rbcal.ui.project.dataset_health import health_of, show_alarms, show_health
 from rbcal.ui.project.export import show_export
@@ -12,7 +13,7 @@ from rbcal.ui.project.image_grid import show_images
 from rbcal.ui.project.import_images import show_import, show_report
 from rbcal.ui.project.overview import count_words, show_annotator, show_next_step
 from rbcal.ui.project.splits import show_test_set
-from rbcal.ui.session import open_project
+from rbcal.ui.session import open_project, session
 from rbcal.wording import literal
 
 FILE = open_project()
@@ -29,6 +30,7 @@ def show_tabs(project: Project) -> None:
     with importing:
         show_import(project)
     with classes:
+        show_class_cards(project)
         show_classes(project)
     with testing:
         show_test_set(project)
@@ -48,6 +50,8 @@ with FILE.open() as project:
         show_annotator(project)
     show_next_step(project, counts)
     show_report(FILE)
+    if session.running_job is not None and project.models.serving() is None:
+        show_class_cards(project)  # what to look for, while the first model is in training
     if counts.images:
         st.caption(count_words(counts))
         show_images(FILE)

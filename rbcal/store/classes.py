@@ -13,6 +13,15 @@ from rbcal.store.database import Database, now
 
 RBC7 = ("S.D", "S.N", "D", "E.1", "E.2", "E.3", "E.F")  # the paper's seven, in the order of its Fig. 1
 RBC7_RARE = ("S.D", "E.F")
+RBC7_SENTENCES = {
+    "S.D": "Dehydrated stomatocyte: small, dense and dark, with a narrow slit in place of the pale centre.",
+    "S.N": "Normal stomatocyte: of usual size, its pale centre a slit or a mouth.",
+    "D": "Discocyte, the usual cell: round and smooth, with a round pale centre.",
+    "E.1": "Primary echinocyte: still a disc, but its outline is wavy.",
+    "E.2": "Secondary echinocyte: a disc with short, rounded spikes all over; the pale centre fades.",
+    "E.3": "Tertiary echinocyte: rather a ball than a disc, star-like with many spikes.",
+    "E.F": "Final echinocyte: a small, dark, dense ball with only fine remains of spikes.",
+}
 _LONGEST_NAME = 300
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -31,6 +40,11 @@ class CellClass:
     key: str | None = None
     colour: str | None = None  # "#rrggbb"
     merged_into: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What it is, in a sentence; empty where nobody said it."""
+        return RBC7_SENTENCES.get(self.name, "")
 
 
 def read_merges(database: Database) -> Merges:
