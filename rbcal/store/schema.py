@@ -15,7 +15,7 @@ from sqlite_utils.migrations import Migrations
 from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
-USER_VERSION = 6  # the number of migrations; in the header of every project file
+USER_VERSION = 7  # the number of migrations; in the header of every project file
 migrations = Migrations("rbcal")
 _LIVE = (  # of a ranking by a model with a second look
     # Its last layer, and the same as the expert's answers have it by now; float32 (C, D + 1), the bias last.
@@ -156,6 +156,14 @@ def m006_intervals(db: Database) -> None:
     """Keep where the figures of a class with few test cells may lie."""
     # ClassIntervals as JSON; NULL: there are enough of them, none, or an older rbcal measured.
     db.execute("ALTER TABLE class_evaluation ADD COLUMN intervals TEXT")
+
+
+@migrations()
+def m007_class_descriptions(db: Database) -> None:
+    """Keep what a class is, in a sentence of the expert's own."""
+    db.execute(  # NULL: that of the paper's class of this name, if it is one
+        "ALTER TABLE class ADD COLUMN description TEXT CHECK (length(description) BETWEEN 1 AND 300)"
+    )
 
 
 @cache
