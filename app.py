@@ -1,16 +1,19 @@
 """Open a project, let the user choose a page, and turn an error into words: ``streamlit run app.py``."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
-from rbcal.errors import DamagedError, RbcalError, ReplacedError
+from rbcal.errors import DamagedError, ProjectError, RbcalError, ReplacedError
 from rbcal.store.project import SUFFIX, ProjectFile, projects_folder
+from rbcal.store.project_cards import note_opened
 from rbcal.ui import door
 from rbcal.ui.annotator import keep_annotator, recall_annotator
 from rbcal.ui.bug_report import offer_bug_report, show_bug_report
 from rbcal.ui.project.backups import show_backups
+from rbcal.ui.running_work import show_running_work
 from rbcal.ui.session import session
 from rbcal.wording import literal
 
@@ -31,6 +34,8 @@ def choose_project() -> Path | None:
     chosen, wanted = session.project_name, session.wanted_project
     session.wanted_project = None
     wanted = wanted or chosen or st.query_params.get("project")
+    if wanted is None and session.project is not None:  # the choice does not outlive a visit to Home
+        wanted = session.project.path.stem
     if wanted is None and len(names) == 1:
         wanted = names[0]
     listed = wanted if wanted in names else None
@@ -49,8 +54,21 @@ def choose_project() -> Path | None:
     return None
 
 
-def open_project(path: Path) -> None:
-    """Open a project for the page; the one that was open must still be the same."""
+def is_wanted_at_once() -> bool:
+    """Return whether the visitor comes for a project: the address names one, or there is no other."""
+    has_come, session.has_arrived = session.has_arrived, True
+    if has_come:
+        return False
+    named = st.query_params.get("project")
+    if named is None:
+        names = [path.stem for path in projects_folder().glob(f"*{SUFFIX}")]
+        named = names[0] if len(names) == 1 else None
+    session.wanted_project = session.wanted_project or named
+    return session.wanted_project is not None
+
+
+def open_project(path: Path) -> ProjectFile:
+    """Open a project for the page, and return it; the one that was open must still be the same."""
     last = session.project
     file = last if last and last.path == path else ProjectFile(path)
     recall_annotator()
@@ -59,7 +77,10 @@ def open_project(path: Path) -> None:
         if project.is_synthetic:
             st.html(SYNTHETIC)
     keep_annotator()
+    if last is None or last.path != path:
+        note_opened(path)
     session.project = project.file
+    return project.file
 
 
 def offer_to_leave() -> None:
@@ -85,26 +106,33 @@ def main() -> None:
     st.set_page_config(page_title="rbcal", page_icon="🔴", layout="wide")
     # Streamlit's own CSV files hold names as they are, and a spreadsheet takes "=cmd()" for a formula.
     st.html('<style>[aria-label="Download as CSV"] { display: none; }</style>')
-    home = st.Page("pages/project.py", title="Project", icon=":material/folder_open:", default=True)
+    home = st.Page("pages/home.py", title="Home", icon=":material/home:", default=True)
+    project = st.Page("pages/project.py", title="Project", icon=":material/folder_open:")
     others = [
         st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
         st.Page("pages/review.py", title="Review", icon=":material/rate_review:"),
         st.Page("pages/progress.py", title="Progress", icon=":material/show_chart:"),
     ]
-    page = st.navigation([home, *others])
+    page = st.navigation([home, project, *others])
 
     show_bug_report()
     path: Path | None = None
     try:
+        if is_wanted_at_once() and page == home:
+            st.switch_page(project)
+        if page == home:
+            if session.project is not None:
+                with suppress(ProjectError):  # the pages of the project say what is wrong with it
+                    show_running_work(session.project, page)
+            page.run()
+            return
         path = choose_project()
         if path is None:
             session.project = None
-        else:
-            open_project(path)
-        if path is None and page != home:
             st.info("Create or choose a project first.")
             st.page_link(home)
         else:
+            show_running_work(open_project(path), page)
             page.run()
     except RbcalError as err:
         st.error(str(err), icon=":material/error:")

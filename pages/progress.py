@@ -19,7 +19,7 @@ from rbcal.ui.progress.headline import (
 from rbcal.ui.progress.report import offer_report
 from rbcal.ui.progress.simulations import show_curve, show_experiments
 from rbcal.ui.progress.stop_advice import show_stopping
-from rbcal.ui.session import open_project
+from rbcal.ui.session import open_project, session
 
 FILE = open_project()  # before all else: on a fresh server it draws the whole page
 # Never st.stop() in a page: Streamlit then keeps the fragments of the page before, and a late edit would draw
@@ -48,7 +48,12 @@ def show_progress(project: Project, curve: list[CurvePoint]) -> None:
         show_chart(project, flagged_curve(history, curve))
         st.caption("Cells of the pool that the model of that time was unsure about, or that may be rare.")
     else:
-        st.info("Rank the pool on the Train page to see how many cells are flagged.")
+        is_coming = session.running_job is not None
+        st.info(
+            "The model ranks the pool now."
+            if is_coming
+            else "Rank the pool on the Train page to see how many cells are flagged."
+        )
 
     show_calibration(project)
     show_figures(curve)

@@ -65,6 +65,23 @@ def signed(at: str, who: str) -> str:
     return f"{moment} by {who}" if who else moment
 
 
+def since(at: datetime, now: datetime) -> str:
+    """Return how long ago a moment is, as people say it; both on the clock of this PC.
+
+    >>> noon = datetime(2026, 11, 3, 12, 0)
+    >>> [since(datetime(2026, *at), noon) for at in ((11, 3, 11, 59), (11, 3, 9, 5), (11, 2, 18, 0), (10, 1))]
+    ['just now', 'today, 09:05', 'yesterday, 18:00', '1 Oct 2026']
+    """
+    days = (now.date() - at.date()).days
+    if 0 <= (now - at).total_seconds() < 120:
+        return "just now"
+    if days == 0:
+        return f"today, {at:%H:%M}"
+    if days == 1:
+        return f"yesterday, {at:%H:%M}"
+    return f"{days} days ago" if 1 < days < 7 else f"{at.day} {at:%b %Y}"
+
+
 def printable(text: str) -> str:
     r"""Return a line in which what a terminal would obey, or show in another order, is written as an escape.
 

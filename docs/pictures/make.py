@@ -54,7 +54,7 @@ def opened(project: Path) -> Iterator[tuple[Page, str]]:
                 page = context.new_page()
                 page.set_default_timeout(PATIENCE_MS)
                 page.goto(f"{address}/?project=smear")
-                page.get_by_text("Annotated images").first.wait_for()
+                page.get_by_text("annotated with").first.wait_for()
                 yield page, address
                 chromium.close()
         finally:
@@ -64,7 +64,8 @@ def opened(project: Path) -> Iterator[tuple[Page, str]]:
 
 def draw(page: Page, address: str) -> None:
     """Go through the screens, and keep a picture of each."""
-    keep(page, "project", "Annotated images")
+    page.goto(f"{address}/?project=smear")
+    keep(page, "project", "annotated with")
     page.goto(f"{address}/review?project=smear")
     page.locator(".wall[data-busy=false] .cell").first.wait_for()
     keep(page, "wall", "Cells")

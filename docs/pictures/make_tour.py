@@ -136,7 +136,7 @@ def walk_through(tour: Tour, page: Page, address: str, wrong: dict[str, str]) ->
     page.mouse.wheel(0, SIZE["height"] - 120)
     tour.show("What it still gets wrong: a click opens the image.", 7, wait_ms=6000)
     page.goto(f"{address}/?project=smear")
-    page.get_by_text("Annotated images").first.wait_for()
+    page.get_by_text("annotated with").first.wait_for()
     tour.show("All of it stays on your PC. No account, no network.", 6)
 
 

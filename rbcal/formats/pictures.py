@@ -174,7 +174,11 @@ def thumbnail(content: bytes, side: int = 160, layer: str = "") -> bytes:
         with _opened(content) as picture:
             picture.thumbnail((side, side))  # of a JPEG it decodes only as much as that takes
             return _encoded(ImageOps.exif_transpose(picture).convert("RGB"), "JPEG", quality=80)
-    pixels = decode(content, layer)
+    return small_copy(decode(content, layer), side)
+
+
+def small_copy(pixels: Pixels, side: int = 160) -> bytes:
+    """Return a small copy of a picture that is decoded, a JPEG of at most `side` pixels a side."""
     step = max(1, max(pixels.shape) // (8 * side))  # the filter needs no more to average over
     small = Image.fromarray(pixels[::step, ::step])
     small.thumbnail((side, side))

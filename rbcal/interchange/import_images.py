@@ -316,6 +316,7 @@ class _Import:
                 layer=layer,
                 perceptual_hash=perceptual_hash(pixels),
             )
+            self.project.images.save_thumbnail(image_id, pictures.small_copy(pixels))
             self._save(image_id, split, annotations)
         self.report.added += 1
         self.report.pool_images += annotations is None and split == "work"

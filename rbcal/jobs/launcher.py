@@ -80,16 +80,25 @@ def cancel(project: Project) -> None:
         project.jobs.request_cancel(job.id)
 
 
-def _is_alive(path: Path, job: Job) -> bool:
+def is_at_work(path: Path) -> bool:
+    """Return whether a worker is at a project."""
     try:
         with worker_lock(path).acquire(timeout=0):
-            pass
+            return False
     except Timeout:
         return True
+
+
+def is_starting(path: Path, job: Job) -> bool:
+    """Return whether a job is queued whose worker has not yet begun, and is still expected to."""
     started_here = _workers.get(path.resolve())
     if job.state == "queued" and started_here is not None:
         return started_here.poll() is None
     return job.state == "queued" and (datetime.now(UTC) - job.created_at).total_seconds() < _STARTING_SECONDS
+
+
+def _is_alive(path: Path, job: Job) -> bool:
+    return is_at_work(path) or is_starting(path, job)
 
 
 def _why_it_died(path: Path) -> str:

@@ -31,12 +31,19 @@ TRAINING = TrainConfig(
     crop=320,  # four times as fast as 640; eight cells wide
 )
 SCORING = ScoringConfig()
+# What *Try the demo* starts by itself: a wall of cells needs the second look, and a newcomer waits for it.
+FIRST_TRAINING = replace(TRAINING, second_look=True, steps=45)
 
 
 class Job(Protocol):
     """Does a job of the project to its end."""
 
     def __call__(self, request: JobRequest) -> None: ...
+
+
+def first_request() -> TrainJob:
+    """Return the first training of a demo that is looked at, with the ranking after it: minutes."""
+    return TrainJob(FIRST_TRAINING, ScoreJob(SCORING))
 
 
 def rehearse(

@@ -64,6 +64,14 @@ def listing(project: Path) -> list[Backup]:
     return sorted(backups, key=lambda each: each.order, reverse=True)
 
 
+def renamed(backup: Backup, stem: str) -> Path:
+    """Return where a backup belongs once its project has another name."""
+    match = _NAME.fullmatch(backup.path.name)
+    if match is None:
+        raise ValueError(backup.path.name)
+    return backup.path.with_name(stem + backup.path.name[match.end("stem") :])
+
+
 def create(project: Path, why: str) -> Path:
     """Copy a project into its folder of backups, thin the older copies, and return the new one, which opens.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rbcal.class_merges import Merges
@@ -13,6 +13,16 @@ from rbcal.store.database import Database, now
 
 RBC7 = ("S.D", "S.N", "D", "E.1", "E.2", "E.3", "E.F")  # the paper's seven, in the order of its Fig. 1
 RBC7_RARE = ("S.D", "E.F")
+RBC7_SENTENCES = {
+    "S.D": "Dehydrated stomatocyte: small, dense and dark, with a narrow slit in place of the pale centre.",
+    "S.N": "Normal stomatocyte: of usual size, its pale centre a slit or a mouth.",
+    "D": "Discocyte, the usual cell: round and smooth, with a round pale centre.",
+    "E.1": "Primary echinocyte: still a disc, but its outline is wavy.",
+    "E.2": "Secondary echinocyte: a disc with short, rounded spikes all over; the pale centre fades.",
+    "E.3": "Tertiary echinocyte: rather a ball than a disc, star-like with many spikes.",
+    "E.F": "Final echinocyte: a small, dark, dense ball with only fine remains of spikes.",
+}
+LONGEST_SENTENCE = 300  # characters
 _LONGEST_NAME = 300
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -31,6 +41,12 @@ class CellClass:
     key: str | None = None
     colour: str | None = None  # "#rrggbb"
     merged_into: int | None = None
+    description: str | None = None  # what it is, in the user's own words
+
+    @property
+    def sentence(self) -> str:
+        """What it is, in a sentence: the user's, else that of the paper's class, else empty."""
+        return self.description or RBC7_SENTENCES.get(self.name, "")
 
 
 def read_merges(database: Database) -> Merges:
@@ -52,11 +68,11 @@ class Classes:
         """Return the classes; the one with label k is at position k."""
         targets = self.merges().targets
         return tuple(
-            CellClass(label, name, bool(rare), key, colour)
+            CellClass(label, name, bool(rare), key, colour, description=description)
             if label not in targets
             else CellClass(label, name, rare=False, colour=colour, merged_into=targets[label])
-            for label, name, rare, key, colour in self._db.tuples(
-                "SELECT id, name, rare, key, colour FROM class ORDER BY id"
+            for label, name, rare, key, colour, description in self._db.tuples(
+                "SELECT id, name, rare, key, colour, description FROM class ORDER BY id"
             )
         )
 
@@ -141,6 +157,25 @@ class Classes:
             self._db.write_many(
                 "UPDATE class SET colour = ? WHERE id = ?",
                 [(colour and colour.lower(), label) for label, colour in enumerate(colours)],
+            )
+
+    def describe(self, descriptions: Mapping[int, str]) -> None:
+        """Say of classes, by their labels, what they are; an empty sentence takes the user's own back.
+
+        Raises
+        ------
+        ProjectError
+            When one is too long.
+        """
+        for sentence in descriptions.values():
+            if len(sentence.strip()) > LONGEST_SENTENCE:
+                raise ProjectError(
+                    f"A sentence has at most {LONGEST_SENTENCE} characters, but got {len(sentence.strip())}."
+                )
+        with self._db.transaction():
+            self._db.write_many(
+                "UPDATE class SET description = ? WHERE id = ?",
+                [(sentence.strip() or None, label) for label, sentence in descriptions.items()],
             )
 
     def merge(self, label: int, target: int) -> None:

@@ -22,6 +22,7 @@ Parameters = Sequence[Any] | dict[str, Any]
 CHUNK_BYTES = 8 * 2**20  # far below SQLite's limit of 1 GB a value; VGG-16 takes 70 of them
 _LONGEST_VALUE = 10**9  # bytes, one picture; what SQLite itself allows
 _BUSY_SECONDS = 20  # how long a writer waits for another; a transaction of ours takes well under 1 s
+_TRIES = 3  # to find a log empty, which others may be writing to
 _DAMAGED = f"The project file is damaged. {RESTORE}"
 _BUSY = "Another program holds the project file. Nothing was saved; close it and try again."
 _ADVICE = {  # by SQLite's primary result code
@@ -151,6 +152,31 @@ class Database:
             except BaseException:
                 self.sqlite_utils.rollback()
                 raise
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Bring the log into the file, and let nobody write to it inside: it can be moved.
+
+        Raises
+        ------
+        ProjectError
+            When another program does not let go of it.
+        """
+        with advice(self.path, acts=False):
+            for _ in range(_TRIES):
+                self.sqlite_utils.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self.sqlite_utils.execute("BEGIN IMMEDIATE")
+                log = _log_of(self._lies_at)
+                if not log.exists() or not log.stat().st_size:  # else somebody wrote in between
+                    break
+                self.sqlite_utils.rollback()
+            else:
+                raise ProjectError(f"{self.path.name}: {_BUSY}")
+            try:
+                self.check_project()
+                yield
+            finally:
+                self.sqlite_utils.rollback()
 
     def check_project(self) -> None:
         """Raise unless the file is still the one that was opened, and holds the project that is expected."""

@@ -67,6 +67,23 @@ class Group:
     images: int
 
 
+Status = Literal["waiting", "annotated", "in part"]
+_STATUS: dict[Status, str] = {
+    "waiting": "current_review.id IS NULL",
+    "annotated": "current_review.id IS NOT NULL AND n_unread = 0",
+    "in part": "n_unread > 0",
+}
+
+
+@dataclass(frozen=True)
+class ImageFilter:
+    """Which images to list: of one side of the test set, of one group, in one state; None: of any."""
+
+    split: Split | None = None
+    group: str | None = None
+    status: Status | None = None
+
+
 @dataclass(frozen=True)
 class Counts:
     """How many images and annotated cells a project has; the test set is counted apart.
@@ -216,6 +233,19 @@ class Images:
         """Return every image, in the order of import."""
         return self._where("TRUE")
 
+    def listed(self, which: ImageFilter, limit: int, offset: int = 0) -> list[Image]:
+        """Return some of the images that a filter lets through, in the order of import."""
+        where, values = _condition(which)
+        rows = self._db.rows(
+            f"{_SELECT} WHERE {where} ORDER BY image.id LIMIT ? OFFSET ?", (*values, limit, offset)
+        )
+        return [Image(**row) for row in rows]
+
+    def count(self, which: ImageFilter) -> int:
+        """Return how many images a filter lets through."""
+        where, values = _condition(which)
+        return int(self._db.value(f"SELECT count(*) FROM ({_SELECT} WHERE {where})", values))  # noqa: S608
+
     def pool(self) -> list[Image]:
         """Return the images that wait for annotation, in the order of import."""
         return self._where("image.split = 'work' AND current_review.id IS NULL")
@@ -293,3 +323,11 @@ class Images:
 
     def _where(self, condition: str) -> list[Image]:
         return [Image(**row) for row in self._db.rows(f"{_SELECT} WHERE {condition} ORDER BY image.id")]
+
+
+def _condition(which: ImageFilter) -> tuple[str, tuple[str, ...]]:
+    """Return a filter as SQL, and the values that it asks for."""
+    equal = {"image.split = ?": which.split, "image_group.name = ?": which.group}
+    chosen = {sql: value for sql, value in equal.items() if value is not None}
+    state = () if which.status is None else (_STATUS[which.status],)
+    return " AND ".join([*chosen, *state]) or "TRUE", tuple(chosen.values())

@@ -65,6 +65,20 @@ def on_disk(path: Path) -> Path:
     return next(same, path.with_name(name))
 
 
+def named_path(name: str) -> Path:
+    """Return where a project of that name is, or would be, in the folder of the projects.
+
+    Raises
+    ------
+    ProjectError
+        When there is no name, or one that leads elsewhere.
+    """
+    path = projects_folder() / f"{name.strip()}{SUFFIX}"
+    if not name.strip() or path.parent != projects_folder() or "\\" in name:
+        raise ProjectError("A project's name has at least one letter, and holds no slash or backslash.")
+    return path
+
+
 @dataclass(frozen=True)
 class ProjectFile:
     """A project, and where it was when it was opened; whoever opens it later gets that one, or an error.
@@ -133,7 +147,7 @@ class Project:
         Of one whose program is killed before that, nothing is there. `classes` and `rare` are those of
         :meth:`create`.
         """
-        path = _free(path)
+        path = free(path)
         with new_file(path) as part:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.touch()
@@ -209,6 +223,15 @@ class Project:
         """The project's name, as shown."""
         return str(self._database.value("SELECT name FROM project"))
 
+    def call(self, name: str) -> None:
+        """Give the project another name. It then is another project to those who have it open."""
+        self._database.write("UPDATE project SET name = ?", (composed(name),))
+        self._database.expected_id = self._database.project_id()
+
+    def at_rest(self) -> AbstractContextManager[None]:
+        """Return a context in which all is in the file itself and nobody can write to it: it can be moved."""
+        return self._database.at_rest()
+
     @property
     def expert(self) -> str:
         """The name that the project has: it signs what is done without another one; empty: nobody's."""
@@ -270,8 +293,16 @@ class Project:
             raise DamagedError(f"{self.path.name} is damaged: {fault}. {RESTORE}") from err
 
 
-def _free(path: Path) -> Path:
-    """Return where a project is to be created, if its name can be had."""
+def free(path: Path) -> Path:
+    """Return where a project is to be created, if its name can be had.
+
+    Raises
+    ------
+    ExistsError
+        When there is a project of that name.
+    ProjectError
+        When it is no name of a project file, or too long.
+    """
     if path.suffix != SUFFIX:
         raise ProjectError(f"A project file is called NAME{SUFFIX}, but got {path.name!r}.")
     if (n_bytes := len(os.fsencode(path.stem))) > LONGEST_STEM:

@@ -15,7 +15,7 @@ from sqlite_utils.migrations import Migrations
 from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
-USER_VERSION = 7  # the number of migrations; in the header of every project file
+USER_VERSION = 8  # the number of migrations; in the header of every project file
 migrations = Migrations("rbcal")
 _LIVE = (  # of a ranking by a model with a second look
     # Its last layer, and the same as the expert's answers have it by now; float32 (C, D + 1), the bias last.
@@ -195,6 +195,14 @@ def _make_anew(db: Database, table: str, old: str, new: str) -> None:
     db.execute(f"ALTER TABLE made_anew RENAME TO {table}")
     for (sql,) in around:
         db.execute(sql)
+
+
+@migrations()
+def m008_class_descriptions(db: Database) -> None:
+    """Keep what a class is, in a sentence of the expert's own."""
+    db.execute(  # NULL: that of the paper's class of this name, if it is one
+        "ALTER TABLE class ADD COLUMN description TEXT CHECK (length(description) BETWEEN 1 AND 300)"
+    )
 
 
 @cache

@@ -100,6 +100,31 @@ class Summary:
         )
         return [(image_id, detection_id) for image_id, detection_id in rows]
 
+    def typical_cell(self, label: int) -> tuple[int, tuple[float, float, float, float]] | None:
+        """Return the image and the box of a cell that shows what a class is: of middling size, and whole.
+
+        It is one to learn from, never of the test set; cells of classes that are merged into this one count.
+        None: no cell of it was read.
+        """
+        merges = read_merges(self._db)
+        labels = [k for (k,) in self._db.tuples("SELECT id FROM class") if merges.target(k) == label]
+        rows = self._db.tuples(
+            f"""
+            SELECT image_id, x1, y1, x2, y2,
+                   x1 > 1 AND y1 > 1 AND x2 < width - 1 AND y2 < height - 1 AS is_whole
+            FROM read_annotation JOIN image ON image.id = image_id
+            WHERE read_annotation.split = 'work' AND class_id IN ({", ".join("?" * len(labels))})
+            ORDER BY is_whole DESC, (x2 - x1) * (y2 - y1), read_annotation.id
+            """,  # noqa: S608  our own text
+            labels,
+        )
+        whole = [row for row in rows if row[5]] or rows
+        if not whole:
+            return None
+        image_id, *box, _ = whole[len(whole) // 2]
+        x1, y1, x2, y2 = map(float, box)
+        return image_id, (x1, y1, x2, y2)
+
     def fingerprint(self, split: Split) -> str:
         """Return the SHA-256 of the annotated images of one side of the test set, and of their annotations.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import streamlit as st
@@ -54,12 +55,19 @@ class Session:
     project: Key[ProjectFile | None] = Key(_none)  # that is open
     project_name: Key[str | None] = Key(_none)  # as chosen in the sidebar
     wanted_project: Key[str | None] = Key(_none)  # to open next
+    has_arrived: Key[bool] = Key(bool)  # the first page was shown: a later Home is wanted
+    browsed_folder: Key[Path | None] = Key(_none)  # that the list of folders shows
+    browsed: Key[tuple[str, str] | None] = Key(_none)  # a path that was chosen there, and for which field
     annotator: Key[str | None] = Key(_none)  # who works here; "": without a name; None: not asked yet
-    notice: Key[str | None] = Key(_none)  # what happened on the Project page, in words
+    notice: Key[str | None] = Key(_none)  # what happened to the project or its file, in words
     import_report: Key[tuple[ProjectFile, ImportReport] | None] = Key(_none)  # what came of the last import
+    asked_image: Key[int | None] = Key(_none)  # of the grid of images, to open next
     n_imports: Key[int] = Key(int)  # a new name for the box of files empties it, and the memory
     test_draws: Key[int] = Key(int)  # how often the test set was drawn anew: each time another one
     watched_job: Key[int | None] = Key(_none)  # that the Train page shows at work
+    running_job: Key[tuple[Path, int] | None] = Key(_none)  # of a project, that the sidebar shows at work
+    ended_job: Key[tuple[Path, int] | None] = Key(_none)  # that ended while this session was open
+    announced_job: Key[tuple[Path, int] | None] = Key(_none)  # whose end was told
     editor: Key[Editor | None] = Key(_none)  # the image that is open on the Review page
     view: Key[View] = Key(View)
     inbox: Key[Inbox] = Key(Inbox)

@@ -23,6 +23,7 @@ def project(projects, request):
 def editor(page, server, project):
     """The dialog of the classes."""
     page.goto(f"{server}/?project={project.name}")
+    page.get_by_role("tab", name="Classes").click()
     page.get_by_role("button", name="Edit classes").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Name of disc")).to_be_visible()
@@ -84,6 +85,7 @@ def test_a_merged_class_is_no_choice_on_the_review_page(page, server, project):
 def test_a_project_without_classes_gets_some_by_hand(page, server, projects):
     with Project.create(projects / "nameless.rbcal") as project:
         page.goto(f"{server}/?project=nameless")
+        page.get_by_role("tab", name="Classes").click()
         page.get_by_role("button", name="Name classes").click()
         page.get_by_label("One class a line").fill("discocyte\nechinocyte")
         page.get_by_role("button", name="Add", exact=True).click()

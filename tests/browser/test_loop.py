@@ -18,6 +18,11 @@ TRAINING_MS = 400_000  # on two cores that others use, too
 
 def create_and_import(page: Page, server: str, coco_file: Path) -> None:
     page.goto(server)
+    expect(page.get_by_role("heading").first).to_be_visible()
+    page.get_by_role("link", name="Home").click()  # the only project is gone on with
+    expect(page.get_by_text("New project")).to_be_visible()
+    if (new := page.get_by_role("button", name="New project")).is_visible():  # there are others
+        new.click()
     page.get_by_label("Name", exact=True).fill("loop")
     page.get_by_label("Name", exact=True).press("Enter")
     page.get_by_role("button", name="Create project").click()
@@ -42,7 +47,7 @@ def start_training(page: Page, server: str, steps: int, button: str, *, second_l
     field.fill(str(steps))
     field.press("Tab")
     page.get_by_role("button", name=button).click()
-    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(page.locator(".stMain").get_by_role("button", name="Cancel")).to_be_visible()
 
 
 def wait_for_the_end(page: Page, path: Path, job_id: int) -> None:
@@ -62,8 +67,11 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     data = write_coco(tmp_path / "data", 12, n_groups=4, width=320, height=240, n_cells=14)
     create_and_import(page, server, data)
     start_training(page, server, 60, "Train, then rank the pool", second_look=False)  # half a minute less
-    expect(page.get_by_text(re.compile(r"Training: \d+ of 60"))).to_be_visible(timeout=TRAINING_MS)
+    for place in (".stMain", ".stSidebar"):
+        words = page.locator(place).get_by_text(re.compile(r"Training: \d+ of 60"))
+        expect(words).to_be_visible(timeout=TRAINING_MS)
     wait_for_the_end(page, path, 1)
+    expect(page.locator(".stSidebar").get_by_text("Training is done: Precision")).to_be_visible()
 
     with Project.open(path) as project:
         first, *_ = project.queue.top()

@@ -210,3 +210,15 @@ def test_outcomes_count_a_merged_class_as_its_target(project, image_id):
     outcomes = project.reviews.outcomes()
     assert (outcomes.label.tolist(), outcomes.changed.tolist()) == ([DISC], [False])
     assert outcomes.probs.argmax(axis=1).tolist() == [DISC + 1]
+
+
+def test_a_class_has_a_sentence_of_its_own_or_that_of_the_paper(project):
+    project.classes.add(["E.F"])
+    assert project.classes.all()[0].sentence == ""
+    assert project.classes.all()[3].sentence.startswith("Final echinocyte")
+    project.classes.describe({0: " A disc. ", 3: "A ball."})
+    assert [each.sentence for each in project.classes.all()] == ["A disc.", "", "", "A ball."]
+    project.classes.describe({3: ""})
+    assert project.classes.all()[3].sentence.startswith("Final echinocyte")
+    with pytest.raises(ProjectError, match="at most 300"):
+        project.classes.describe({0: "x" * 301})

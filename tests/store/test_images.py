@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from rbcal.store.images import Group
+from rbcal.store.images import Group, ImageFilter
 from rbcal.types import Annotations
 from tests.conftest import add_image
 from tests.store.conftest import FIGURES, train_on
@@ -116,3 +116,22 @@ def test_groups_are_counted_with_their_side(project):
         add_image(project, seed, group=group, split=split)
     project.images.add_group("empty", "work")
     assert project.images.groups() == [Group("a", "test", 1), Group("b", "work", 2)]
+
+
+def test_images_are_listed_by_side_group_and_state_a_page_at_a_time(project):
+    waiting, _ = add_image(project, 1)
+    done, _ = add_image(project, 2, group="other", annotated=True)
+    test, _ = add_image(project, 3, group="third", split="test", annotated=True)
+
+    def ids(limit=9, offset=0, **which):
+        found = project.images.listed(ImageFilter(**which), limit, offset)
+        assert offset or len(found) == min(limit, project.images.count(ImageFilter(**which)))
+        return [image.id for image in found]
+
+    assert ids() == [waiting, done, test]
+    assert ids(limit=1, offset=1) == [done]
+    assert ids(split="test") == [test]
+    assert ids(group="other") == [done]
+    assert ids(status="waiting") == [waiting]
+    assert ids(status="annotated", split="work") == [done]
+    assert ids(status="in part") == []

@@ -7,30 +7,48 @@ import pytest
 from rbcal.charts.synthetic_mark import MARK
 from rbcal.config import TrainConfig
 from rbcal.evaluation.metrics import Evaluation
+from rbcal.jobs import launcher
 from rbcal.store.project import Project
 from tests.interchange.test_synthetic_dataset import demo, small  # noqa: F401  fixtures
 from tests.ui.test_pages import app, button, words  # noqa: F401  a fixture
+
+
+def queue(file, request):
+    with file.open() as project:
+        return project.jobs.add(request)
 
 
 def notes(at):
     return [element.proto.body for element in at.get("html") if 'role="note"' in element.proto.body]
 
 
-def test_a_newcomer_without_slides_gets_a_project_that_can_be_trained_on(app, small, tmp_path):  # noqa: F811
+def test_a_newcomer_without_slides_gets_a_project_whose_training_has_begun(
+    app,  # noqa: F811
+    small,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    monkeypatch.setattr(launcher, "start", lambda file, request: queue(file, request))
     at = app()
     assert notes(at) == []
     button(at, "Try the demo").click().run()
     assert not at.exception
-    assert "Train the first model" in words(at)
+    assert "The first model is in training" in words(at)
+    assert "Discocyte, the usual cell" in " ".join(each.proto.body for each in at.get("html"))
+    assert [each.label for each in at.sidebar.button] == ["Cancel"]
     with Project.open(tmp_path / "demo.rbcal") as made:
         assert made.images.counts().annotated_images == 2
         assert made.is_synthetic
+        request = made.jobs.last().request
+        assert request.config.second_look  # or there is no wall of cells
+        assert request.score is not None
     assert len(notes(at)) == 1
 
 
 def test_a_demo_that_is_there_is_opened_and_not_drawn_again(app, demo, project):  # noqa: F811
     at = app()
-    button(at, "Open the demo").click().run()
+    assert "Try the demo" not in [each.label for each in at.button]
+    at.button(key="open_demo").click().run()
     assert at.title[0].value == "demo"
     assert demo.images.counts().images == 6
 

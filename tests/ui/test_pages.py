@@ -135,6 +135,17 @@ def test_a_folder_with_annotations_in_it_is_recognised_and_its_boxes_are_offered
     assert project.images.counts().annotated_images == 6
 
 
+def test_pictures_are_seen_before_and_right_after_they_are_imported(app, project, tmp_path):
+    write_coco(tmp_path / "data", 10)
+    at = app()
+    at.text_input[0].input(str(tmp_path / "data" / "images")).run()
+    assert "10 pictures to import" in words(at)
+    assert len(at.get("image")[0].proto.imgs) == 8
+    button(at, "Import").click().run()
+    assert all(project.images.thumbnail(image.id) for image in project.images.all())
+    assert "10 images: 0 annotated with 0 cells, 10 waiting, 0 test." in words(at)
+
+
 def test_images_dropped_first_and_boxes_later_come_together(app, project, tmp_path):
     coco_file = write_coco(tmp_path / "data")
     at = app()
@@ -262,8 +273,8 @@ def test_a_job_under_way_takes_the_place_of_the_form(app, project):
     add_image(project, 1, annotated=True)
     job_id = project.jobs.add(TrainJob(TrainConfig()))
     at = app("train")
-    assert [each.label for each in at.button] == ["Cancel"]
-    button(at, "Cancel").click().run()
+    assert [each.label for each in at.main.button] == ["Cancel"]
+    at.main.button[0].click().run()
     assert project.jobs.get(job_id).cancel_requested
 
 

@@ -12,6 +12,7 @@ from rbcal.charts.matched_training import HOLLOW_WORDS, on_new_cells, same_cells
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.images import Counts
 from rbcal.store.project import Project
+from rbcal.ui.session import session
 from rbcal.wording import duration, listed, literal
 
 _AS_NAMED = """
@@ -28,6 +29,12 @@ _FORMAT = st.column_config.NumberColumn(format="%.3f")
 
 def show_no_curve(counts: Counts) -> None:
     """Say how the first point of the curve comes about."""
+    if session.running_job is not None and counts.test_images:
+        st.info(
+            "The first model is in training. When it is measured on the test images, a point appears here.",
+            icon=":material/show_chart:",
+        )
+        return
     st.info(
         "After each training the model is measured on the frozen test set, and a point appears here. "
         + (

@@ -10,7 +10,7 @@ import streamlit as st
 from rbcal.charts.colours import class_colours
 from rbcal.errors import ProjectError
 from rbcal.review.shortcuts import check_keys, class_keys
-from rbcal.store.classes import CellClass
+from rbcal.store.classes import LONGEST_SENTENCE, CellClass
 from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.session import session
 from rbcal.wording import literal
@@ -54,9 +54,11 @@ def edit_classes(file: ProjectFile) -> None:
         if not project.classes.own():
             _show_addition(project)
             return
-        each, merging, more = st.tabs(["Names, colours, keys", "Merge", "Add"])
+        each, saying, merging, more = st.tabs(["Names, colours, keys", "What they are", "Merge", "Add"])
         with each:
             _show_form(project)
+        with saying:
+            _show_sentences(project)
         with merging:
             _show_merges(project)
         with more:
@@ -111,6 +113,25 @@ def _save(project: Project, classes: Sequence[CellClass], rows: Sequence[tuple[s
         project.classes.set_colours(colours)
         project.classes.set_keys(check_keys(keys))
         project.classes.set_rare([row[0].strip() for row in rows if row[3]])
+
+
+def _show_sentences(project: Project) -> None:
+    """Let the expert say in a sentence what each class is; its card shows it."""
+    classes = project.classes.own()
+    with st.form("class_sentences", border=False):
+        st.caption("A sentence for whoever annotates with you. The cards of the classes show it.")
+        said = {
+            each.label: st.text_input(
+                literal(each.name), each.sentence, LONGEST_SENTENCE, key=f"sentence_{each.label}"
+            )
+            for each in classes
+        }
+        if not st.form_submit_button("Save sentences", type="primary"):
+            return
+    project.classes.describe(
+        {each.label: said[each.label] for each in classes if said[each.label].strip() != each.sentence}
+    )
+    _done()
 
 
 def _show_merges(project: Project) -> None:

@@ -6,39 +6,40 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from rbcal.errors import ProjectError
 from rbcal.store.classes import RBC7, RBC7_RARE
-from rbcal.store.project import SUFFIX, Project, projects_folder
+from rbcal.store.project import Project, named_path
 from rbcal.ui.session import session
 
 OWN_CLASSES, PAPER_CLASSES, FILE_CLASSES = "My own", "The paper's seven", "From the first import"
 
 
-def show_creation(expanded: bool) -> None:
-    """Ask for the name and the classes of a new project."""
-    with st.expander("New project", icon=":material/add:", expanded=expanded):
-        name = st.text_input("Name", max_chars=80, placeholder="for example: anaemia-2026", key="new_name")
-        source = st.segmented_control(
-            "Classes",
-            [FILE_CLASSES, PAPER_CLASSES, OWN_CLASSES],
-            default=FILE_CLASSES,
-            required=True,
-            help="Subtypes of red blood cells. Rare ones are looked for with more effort. "
-            "More classes can join later.",
-        )
-        classes: Sequence[str] = ()
-        rare: Sequence[str] = ()
-        if source == PAPER_CLASSES:
-            classes, rare = RBC7, RBC7_RARE
-            st.caption(f"{', '.join(RBC7)}; rare: {', '.join(RBC7_RARE)}")
-        elif source == OWN_CLASSES:
-            typed = st.text_area("One class a line", placeholder="discocyte\nstomatocyte\nechinocyte")
-            classes = [line.strip() for line in typed.splitlines() if line.strip()]
-            rare = st.multiselect("Rare among them", classes)
-        if st.button("Create project", type="primary", disabled=not name.strip(), key="create"):
-            path = projects_folder() / f"{name.strip()}{SUFFIX}"
-            if path.parent != projects_folder():
-                st.error("A project name holds no slash or backslash.")
-                return
-            with Project.create(path, classes=classes, rare=rare) as project:
-                session.wanted_project = project.path.stem
-            st.rerun()
+def show_creation() -> None:
+    """Ask for the name and the classes of a new project, create it, and go to its page."""
+    name = st.text_input("Name", max_chars=80, placeholder="for example: anaemia-2026", key="new_name")
+    source = st.segmented_control(
+        "Classes",
+        [FILE_CLASSES, PAPER_CLASSES, OWN_CLASSES],
+        default=FILE_CLASSES,
+        required=True,
+        help="Subtypes of red blood cells. Rare ones are looked for with more effort. "
+        "More classes can join later.",
+    )
+    classes: Sequence[str] = ()
+    rare: Sequence[str] = ()
+    if source == PAPER_CLASSES:
+        classes, rare = RBC7, RBC7_RARE
+        st.caption(f"{', '.join(RBC7)}; rare: {', '.join(RBC7_RARE)}")
+    elif source == OWN_CLASSES:
+        typed = st.text_area("One class a line", placeholder="discocyte\nstomatocyte\nechinocyte")
+        classes = [line.strip() for line in typed.splitlines() if line.strip()]
+        rare = st.multiselect("Rare among them", classes)
+    if not st.button("Create project", type="primary", disabled=not name.strip(), key="create"):
+        return
+    try:
+        with Project.create(named_path(name), classes=classes, rare=rare) as project:
+            session.wanted_project = project.path.stem
+    except ProjectError as err:
+        st.error(str(err), icon=":material/error:")
+        return
+    st.switch_page("pages/project.py")

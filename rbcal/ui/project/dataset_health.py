@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -12,41 +13,64 @@ from rbcal.store.classes import CellClass
 from rbcal.store.images import Group, Split
 from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.downloads import show_chart
-from rbcal.wording import literal
+from rbcal.wording import count, literal
 
 _TICK = 0.5  # seconds of hashing between two looks at the browser
 
 
-def show_health(project: Project) -> None:
-    """Show in one line that the project is healthy, or what is wrong with it and what to do."""
+@dataclass(frozen=True)
+class Health:
+    """What is known of the health of a project."""
+
+    groups: Sequence[Group]
+    cells: Mapping[Split, Mapping[int, int]]
+    pairs: Sequence[dataset_health.NearDuplicates]
+    findings: Sequence[dataset_health.Finding]
+
+
+def health_of(project: Project) -> Health | None:
+    """Return what is wrong with a project, and what there is to know; None without an image."""
     groups = project.images.groups()
     if not groups:
-        return
-    classes = project.classes.own()
+        return None
     cells: Mapping[Split, Mapping[int, int]] = {
         side: project.reviews.cells_per_class(side) for side in dataset_health.SIDES
     }
     pairs = _near_duplicates(project)
     findings = dataset_health.findings(
-        classes, cells, groups, pairs, test_is_closed=project.images.test_is_closed()
+        project.classes.own(), cells, groups, pairs, test_is_closed=project.images.test_is_closed()
     )
+    return Health(groups, cells, pairs, findings)
+
+
+def show_alarms(project: Project, health: Health) -> None:
+    """Show what is wrong and falsifies figures, before all else."""
     if project.images.without_hash():
         _compare_images(project.file)
-    for each in findings:
-        words = f"{literal(each.what)}  \n:small[{literal(each.advice)}]"
+    for each in health.findings:
         if each.level == "error":
-            st.error(words, icon=":material/error:")
-            _offer_to_skip(project, pairs)
-        elif each.level == "warning":
-            st.markdown(f":orange[:material/warning:] {words}")
-    n = len(findings)
-    heading = "nothing is wrong" if not n else f"{n} thing{'s' * (n != 1)} to know"
-    with st.expander(f"Health: {heading}", icon=":material/monitor_heart:"):
-        st.caption(literal(dataset_health.summary(groups, cells)))
-        for each in findings:
-            if each.level == "note":
-                st.markdown(f":material/info: {literal(each.what)}  \n:small[{literal(each.advice)}]")
-        _show_details(project, classes, cells, groups, pairs)
+            st.error(_words(each), icon=":material/error:")
+            _offer_to_skip(project, health.pairs)
+
+
+def show_health(project: Project, health: Health | None) -> None:
+    """Show what is wrong with the project and what to do, or that nothing is."""
+    if health is None:
+        st.caption("There is no image yet.")
+        return
+    n = len(health.findings)
+    st.markdown("**Nothing is wrong**" if not n else f"**{count(n, 'thing')} to know**")
+    st.caption(literal(dataset_health.summary(health.groups, health.cells)))
+    for each in health.findings:
+        if each.level == "note":
+            st.markdown(f":material/info: {_words(each)}")
+        else:
+            st.markdown(f":orange[:material/warning:] {_words(each)}")
+    _show_details(project, project.classes.own(), health.cells, health.groups, health.pairs)
+
+
+def _words(finding: dataset_health.Finding) -> str:
+    return f"{literal(finding.what)}  \n:small[{literal(finding.advice)}]"
 
 
 def _offer_to_skip(project: Project, pairs: Sequence[dataset_health.NearDuplicates]) -> None:

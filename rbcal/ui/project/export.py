@@ -15,6 +15,7 @@ from rbcal.interchange import export_dataset
 from rbcal.outputs import is_occupied
 from rbcal.store.images import Image
 from rbcal.store.project import Project, ProjectFile
+from rbcal.ui.session import session
 from rbcal.wording import literal
 
 _FORMATS = {
@@ -31,7 +32,12 @@ def show_export(project: Project) -> None:
     """Ask for a format and a folder, and write what other programs read."""
     format_ = st.selectbox("What", get_args(export_dataset.Format), format_func=_FORMATS.__getitem__)
     if format_.startswith("predictions") and project.rankings.current() is None:
-        st.info("There are no predictions yet: train a model, then let it rank the pool.")
+        comes = (
+            "they come when the model has ranked"
+            if session.running_job
+            else "train a model, then let it rank"
+        )
+        st.info(f"There are no predictions yet: {comes} the pool.")
         return
     annotations = not format_.startswith("predictions")
     as_data_set = annotations and format_ != "annotations-csv"

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from rbcal.errors import FormatError, SplitError
+from rbcal.errors import FormatError, ImageError, SplitError
 from rbcal.formats import files, labels, pictures
 from rbcal.formats.dataset import LabelledImage
 from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
 from rbcal.interchange import import_images
 from rbcal.store.project import Project, ProjectFile
+from rbcal.ui.browse import offer_to_browse, take_browsed
 from rbcal.ui.session import session
-from rbcal.wording import listed, literal
+from rbcal.wording import count, listed, literal
 
+_FOLDER = "import_folder"  # the key of its field
+_PREVIEWED = 8  # pictures that are shown before they are imported
 _LABELS = "COCO, Pascal VOC, YOLO, CVAT or Label Studio"
 _PACKED = "It may hold the boxes, too: they are offered when they are seen."
 _SETTINGS = "Seed set, test set, groups, stacks"
@@ -41,6 +45,7 @@ def show_import(project: Project) -> None:
         help="A folder is faster for many images. Drag and drop works from another PC, too.",
     )
     source, label_source, enclosed = _ask_for_files(project) if way == "Drag and drop" else _ask_for_folder()
+    _show_preview(source)
     with st.expander(_SETTINGS):
         settings, fraction = _ask_for_settings(project)
     if not st.button("Import", type="primary", disabled=not (source or label_source)):
@@ -66,6 +71,29 @@ def show_import(project: Project) -> None:
     session.import_report = project.file, report
     session.n_imports = session.n_imports + 1
     st.rerun()
+
+
+def _show_preview(source: Files) -> None:
+    """Show the first pictures of what is about to be imported."""
+    names = [name for name in source if name.lower().endswith(pictures.SUFFIXES)]
+    if not names:
+        return
+    uploads = st.session_state.get(f"uploads_{session.n_imports}") or []
+    folder = _path(st.session_state.get(_FOLDER) or "")
+    version = tuple(each.file_id for each in uploads) or (str(folder), folder.stat().st_mtime_ns)
+    st.image(_small_copies(version, {name: source[name] for name in names[:_PREVIEWED]}), width=96)
+    st.caption(f"{count(len(names), 'picture')} to import.")
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _small_copies(version: tuple[object, ...], _source: Files) -> list[bytes]:
+    """Return small copies of pictures; of those that cannot be read the report of the import tells."""
+    del version  # only the key
+    copies = []
+    for read in _source.values():
+        with suppress(ImageError, FormatError):
+            copies.append(pictures.thumbnail(read()))
+    return copies
 
 
 def _ask_for_settings(project: Project) -> tuple[dict[str, Any], float]:
@@ -154,9 +182,16 @@ def _ask_for_files(project: Project) -> tuple[Files, Files, bool]:
 
 def _ask_for_folder() -> tuple[Files, Files, bool]:
     """Ask for paths on this PC; annotation files that lie among the pictures are offered."""
-    folder = st.text_input(
-        "Folder of the images, or a zip of them", placeholder=str(Path.home() / "slides"), help=_PACKED
+    take_browsed(_FOLDER)
+    field, browse = st.columns([5, 1], vertical_alignment="bottom")
+    folder = field.text_input(
+        "Folder of the images, or a zip of them",
+        placeholder=str(Path.home() / "slides"),
+        help=_PACKED,
+        key=_FOLDER,
     )
+    with browse:
+        offer_to_browse(_FOLDER, pictures.SUFFIXES)
     boxes = st.text_input(
         f"Boxes, a file or folder (optional): {_LABELS}",
         help="They may come later, without the images: then they are for the images that the project has.",

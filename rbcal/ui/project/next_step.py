@@ -11,33 +11,61 @@ from rbcal.store.rankings import StoredRanking
 
 @dataclass(frozen=True)
 class Step:
-    """What to do next, in words, and the page to do it on; None where it is the one that shows this."""
+    """What to do next, in words, and the page to do it on with what its button says.
+
+    Page and button are None where it is done on the page that shows this.
+    """
 
     words: str
-    page: str | None
+    page: str | None = None
+    button: str | None = None
 
 
-def next_step(counts: Counts, model: Model | None, ranking: StoredRanking | None) -> Step:
+def next_step(
+    counts: Counts, model: Model | None, ranking: StoredRanking | None, *, is_training: bool = False
+) -> Step:
     """Return what brings the project on from where it is."""
     if not counts.images:
-        return Step("Import images, and boxes if you have some.", None)
+        return Step("Import images, and boxes if you have some.")
     if not counts.annotated_cells:
         return Step(
-            "No cell is annotated yet. Draw the boxes of a few images by hand, or import boxes.", "review"
+            "No cell is annotated yet. Draw the boxes of a few images by hand, or import boxes.",
+            "review",
+            "Draw boxes on the first image",
+        )
+    if model is None and is_training:
+        return Step(
+            "The first model is in training. Look at your images and classes meanwhile. When it has ranked "
+            "the pool, the cells worth your time come first.",
+            "train",
+            "Watch the training",
         )
     if model is None:
         return Step(
-            f"{counts.annotated_cells:,} cells on {counts.annotated_images} images are annotated. "
+            f"{counts.annotated_cells:,} cells on {counts.annotated_images:,} images are annotated. "
             "Train the first model.",
             "train",
+            "Train the first model",
         )
     fresh = counts.annotated_cells - model.n_cells
     if not counts.pool_images:
-        return Step("Every image is reviewed. Import more, or look at the progress.", "progress")
+        return Step(
+            "Every image is reviewed. Import more, or look at the progress.", "progress", "See the progress"
+        )
+    if (ranking is None or ranking.stale) and is_training:
+        return Step(
+            "The model ranks the pool. Then the cells worth your time come first.", "train", "Watch it"
+        )
     if ranking is None or ranking.stale:
-        return Step("Let the serving model score the pool, so that the best images come first.", "train")
+        return Step(
+            "Let the serving model score the pool, so that the best images come first.",
+            "train",
+            "Rank the pool",
+        )
     if fresh > 0:
         return Step(
-            f"{fresh:,} cells are new since the last training. Review more images, or train again.", "review"
+            f"{fresh:,} cells are new since the last training. Review more images, or train again.",
+            "review",
+            "Review the next cells",
         )
-    return Step("The pool is ranked. Review the images at the top.", "review")
+    return Step("The pool is ranked. Review what is at the top.", "review", "Review the ranked cells")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from rbcal.jobs import launcher
+from rbcal.store.images import Counts
 from rbcal.store.project import LONGEST_PERSON, Project
 from rbcal.ui.annotator import set_annotator
 from rbcal.ui.project.next_step import next_step
@@ -11,28 +13,27 @@ from rbcal.ui.session import session
 from rbcal.wording import count
 
 
-def show_counts(project: Project) -> None:
-    """Show how far the project is and what comes next."""
-    counts = project.images.counts()
-    columns = st.columns(5)
-    columns[0].metric("Images", f"{counts.images:,}")
-    columns[1].metric("Annotated images", f"{counts.annotated_images:,}")
-    unsure = f" {count(counts.unsure_cells, 'more cell')} left unsure." if counts.unsure_cells else ""
-    columns[2].metric(
-        "Annotated cells",
-        f"{counts.annotated_cells:,}",
-        help=f"Cells that a person named, and that teach.{unsure}",
+def show_next_step(project: Project, counts: Counts) -> None:
+    """Show what comes next, with the one button that leads there."""
+    job = launcher.watch(project)
+    is_training = job is not None and job.active and job.kind in ("train", "score")
+    step = next_step(counts, project.models.serving(), project.rankings.current(), is_training=is_training)
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="next_step"):
+        st.markdown(f"**Next** · {step.words}", width="stretch")
+        if step.page and st.button(
+            step.button or "", type="primary", icon=":material/arrow_forward:", key="next_step_button"
+        ):
+            st.switch_page(f"pages/{step.page}.py")
+
+
+def count_words(counts: Counts) -> str:
+    """Say how far the project is."""
+    unsure = f" {count(counts.unsure_cells, 'cell')} left unsure." if counts.unsure_cells else ""
+    return (
+        f"{count(counts.images, 'image')}: {counts.annotated_images:,} annotated with "
+        f"{count(counts.annotated_cells, 'cell')}, {counts.pool_images:,} waiting, "
+        f"{counts.test_images:,} test.{unsure}"
     )
-    columns[3].metric("In the pool", f"{counts.pool_images:,}", help="Images that wait for annotation.")
-    columns[4].metric(
-        "Test images",
-        f"{counts.test_images:,}",
-        help="Drawn once, by group, and never trained on: every model is measured on them.",
-    )
-    step = next_step(counts, project.models.serving(), project.rankings.current())
-    st.info(step.words, icon=":material/arrow_forward:")
-    if step.page:
-        st.page_link(f"pages/{step.page}.py", label=f"Go to {step.page.capitalize()}")
 
 
 def show_annotator(project: Project) -> None:

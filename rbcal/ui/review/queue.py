@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -12,7 +11,6 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY
-from rbcal.formats import pictures
 from rbcal.jobs import live_thread
 from rbcal.review.editor import Editor
 from rbcal.review.explanations import BATCH, batch_words, brief, why
@@ -22,6 +20,7 @@ from rbcal.store.project import Project, ProjectFile
 from rbcal.store.queue import QueueEntry
 from rbcal.ui.review.acts import act
 from rbcal.ui.session import session
+from rbcal.ui.thumbnails import thumbnail
 from rbcal.wording import count, duration, literal
 
 _FILMSTRIP = 12  # images; as many as a tall window has room for
@@ -131,7 +130,7 @@ def show_filmstrip(project: Project, editor: Editor, order: Queue) -> None:
     items = [
         {
             "id": entry.image_id,
-            "picture": _thumbnail(project, entry.image_id),
+            "picture": thumbnail(project, entry.image_id),
             "place": number,
             "lines": _lines(entry, strategy),
             "title": f"{entry.name}: {why(strategy, entry, editor.names)}",
@@ -162,16 +161,6 @@ def _lines(entry: QueueEntry, strategy: str) -> list[str]:
         return [first]
     rare = f" · {score.n_rare} rare" if score.n_rare else ""
     return [first, f"{score.red} red{rare}"]
-
-
-def _thumbnail(project: Project, image_id: int) -> str:
-    small = project.images.thumbnail(image_id)
-    if small is None:
-        with project.transaction():  # no restore may exchange the picture meanwhile
-            layer = project.images.get(image_id).layer
-            small = pictures.thumbnail(project.images.content(image_id), layer=layer)
-            project.images.save_thumbnail(image_id, small)
-    return "data:image/jpeg;base64," + base64.b64encode(small).decode("ascii")
 
 
 # ---- the list of all ---------------------------------------------------------------------------------
@@ -207,7 +196,7 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
         entries = project.queue.entries(ids[leaf * _LISTED :][:_LISTED])
         table = pd.DataFrame(
             {
-                "": [_thumbnail(project, entry.image_id) for entry in entries],
+                "": [thumbnail(project, entry.image_id) for entry in entries],
                 "#": range(leaf * _LISTED + 1, leaf * _LISTED + 1 + len(entries)),
                 "Image": [("⤼ " if entry.skipped else "") + entry.name for entry in entries],
                 "Goes by": [brief(strategy, entry.score) for entry in entries],
@@ -244,7 +233,7 @@ def _show_reviewed(file: ProjectFile, name: str, place: DeltaGenerator) -> None:
         here = project.reviews.latest(_LISTED, leaf * _LISTED, name)
         table = pd.DataFrame(
             {
-                "": [_thumbnail(project, each.image_id) for each in here],
+                "": [thumbnail(project, each.image_id) for each in here],
                 "Image": [each.name for each in here],
                 "Cells": [each.n_cells for each in here],
                 "Took": [duration(each.seconds) if each.origin == "expert" else "imported" for each in here],

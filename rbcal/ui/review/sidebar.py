@@ -256,6 +256,8 @@ def empty_words(editor: Editor) -> str:
     by_hand = f"{draw}; the class stays until you press another key. An image without cells is saved, too."
     if editor.log.revision:
         return "These are the boxes that were saved. Change what is wrong, and save again."
+    if editor.predictions.ranking is None and session.running_job is not None:
+        return f"The model is in training: its boxes come when it has ranked the pool. {by_hand}"
     if editor.predictions.ranking is None:
         return f"No model yet: this image is annotated from nothing. {by_hand}"
     return f"The model found nothing here. {by_hand}"

@@ -90,7 +90,10 @@ def show_wall(project: Project) -> None:
     wall.fill(project)
     _show_head(project, wall, *head)
     if project.rankings.current() is None:
-        st.info("No cell is found yet: train, and let the model rank the pool.", icon=":material/grid_view:")
+        comes = (
+            "the model is in training" if session.running_job else "train, and let the model rank the pool"
+        )
+        st.info(f"No cell is found yet: {comes}.", icon=":material/grid_view:")
         st.page_link("pages/train.py", label="Go to Train")
         return
     if not wall.screen:

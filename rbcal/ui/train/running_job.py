@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import streamlit as st
 
 from rbcal.charts.learning_curve import loss_curve
@@ -12,17 +10,9 @@ from rbcal.store.jobs import Job
 from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.bug_report import offer_bug_report
 from rbcal.ui.downloads import show_chart
+from rbcal.ui.running_work import DONE, NAMES, words_of
 from rbcal.ui.session import session
 from rbcal.wording import duration
-
-DONE = {"done": "is finished", "failed": "failed", "cancelled": "was cancelled"}
-NAMES = {
-    "train": "Training",
-    "score": "Scoring",
-    "evaluate": "Measuring",
-    "rank": "Ordering",
-    "simulate": "The simulation",
-}
 
 
 def show_job(file: ProjectFile) -> None:
@@ -46,14 +36,8 @@ def show_job(file: ProjectFile) -> None:
 
 def show_progress(project: Project, job: Job) -> None:
     """Show how far an active job is, and let the expert cancel it."""
-    left = job.seconds_left(datetime.now(UTC))
-    words = job.stage
-    if job.steps:
-        words += f": {job.step} of {job.steps}"
-    if left is not None:
-        words += f", about {duration(left)} left"
     bar, button = st.columns([5, 1], vertical_alignment="bottom")
-    bar.progress(job.step / job.steps if job.steps else 0.0, words)
+    bar.progress(job.step / job.steps if job.steps else 0.0, words_of(job))
     if button.button("Cancel", icon=":material/stop:", width="stretch", disabled=job.cancel_requested):
         launcher.cancel(project)
         st.rerun(scope="fragment")
