@@ -66,7 +66,7 @@ def test_below_an_error_that_nobody_foresaw_it_is_offered_too(app, project, monk
     at.run()
     assert at.exception
     button(at, OFFER).click().run()
-    assert "Error     ZeroDivisionError < rbcal." in text(at)
+    assert "Error     ZeroDivisionError < project.py:" in text(at)
 
 
 def test_a_failed_job_offers_it(app, project):  # noqa: F811
