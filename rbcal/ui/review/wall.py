@@ -38,8 +38,10 @@ _UNIT_KEY, _KEY = "review_unit", "wall_cells"
 _cells = st.components.v2.component(
     "rbcal.wall", js=(Path(__file__).parent / "js" / "wall.js").read_text("utf-8")
 )
+_KEEPS = "**Enter** keeps all that you have not named otherwise."
+_STAYS = "You answered these. **Enter** leaves those as they are that you do not name anew."
 _HELP = (
-    "**Enter** keeps all that you have not named otherwise. Point at a wrong one and press its class key; a "
+    "Point at a wrong one and press its class key; a "
     "click, a drag, Shift and a click or Ctrl+A choose several. **Del**: no cell. **/**: unsure, nobody can "
     "tell. **.**: later. **U** takes back, also a whole screen. A double click shows it in its image, Ctrl+M "
     "the cells that look like it."
@@ -84,7 +86,7 @@ def show_wall(project: Project) -> None:
     """Show the next cells to name, or say that none waits."""
     wall = _wall_of(project.file)
     st.html(STYLE)
-    unit, *head = st.columns([2, 4, 3, 3, 3, 2], vertical_alignment="bottom")
+    unit, *head = st.columns([2, 3.4, 3, 3, 3, 2.6], vertical_alignment="bottom")
     with unit:
         choose_unit()
     wall.fill(project)
@@ -114,7 +116,7 @@ def show_wall(project: Project) -> None:
         on_like_change=_more_like,
         height="content",
     )
-    st.caption(_HELP)
+    st.caption(f"{_KEEPS if wall.kind is None else _STAYS} {_HELP}")
 
 
 def _wall_of(file: ProjectFile) -> Wall:
