@@ -15,7 +15,7 @@ from rbcal.review.cell_answers import Answered, CellAnswer, Unsure, answer_cells
 from rbcal.store.project import Project
 
 SIZES = (12, 24, 40)  # cells on a screen
-_AHEAD = 8  # screens that are asked for at once; then names and order are the new ones
+_AHEAD = 8  # screens that are asked for at once; cells at random anew for each screen, with their new names
 _ALIKE = 3  # a screen is of one class if that class fills a part of it, 1 / this
 
 
@@ -46,14 +46,14 @@ class Wall:
             self.screen, self.coming, self.past = [], [], []
         if self.screen or current is None:
             return
-        if len(self.coming) < self.size and self.kind is not None:
+        at_random = self.strategy == "cells_random" and self.label is None and self.like is None
+        if self.kind is not None and len(self.coming) < self.size:
             answered = answered_cells(project, self.kind, self.label)
             self.coming = [cell for cell in answered if cell.id not in self.later]
             self.n_waiting = len(self.coming)
-        elif len(self.coming) < self.size:
+        elif self.kind is None and (at_random or len(self.coming) < self.size):  # at random it is quick
             like = None if self.like is None else self.like.embedding
             limit = _AHEAD * self.size + len(self.later)
-            at_random = self.strategy == "cells_random" and self.label is None and like is None
             query = cells_to_ask(project, limit, self.strategy, self.label, like, sample=at_random)
             self.coming = [cell for cell in query.cells if cell.id not in self.later]
             self.n_waiting = query.n_cells

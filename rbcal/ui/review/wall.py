@@ -109,6 +109,7 @@ def show_wall(project: Project) -> None:
             "classes": _classes(project),
             "cells": _drawn(project, wall.screen),
             "keeps": wall.kind is None,
+            "remember": f"rbcal wall of {project.path.stem}",
         },
         on_settle_change=_settle,
         on_undo_change=_undo,

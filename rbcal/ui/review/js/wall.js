@@ -47,7 +47,7 @@ class Wall {
     this.send = send;
     if (this.data?.serial === data.serial) return;
     this.data = data;
-    this.said = new Map();        // id -> label, NO_CELL, LATER or UNSURE
+    this.said = this.remembered();   // id -> label, NO_CELL, LATER or UNSURE
     this.past = [];               // what was said before each act on this screen
     this.selected = new Set();
     this.anchor = this.under = this.drag = null;
@@ -149,6 +149,7 @@ class Wall {
     if (!targets.length) return;
     this.past.push(new Map(this.said));
     for (const id of targets) this.said.set(id, what);
+    this.remember();
     this.selected.clear();
     this.paint();
   }
@@ -156,9 +157,22 @@ class Wall {
   undo() {
     if (this.past.length) {
       this.said = this.past.pop();
+      this.remember();
       this.paint();
     } else if (this.element.dataset.busy === 'true') this.undoNext = true;   // of the screen that is on its way out
     else this.ask('undo', this.data.serial);
+  }
+
+  // What was said is kept by the browser until Enter: a reload loses none of it.
+  remember() {
+    try { sessionStorage.setItem(this.data.remember, JSON.stringify([...this.said])); } catch { /* a browser that keeps nothing */ }
+  }
+
+  remembered() {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(this.data.remember) ?? '[]');
+      return new Map(kept.filter(([id]) => this.data.cells.some((cell) => cell.id === id)));
+    } catch { return new Map(); }
   }
 
   settle() {
