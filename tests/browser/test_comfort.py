@@ -59,7 +59,7 @@ def test_an_image_is_reviewed_with_the_keyboard_alone(projects: Path, page: Page
     assert ((x1 + x2) / 2, (y1 + y2) / 2) == pytest.approx((320, 240), abs=3)
 
 
-@pytest.mark.parametrize("zooms", [0, 4, 9])
+@pytest.mark.parametrize("zooms", [0, 9])
 def test_a_box_is_stored_where_it_was_put_at_every_zoom(
     projects: Path, page: Page, open_review: Open, zooms: int
 ):
@@ -164,13 +164,13 @@ def test_a_seed_image_is_drawn_box_after_box(projects: Path, page: Page, open_re
     (image_id,) = plant(path, 1, ranked=False)
     canvas = open_review("draw").ready_to_draw()
     page.keyboard.press("2")
-    places = [(20 + 60 * k, 20 + 55 * row) for row in range(6) for k in range(10)]
+    places = [(20 + 60 * k, 20 + 55 * row) for row in range(3) for k in range(10)]
     for x, y in places:  # without a pause
         canvas.drag((x, y), (x + 30, y + 26))
     page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     annotations = reviewed(path, image_id).annotations
-    assert len(annotations) == 60
+    assert len(annotations) == 30
     assert set(annotations.labels.tolist()) == {1}
     wanted = np.float32([[x, y, x + 30, y + 26] for x, y in places])
     assert np.abs(annotations.boxes[np.lexsort(annotations.boxes.T[:2])] - wanted).max() < 1

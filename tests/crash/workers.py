@@ -22,7 +22,7 @@ from tests.crash.kill import LostError, Program, Tally, expect_sound
 from tests.crash.scenes import expect, expect_acts
 from tests.jobs.test_simulate import TINY
 
-TRAIN = TrainJob(TrainConfig(steps=10, init="random", device="cpu", crops=4))
+TRAIN = TrainJob(TrainConfig(steps=10, init="random", device="cpu", crop=160, crops=4))
 SCORE = ScoreJob(ScoringConfig(passes=3))
 _EACH = 2  # kills of which one is followed by a job that is let come to its end
 

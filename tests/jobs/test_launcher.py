@@ -20,8 +20,8 @@ from rbcal.store.job_requests import ScoreJob, TrainJob, dumps
 from rbcal.store.project import Project
 from tests.conftest import add_image
 
-TINY = TrainConfig(steps=3, init="random", second_look=False)
-LONG = TrainConfig(steps=100_000, init="random", second_look=False)
+TINY = TrainConfig(steps=3, init="random", crop=160, second_look=False)
+LONG = TrainConfig(steps=100_000, init="random", crop=160, second_look=False)
 PASSES = ScoringConfig(passes=3)
 
 

@@ -18,7 +18,7 @@ from rbcal.jobs.loaders import load_annotations
 from rbcal.store.verification import verify
 from tests.conftest import add_image
 
-TINY = TrainConfig(steps=2, init="random", crops=4, second_look=False)
+TINY = TrainConfig(steps=2, init="random", crop=160, crops=4, second_look=False)
 PASSES = ScoringConfig(passes=3)
 CUTTING = "Cutting out the cells"
 
@@ -247,7 +247,7 @@ def test_too_little_memory_halves_the_batch_then_the_windows_and_says_so(slides,
 
     monkeypatch.setattr(trainer.Training, "_learn", small)
     progress = Silent()
-    model = slides.models.get(train.train(slides, TINY, progress))
+    model = slides.models.get(train.train(slides, replace(TINY, crop=640), progress))
     assert (model.config.batch_size, model.config.crop) == (1, 320)
     assert sum("Out of memory" in line for line in progress.lines) == 2
 
@@ -305,7 +305,7 @@ def test_the_first_model_serves_and_one_that_is_not_worse_takes_over(slides):
 def test_a_model_that_is_worse_waits_for_the_expert(slides):
     for seed in (11, 12, 13, 14):
         add_image(slides, seed, group=f"test {seed}", split="test", annotated=True)
-    config = TrainConfig(steps=60, seed=3, device="cpu", second_look=False)  # twice as fast
+    config = TrainConfig(steps=40, crop=320, seed=3, device="cpu", second_look=False)  # quick
     good = train.train(slides, config, Silent())
     progress = Silent()
     bad = train.train(slides, TINY, progress)
