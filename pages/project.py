@@ -22,8 +22,9 @@ FILE = open_project()
 def show_tabs(project: Project) -> None:
     """Show what can be done with the whole of the project."""
     health = health_of(project)
-    if health is not None:
-        show_alarms(project, health)
+    with st.container():  # always there, so that the tabs keep their place, and the one that is open
+        if health is not None:
+            show_alarms(project, health)
     importing, classes, testing, healthy, exporting, safety = st.tabs(
         ["Import", "Classes", "Test set", "Health", "Export", "Backups"]
     )
@@ -49,10 +50,11 @@ with FILE.open() as project:
     with st.sidebar:
         show_annotator(project)
     show_next_step(project, counts)
-    show_report(FILE)
-    if session.running_job is not None and project.models.serving() is None:
-        show_class_cards(project)  # what to look for, while the first model is in training
-    if counts.images:
-        st.caption(count_words(counts))
-        show_images(FILE)
+    with st.container():
+        show_report(FILE)
+        if session.running_job is not None and project.models.serving() is None:
+            show_class_cards(project)  # what to look for, while the first model is in training
+        if counts.images:
+            st.caption(count_words(counts))
+            show_images(FILE)
     show_tabs(project)

@@ -77,6 +77,7 @@ def test_what_was_said_on_a_screen_is_taken_back_before_the_screen_is(wall):
     expect(cell.locator(".name")).to_have_text(before)
     page.keyboard.press("/")
     page.reload()
+    page.locator(".st-key-review_unit").get_by_text("Cells").click()
     said = page.locator(".wall .cell[data-said=unsure]")  # what was said outlives a reload
     expect(said).to_have_count(1)
     assert statuses(path) == {}
