@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from rbcal.charts.colours import COLOURS, class_colours
+from rbcal.charts.colours import COLOURS, class_colours, palette
 from rbcal.charts.few_cells import few_rare_cells, interval_words
 from rbcal.charts.matched_training import NEW_CELLS, trainings
 from rbcal.evaluation.metrics import Evaluation
@@ -96,10 +96,11 @@ def learning_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass] = (
 def class_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> alt.LayerChart:
     """Return the chart of AP@0.5 of each class against annotated cells."""
     table = _with_training(class_table(curve, classes), curve)
-    shown = [each for each in classes if each.name in set(table["Class"])]
-    names = [each.name for each in shown]
-    colours = class_colours(shown)
-    return _lines(table, "Class", names, "AP@0.5", "AP@0.5 on the test set", colours=colours)
+    tested = set(table["Class"])
+    of_class = zip(classes, class_colours(classes), strict=True)
+    colours = {each.name: colour for each, colour in of_class if each.name in tested}
+    title = "AP@0.5 on the test set"
+    return _lines(table, "Class", list(colours), "AP@0.5", title, colours=list(colours.values()))
 
 
 def flagged_curve(history: Sequence[PoolState], curve: Sequence[CurvePoint]) -> alt.LayerChart:
@@ -136,10 +137,8 @@ def _lines(
     colours: Sequence[str] | None = None,
 ) -> alt.LayerChart:
     scale = alt.Scale(domainMin=0) if top is None else alt.Scale(domain=[0, top])
-    colours = colours or [COLOURS[k % len(COLOURS)] for k in range(len(names))]
-    shapes = [SHAPES[k // len(COLOURS) % len(SHAPES)] for k in range(len(names))]
-    if len(names) <= len(SHAPES):
-        shapes = SHAPES[: len(names)]
+    colours = colours or palette(len(names))
+    shapes = [SHAPES[k % len(SHAPES)] for k in range(len(names))]
     legend = alt.Legend(title=None, labelLimit=200) if len(names) > 1 else None
     x_scale = alt.Scale(domain=[0, 1.05 * table["Annotated cells"].max()])
     x_axis = alt.Axis(format=",d", tickMinStep=1, tickCount=8)
