@@ -95,7 +95,7 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     start_training(page, server, 5, "Only train", second_look=True)
     wait_for_the_end(page, path, 2)
     page.goto(f"{server}/progress?project=loop")
-    expect(page.get_by_text("since model 1").first).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Model \d .*annotated cells.* scores"))).to_be_visible()
     expect(page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg").first).to_be_visible()
     with Project.open(path) as project:
         points = project.evaluations.curve()

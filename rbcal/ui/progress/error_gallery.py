@@ -139,7 +139,7 @@ def _show_crops(
     if n_pages > 1:
         left = st.columns(_ROW)[0]
         key = f"errors_page_{where}_{n_pages}"
-        page = int(left.number_input(f"Leaf of {n_pages}", 1, n_pages, key=key)) - 1
+        page = int(left.number_input(f"Page, of {n_pages:,}", 1, n_pages, key=key)) - 1
     order = f"{len(shown):,} cells, the clearest contradiction first. " if len(shown) > 1 else ""
     st.caption(order + _SIGNS)
     for start in range(page * _PAGE, min(len(shown), (page + 1) * _PAGE), _ROW):
