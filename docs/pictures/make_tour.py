@@ -88,7 +88,7 @@ def walk_through(tour: Tour, page: Page, address: str, wrong: dict[str, str]) ->
     tour.show("Import pictures; boxes too, if you have some. Drop them here, or name a folder.", 6)
 
     page.goto(f"{address}/train?project=smear")
-    button = page.get_by_role("button", name="Train, then rank the pool")
+    button = page.get_by_role("button", name="Train", exact=True)
     button.wait_for()
     tour.show("Train: one button. Minutes on a PC without a GPU; the app stays yours meanwhile.", 7, button)
 

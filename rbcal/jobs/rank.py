@@ -41,7 +41,7 @@ def rerank(project: Project, strategy: str, seed: int = 0) -> int:
     """
     stored = project.rankings.current()
     if stored is None:
-        raise ProjectError("The pool is not ranked yet. Train, then rank the pool.")
+        raise ProjectError("The images that wait are not sorted yet. Press Train on the Train page.")
     rank_stored(project, stored, strategy, seed)
     return stored.id
 

@@ -59,7 +59,6 @@ class Session:
     import_report: Key[tuple[ProjectFile, ImportReport] | None] = Key(_none)  # what came of the last import
     n_imports: Key[int] = Key(int)  # a new name for the box of files empties it, and the memory
     test_draws: Key[int] = Key(int)  # how often the test set was drawn anew: each time another one
-    watched_job: Key[int | None] = Key(_none)  # that the Train page shows at work
     editor: Key[Editor | None] = Key(_none)  # the image that is open on the Review page
     view: Key[View] = Key(View)
     inbox: Key[Inbox] = Key(Inbox)

@@ -19,10 +19,10 @@ import pytest
 from streamlit.runtime.scriptrunner import script_runner
 
 from rbcal import synth
-from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
 from rbcal.evaluation.metrics import ClassIntervals, Comparison, Difference, Evaluation
 from rbcal.interchange import export_dataset
-from rbcal.store.job_requests import ResumeJob, ScoreJob, TrainJob
+from rbcal.store.job_requests import RankJob, ResumeJob, ScoreJob, SimulateJob, TrainJob
 from rbcal.store.project import Project
 from rbcal.store.rankings import Score
 from tests.conftest import add_image, write_coco
@@ -257,7 +257,7 @@ def test_training_can_start_once_cells_are_annotated(app, project):
     at = app("train")
     assert "annotated cells" in words(at)
     assert "no test set" in words(at)
-    assert not button(at, "Only train").disabled
+    assert not button(at, "Train only").disabled
 
 
 def test_a_job_under_way_takes_the_place_of_the_form(app, project):
@@ -273,6 +273,46 @@ def test_a_failed_job_says_why(app, project):
     job_id = project.jobs.add(TrainJob(TrainConfig()))
     project.jobs.end(job_id, "failed", "Out of paper.")
     assert "Training failed. Out of paper." in words(app("train"))
+
+
+def test_a_cancelled_experiment_does_not_hide_the_last_training(app, project):
+    add_image(project, 1, annotated=True)
+    training = project.jobs.add(TrainJob(TrainConfig()))
+    project.jobs.advance(training, 1, loss=0.5)
+    project.jobs.end(training, "done")
+    project.jobs.end(project.jobs.add(SimulateJob(SimulationConfig())), "cancelled")
+    at = app("train")
+    assert [each.value for each in at.subheader] == ["Last training", "Last experiment"]
+    assert "Training finished" in at.success[0].value
+    assert "The experiment was cancelled" in at.warning[-1].value
+    assert len(at.get("vega_lite_chart")) == 1
+
+
+def test_what_was_sorted_since_the_training_stands_apart_and_a_new_training_takes_its_place(app, project):
+    add_image(project, 1, annotated=True)
+    for request in (TrainJob(TrainConfig()), RankJob("random")):
+        project.jobs.end(project.jobs.add(request), "done")
+    assert [each.value for each in app("train").subheader] == ["Last training", "Last sorting of the images"]
+    project.jobs.end(project.jobs.add(TrainJob(TrainConfig())), "failed", "Out of paper.")
+    assert [each.value for each in app("train").subheader] == ["Last training"]
+
+
+def test_one_button_trains_with_the_settings_as_they_are_and_sorts_the_images(app, project, monkeypatch):
+    started = []
+    monkeypatch.setattr("rbcal.jobs.launcher.start", lambda *arguments: started.append(arguments[1]))
+    add_image(project, 1, annotated=True)
+    at = app("train")
+    button(at, "Train").click().run()
+    add_image(project, 2)
+    at = app("train")
+    assert "then sorts the 1 image that waits" in words(at)
+    at.number_input(key="steps").set_value(70).run()
+    button(at, "Train").click().run()
+    assert started == [
+        TrainJob(TrainConfig(init="imagenet")),
+        TrainJob(TrainConfig(init="imagenet", steps=70), ScoreJob(ScoringConfig())),
+    ]
+    assert not at.exception
 
 
 def test_progress_before_the_first_training_says_how_to_get_a_curve(app, project):
@@ -415,7 +455,7 @@ def worse(measured):
 
 def test_a_worse_model_is_a_question_with_each_class_in_front_of_the_expert(app, worse):
     at = app("train")
-    assert "Model 3 is worse than model 2. Which shall serve?" in [each.value for each in at.subheader]
+    assert "Model 3 is worse than model 2. Which one shall be used?" in [each.value for each in at.subheader]
     table = at.dataframe[0].value
     assert table["AP@0.5"].tolist() == ["Precision_all", "disc", "spiky"]
     assert table["Beyond noise"].tolist() == ["worse", "worse", "better"]
@@ -427,12 +467,12 @@ def test_a_worse_model_is_a_question_with_each_class_in_front_of_the_expert(app,
 
 def test_the_expert_may_let_the_worse_model_serve_and_go_back_with_one_click(app, worse):
     at = app("train")
-    button(at, "Let model 3 serve").click().run()
+    button(at, "Use model 3").click().run()
     assert worse.models.serving().id == 3
     button(at, "Go back to model 2").click().run()
     assert worse.models.serving().id == 2
     at.selectbox(key="another_model").select(1).run()
-    button(at, "Let it serve").click().run()
+    button(at, "Use it").click().run()
     assert worse.models.serving().id == 1
     assert not at.exception
 
@@ -459,7 +499,7 @@ def test_a_stopped_training_can_be_resumed_or_forgotten(app, measured, monkeypat
     assert "It can be resumed" in words(at)
     button(at, "Resume").click().run()
     assert started == [(ResumeJob(ScoreJob(ScoringConfig(passes=7))),)]
-    button(at, "Forget it").click().run()
+    button(at, "Drop it").click().run()
     assert measured.snapshots.current() is None
     assert "Resume" not in [each.label for each in at.button]
 
