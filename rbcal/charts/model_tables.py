@@ -68,7 +68,14 @@ def comparison_table(
             (name, each.old, each.new, each.new - each.old, interval(each), verdict(each))
             for name, each in rows
         ],
-        columns=["AP@0.5", f"Model {old_id}", f"Model {new_id}", "Difference", "95 % within", "Beyond noise"],
+        columns=[
+            "AP@0.5",
+            f"Model {old_id}",
+            f"Model {new_id}",
+            "Difference",
+            "95 % within",
+            "More than chance",
+        ],
     )
 
 

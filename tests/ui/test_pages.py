@@ -458,7 +458,7 @@ def test_a_worse_model_is_a_question_with_each_class_in_front_of_the_expert(app,
     assert "Model 3 is worse than model 2. Which one shall be used?" in [each.value for each in at.subheader]
     table = at.dataframe[0].value
     assert table["AP@0.5"].tolist() == ["Precision_all", "disc", "spiky"]
-    assert table["Beyond noise"].tolist() == ["worse", "worse", "better"]
+    assert table["More than chance"].tolist() == ["worse", "worse", "better"]
     button(at, "Keep model 2").click().run()
     assert worse.models.question() is None
     assert worse.models.serving().id == 2

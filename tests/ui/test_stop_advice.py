@@ -16,7 +16,7 @@ def test_a_target_is_kept_and_reaching_it_is_seen(app, measured):
     at = app("progress", "Details")
     assert "Say what is good enough" in words(at)
     assert "Too few trainings to say" in words(at)
-    assert "3 red cells are left in the pool" in words(at)
+    assert "3 red cells are left in the images that wait" in words(at)
     target(at, "Precision_all").set_value(0.6).run()
     assert "Not yet." in words(at)
     assert measured.targets.all() == {"precision_all": 0.6}

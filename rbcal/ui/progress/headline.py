@@ -144,6 +144,6 @@ def show_classes(project: Project, shown: CurvePoint) -> None:
     if not shown.evaluation.is_counted:
         st.info(
             f"Recall, precision and F1 were not counted when model {shown.model_id} was measured. This "
-            "measures the model that serves again: `rbcal evaluate PROJECT`",
+            "measures the model in use again: `rbcal evaluate PROJECT`",
             icon=":material/straighten:",
         )
