@@ -13,7 +13,8 @@ from rbcal.evaluation.confusion import Confusion
 NOTHING, MISSED = "nothing there", "not found"  # the last row and the last column of the matrix
 _VERDICTS = {"right": COLOURS[0], "wrong": COLOURS[1]}  # blue and vermilion: told apart by all eyes
 _CHOSEN = COLOURS[5]
-_FAINTEST = 0.12  # opacity of a single cell among many: still seen as blue or red
+_DARK = "datum.Shade > (datum.Verdict == 'right' ? 0.6 : 0.85)"  # orange is paler than blue
+_FAINTEST = 0.12  # opacity of a single cell among many: still seen as blue or orange
 
 
 def confusion_table(matrix: Confusion, names: Sequence[str]) -> pd.DataFrame:
@@ -66,7 +67,9 @@ def confusion_chart(table: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart
     paper = some.mark_rect(color="white")  # below the shades, which are the same on a dark page
     numbers = some.mark_text(fontSize=12).encode(
         text=alt.Text("Cells:Q", format=",d"),
-        color=alt.when("datum.Shade > 0.6").then(alt.value("white")).otherwise(alt.value("black")),
+        color=alt.when("datum.Shade > (datum.Verdict == 'right' ? 0.6 : 0.85)")
+        .then(alt.value("white"))
+        .otherwise(alt.value("black")),
     )
     side = 34 * table["Annotated"].nunique() + 110
     return (paper + boxes.add_params(chosen) + numbers).properties(height=side)

@@ -18,7 +18,16 @@ from rbcal.store.rankings import PoolState
 
 INTERVAL = "95 % within"
 SCORE = "Score"  # what a screen calls Precision_all
-SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "wedge"]
+SHAPES = [
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "cross",
+    "triangle-down",
+    "triangle-left",
+    "triangle-right",
+]
 _CELLS_AXIS = "Annotated cells in training"
 _FEW = ["Few", "Low", "High", INTERVAL]  # columns of classes with few test cells
 _HIDDEN = {"Few", "Low", "High"}  # in tooltips: the interval says it in words
