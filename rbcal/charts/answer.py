@@ -58,8 +58,8 @@ def _base(
     before = [point for point in curve if point.model_id < shown.model_id]
     stored = comparisons.get(shown.model_id)
     compared = [point for point in before if stored and point.model_id == stored.serving_id]
-    candidates = compared or before
-    return candidates[-1] if candidates else None
+    earlier = compared or before
+    return earlier[-1] if earlier else None
 
 
 def _what_comes(curve: Sequence[CurvePoint], shown: CurvePoint) -> str:

@@ -67,9 +67,7 @@ def confusion_chart(table: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart
     paper = some.mark_rect(color="white")  # below the shades, which are the same on a dark page
     numbers = some.mark_text(fontSize=12).encode(
         text=alt.Text("Cells:Q", format=",d"),
-        color=alt.when("datum.Shade > (datum.Verdict == 'right' ? 0.6 : 0.85)")
-        .then(alt.value("white"))
-        .otherwise(alt.value("black")),
+        color=alt.when(_DARK).then(alt.value("white")).otherwise(alt.value("black")),
     )
     side = 34 * table["Annotated"].nunique() + 110
     return (paper + boxes.add_params(chosen) + numbers).properties(height=side)
