@@ -1,4 +1,4 @@
-"""Progress: what each annotated cell bought, on the frozen test set."""
+"""Progress: whether the annotated cells helped, on the frozen test set; then each class, then all else."""
 
 import streamlit as st
 
@@ -6,11 +6,12 @@ from rbcal.charts.learning_curve import class_curve, flagged_curve
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.project import Project
 from rbcal.ui.downloads import show_chart
+from rbcal.ui.progress.answer import show_answer
 from rbcal.ui.progress.calibration import show_calibration
 from rbcal.ui.progress.error_gallery import show_errors
 from rbcal.ui.progress.headline import (
+    point_in_use,
     show_classes,
-    show_figures,
     show_headline,
     show_no_curve,
     show_same_cells,
@@ -27,36 +28,48 @@ FILE = open_project()  # before all else: on a fresh server it draws the whole p
 
 
 def show_progress(project: Project, curve: list[CurvePoint]) -> None:
-    """Show the figures of the model in use, and every chart."""
-    flagged = project.queue.flagged_in_pool()
-    shown = show_headline(project, curve, flagged)
+    """Show one of three tabs; the others cost nothing."""
+    shown = point_in_use(project, curve)
+    names = ["Did it help?", "Classes", "Details"]
+    answer, classes, details = st.tabs(names, key="progress_tab", on_change="rerun")
+    if answer.open:
+        with answer:
+            show_answer(project, curve, shown)
+            show_same_cells(curve, shown)
+    if classes.open:
+        with classes:
+            show_chart(project, class_curve(curve, project.classes.all()))
+            show_classes(project, shown)
+            show_errors(FILE, shown.model_id)
+    if details.open:
+        with details:
+            show_details(project, curve, shown)
 
-    st.subheader("What each annotated cell bought")
+
+def show_details(project: Project, curve: list[CurvePoint], shown: CurvePoint) -> None:
+    """Show every figure of the model in use, when to stop, and what was tried."""
+    flagged = project.queue.flagged_in_pool()
+    show_headline(project, curve, shown, flagged)
     show_curve(project, curve)
-    show_same_cells(curve, shown)
     show_what_was_measured(project, shown)
     show_stopping(project, curve, shown.evaluation, flagged)
-    show_experiments(project)
 
-    st.subheader("Each class")
-    show_chart(project, class_curve(curve, project.classes.all()))
-    show_classes(project, shown)
-    show_errors(FILE, shown.model_id)
-
-    st.subheader("Flagged cells in the pool")
+    st.subheader("Red cells left")
     if history := project.rankings.history():
         show_chart(project, flagged_curve(history, curve))
-        st.caption("Cells of the pool that the model of that time was unsure about, or that may be rare.")
+        st.caption(
+            "Cells in the images that wait: the model of that time was unsure of them, or they may be rare."
+        )
     else:
         is_coming = session.running_job is not None
         st.info(
-            "The model ranks the pool now."
+            "The images are being sorted now; then red cells are counted."
             if is_coming
-            else "Rank the pool on the Train page to see how many cells are flagged."
+            else "Red cells are counted when the images are sorted: press *Train* on the Train page."
         )
 
-    show_calibration(project)
-    show_figures(curve)
+    show_experiments(project)
+    show_calibration(project)  # the slowest of all
 
 
 heading, action = st.columns([4, 1], vertical_alignment="bottom")

@@ -6,7 +6,7 @@ from rbcal.errors import JobError
 from rbcal.jobs import launcher
 from rbcal.ui.session import open_project
 from rbcal.ui.train.models import show_models, show_question
-from rbcal.ui.train.running_job import show_job
+from rbcal.ui.train.running_job import show_job, show_last_jobs
 from rbcal.ui.train.start import show_resume, show_start
 
 FILE = open_project()
@@ -15,7 +15,10 @@ st.title("Train")
 with FILE.open() as opened:
     last = launcher.watch(opened)
     is_active = last is not None and last.active
-    if not is_active:
+    if is_active:
+        st.subheader("Now")
+        st.fragment(show_job, run_every=0.4)(FILE)
+    else:
         if (question := opened.models.question()) is not None:
             show_question(opened, question)
         try:
@@ -23,7 +26,5 @@ with FILE.open() as opened:
             show_start(opened)
         except JobError as err:  # another tab was faster
             st.warning(str(err))
-    if last is not None:
-        st.subheader("Now" if is_active else "Last job")
-        st.fragment(show_job, run_every=0.4 if is_active else None)(FILE)
+        show_last_jobs(opened)
     show_models(opened, may_choose=not is_active)

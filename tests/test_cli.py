@@ -111,7 +111,7 @@ def test_the_loop_by_commands(rbcal, tmp_path):
 
     again = document(rbcal("train", "p.rbcal", "--steps", 1, "--json"))
     assert (again["model"], again["config"]["init"]) == (2, "serving")
-    assert rbcal("serve", "p.rbcal", 1).stdout.startswith("Model 1 serves now")
+    assert rbcal("serve", "p.rbcal", 1).stdout.startswith("Model 1 is in use now")
     listed = document(rbcal("models", "p.rbcal", "--json"))["models"]
     assert [(each["model"], each["serving"], each["started_from"]) for each in listed] == [
         (1, True, "random"),

@@ -41,7 +41,7 @@ def crowded(monkeypatch):
 
 def test_the_train_page_offers_it(app, project):  # noqa: F811
     add_image(project, 1, annotated=True)
-    [choice] = [each for each in app("train").selectbox if each.label == "Order of the pool"]
+    [choice] = [each for each in app("train").selectbox if each.label == "Which images come first"]
     assert "crowded: The most cells first." in choice.options
 
 

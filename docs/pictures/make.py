@@ -78,7 +78,8 @@ def draw(page: Page, address: str) -> None:
     page.keyboard.press("Enter")  # the first class has one cell
     keep(page, "side_by_side", "Save & next")
     page.goto(f"{address}/progress?project=smear")
-    keep(page, "progress", "What each annotated cell bought")
+    keep(page, "progress", "annotated cells")
+    page.get_by_role("tab", name="Classes").click()
     page.get_by_text("What the model still gets wrong").scroll_into_view_if_needed()
     page.mouse.move(SIZE["width"] / 2, SIZE["height"] / 2)
     page.mouse.wheel(0, SIZE["height"] - 120)

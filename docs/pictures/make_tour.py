@@ -88,7 +88,7 @@ def walk_through(tour: Tour, page: Page, address: str, wrong: dict[str, str]) ->
     tour.show("Import pictures; boxes too, if you have some. Drop them here, or name a folder.", 6)
 
     page.goto(f"{address}/train?project=smear")
-    button = page.get_by_role("button", name="Train, then rank the pool")
+    button = page.get_by_role("button", name="Train", exact=True)
     button.wait_for()
     tour.show("Train: one button. Minutes on a PC without a GPU; the app stays yours meanwhile.", 7, button)
 
@@ -128,8 +128,9 @@ def walk_through(tour: Tour, page: Page, address: str, wrong: dict[str, str]) ->
     tour.show("G: red cells of one class side by side.", 5, wait_ms=4000)
 
     page.goto(f"{address}/progress?project=smear")
-    page.get_by_text("What each annotated cell bought").first.wait_for()
+    page.get_by_text("annotated cells").first.wait_for()
     tour.show("Progress: what your cells brought, on images that no model was trained on.", 8, wait_ms=8000)
+    page.get_by_role("tab", name="Classes").click()
     heading = page.get_by_text("What the model still gets wrong")
     heading.scroll_into_view_if_needed()
     page.mouse.move(SIZE["width"] / 2, SIZE["height"] / 2)

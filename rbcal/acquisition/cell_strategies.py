@@ -219,7 +219,7 @@ _ENTRIES = (
     CellStrategy(
         "cells_change",
         title="likely to change",
-        sentence="Cells you would change, most of all of classes with few annotations, per second of yours.",
+        sentence="Cells you would change, most of all of classes with few cells, for each second spent.",
         function=cells_change,
         method="of the highest expected number of corrections per second of review, weighted towards classes "
         "with few annotations",

@@ -152,7 +152,7 @@ def _share(score: Score, term: str) -> str:
 
 _BALANCED = Strategy(
     "balanced",
-    sentence="Cells you would change, most of all of classes with few annotations, per minute of yours.",
+    sentence="Cells you would change, most of all of classes with few annotations, for each minute spent.",
     function=balanced,
     explain=explain_balanced,
     brief=lambda score: (

@@ -115,13 +115,13 @@ def reliability_words(check: CalibrationCheck) -> str:
         f"{check.n_cells:,} cells whose truth is known: {check.n_cells - check.n_read:,} of test images, "
         f"{check.n_read:,} that you read since the training. Each is predicted from other slides, never from "
         f"its own. The mean gap between predicted and true is {check.error:.0%}. Bars: 95 % intervals, as if "
-        "cells had nothing to do with each other. Cells accepted in bulk or saved unread are left out."
+        "each cell were independent of the others. Cells accepted in bulk or saved unread are left out."
     )
     if check.audit is None:
         return words
     predicted, changed, n_cells = check.audit.predicted, check.audit.changed, check.audit.n_cells
     low, high = wilson(round(changed * n_cells), n_cells)
     return (
-        f"{words} In images drawn at random, which stand for the whole pool: {predicted:.0%} predicted, "
+        f"{words} In images drawn at random, which stand for all that wait: {predicted:.0%} predicted, "
         f"{changed:.0%} changed (95 % interval {low:.0%} to {high:.0%}, {n_cells:,} cells)."
     )

@@ -11,7 +11,10 @@ from rbcal.charts.colours import COLOURS
 from rbcal.evaluation.confusion import Confusion
 
 NOTHING, MISSED = "nothing there", "not found"  # the last row and the last column of the matrix
+_VERDICTS = {"right": COLOURS[0], "wrong": COLOURS[1]}  # blue and vermilion: told apart by all eyes
 _CHOSEN = COLOURS[5]
+_DARK = "datum.Shade > (datum.Verdict == 'right' ? 0.6 : 0.85)"  # orange is paler than blue
+_FAINTEST = 0.12  # opacity of a single cell among many: still seen as blue or orange
 
 
 def confusion_table(matrix: Confusion, names: Sequence[str]) -> pd.DataFrame:
@@ -31,10 +34,16 @@ def confusion_table(matrix: Confusion, names: Sequence[str]) -> pd.DataFrame:
 
 
 def confusion_chart(table: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart:
-    """Return the confusion matrix as a chart; a click on a cell selects it, as "cell"."""
+    """Return the confusion matrix as a chart; a click on a cell selects it, as "cell".
+
+    Two colours say what is right and what is wrong; the stronger, the larger the share of the row.
+    """
     rows, columns = [*names, NOTHING], [*names, MISSED]
     chosen = alt.selection_point(name="cell", fields=["Annotated", "Found"], toggle=False)
-    base = alt.Chart(table).encode(
+    right = table["Annotated"] == table["Found"]
+    shade = (_FAINTEST + (1 - _FAINTEST) * table["Share"]).where(table["Cells"] > 0, 0.0)
+    shaded = table.assign(Verdict=right.map({True: "right", False: "wrong"}), Shade=shade)
+    base = alt.Chart(shaded).encode(
         x=alt.X(
             "Found:N",
             sort=columns,
@@ -45,18 +54,20 @@ def confusion_chart(table: pd.DataFrame, names: Sequence[str]) -> alt.LayerChart
         tooltip=["Annotated", "Found", "Cells", alt.Tooltip("Share", format=".0%", title="Of its row")],
     )
     boxes = base.mark_rect(cursor="pointer").encode(
-        color=alt.Color("Share:Q", scale=alt.Scale(scheme="blues", domain=[0, 1]), title="Of its row"),
-        opacity=alt.when("datum.Cells > 0").then(alt.value(1)).otherwise(alt.value(0)),  # the page shows
+        color=alt.Color(
+            "Verdict:N",
+            scale=alt.Scale(domain=list(_VERDICTS), range=list(_VERDICTS.values())),
+            legend=alt.Legend(title=None, symbolOpacity=1),
+        ),
+        fillOpacity=alt.FillOpacity("Shade:Q", scale=None),
         stroke=alt.when(chosen, empty=False).then(alt.value(_CHOSEN)).otherwise(alt.value("#8886")),
         strokeWidth=alt.when(chosen, empty=False).then(alt.value(3)).otherwise(alt.value(0.5)),
     )
-    numbers = (
-        base.transform_filter("datum.Cells > 0")
-        .mark_text(fontSize=12)
-        .encode(
-            text=alt.Text("Cells:Q", format=",d"),
-            color=alt.when("datum.Share > 0.55").then(alt.value("white")).otherwise(alt.value("black")),
-        )
+    some = base.transform_filter("datum.Cells > 0")
+    paper = some.mark_rect(color="white")  # below the shades, which are the same on a dark page
+    numbers = some.mark_text(fontSize=12).encode(
+        text=alt.Text("Cells:Q", format=",d"),
+        color=alt.when(_DARK).then(alt.value("white")).otherwise(alt.value("black")),
     )
     side = 34 * table["Annotated"].nunique() + 110
-    return (boxes.add_params(chosen) + numbers).properties(height=side)
+    return (paper + boxes.add_params(chosen) + numbers).properties(height=side)

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import ceil, floor
 
 import altair as alt
 import pandas as pd
 
-from rbcal.charts.colours import COLOURS, class_colours
-from rbcal.charts.few_cells import few_rare_cells, interval_words
+from rbcal.charts.colours import COLOURS, class_colours, palette
+from rbcal.charts.few_cells import few_rare_cells, interval_words, range_words
 from rbcal.charts.matched_training import NEW_CELLS, trainings
-from rbcal.evaluation.metrics import Evaluation
+from rbcal.evaluation.metrics import Evaluation, Interval
 from rbcal.store.classes import CellClass
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.rankings import PoolState
 
 INTERVAL = "95 % within"
-SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke", "wedge"]
+SCORE = "Score"  # what a screen calls Precision_all
+SHAPES = [
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "cross",
+    "triangle-down",
+    "triangle-left",
+    "triangle-right",
+]
 _CELLS_AXIS = "Annotated cells in training"
-_FEW = ["Few", "AP low", "AP high", INTERVAL]  # columns of classes with few test cells
-_HIDDEN = {"Few", "AP low", "AP high"}  # in tooltips: the interval says it in words
+_FEW = ["Few", "Low", "High", INTERVAL]  # columns of classes with few test cells
+_HIDDEN = {"Few", "Low", "High"}  # in tooltips: the interval says it in words
 _FAINT = 0.35  # opacity
 
 
@@ -93,13 +104,46 @@ def learning_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass] = (
     return _lines(long.dropna(subset="Value"), "Metric", metrics, "Value", "AP and F1 on the test set")
 
 
+def score_curve(curve: Sequence[CurvePoint], intervals: Mapping[int, Interval]) -> alt.LayerChart:
+    """Return the chart of the score, Precision_all, against annotated cells, one point for each model.
+
+    Parameters
+    ----------
+    curve : sequence of CurvePoint
+    intervals : mapping of model to (low, high)
+        Where the score of a model lies with 95 %; models that nobody compared are not in it.
+
+    Returns
+    -------
+    alt.LayerChart
+        Its scale shows the tenths that the scores lie in: an interval of a few hundredths is to be seen.
+    """
+    rows = [
+        (
+            *(point.model_id, point.n_cells, SCORE, point.evaluation.precision_all),
+            *intervals.get(point.model_id, (None, None)),
+            range_words(intervals[point.model_id]) if point.model_id in intervals else "",
+        )
+        for point in curve
+    ]
+    columns = ["Model", "Annotated cells", "Measure", SCORE, "Low", "High", INTERVAL]
+    table = _with_training(pd.DataFrame(rows, columns=columns), curve)
+    seen = [value for column in (SCORE, "Low", "High") for value in table[column].dropna().tolist()]
+    low, high = floor(10 * min(seen)), ceil(10 * max(seen))
+    if high - low < 2:
+        low, high = max(0, low - 1), min(10, high + 1)
+    domain = low / 10, high / 10
+    return _lines(table, "Measure", [SCORE], SCORE, "Score on the test set", domain=domain)
+
+
 def class_curve(curve: Sequence[CurvePoint], classes: Sequence[CellClass]) -> alt.LayerChart:
     """Return the chart of AP@0.5 of each class against annotated cells."""
     table = _with_training(class_table(curve, classes), curve)
-    shown = [each for each in classes if each.name in set(table["Class"])]
-    names = [each.name for each in shown]
-    colours = class_colours(shown)
-    return _lines(table, "Class", names, "AP@0.5", "AP@0.5 on the test set", colours=colours)
+    tested = set(table["Class"])
+    of_class = zip(classes, class_colours(classes), strict=True)
+    colours = {each.name: colour for each, colour in of_class if each.name in tested}
+    title = "AP@0.5 on the test set"
+    return _lines(table, "Class", list(colours), "AP@0.5", title, colours=list(colours.values()))
 
 
 def flagged_curve(history: Sequence[PoolState], curve: Sequence[CurvePoint]) -> alt.LayerChart:
@@ -107,7 +151,8 @@ def flagged_curve(history: Sequence[PoolState], curve: Sequence[CurvePoint]) -> 
     kind = "Red cells in the pool"
     rows = [(state.model_id, state.annotated_cells, state.n_flagged, kind) for state in history]
     table = pd.DataFrame(rows, columns=["Model", "Annotated cells", "Cells", "Kind"])
-    return _lines(_with_training(table, curve), "Kind", [kind], "Cells", "Red cells", top=None)
+    domain = 0.0, max(1.0, 1.05 * table["Cells"].max())
+    return _lines(_with_training(table, curve), "Kind", [kind], "Cells", "Red cells", domain=domain)
 
 
 def _with_training(table: pd.DataFrame, curve: Sequence[CurvePoint]) -> pd.DataFrame:
@@ -132,14 +177,13 @@ def _lines(
     names: Sequence[str],
     value: str,
     title: str,
-    top: float | None = 1.0,
+    domain: Interval = (0.0, 1.0),
     colours: Sequence[str] | None = None,
 ) -> alt.LayerChart:
-    scale = alt.Scale(domainMin=0) if top is None else alt.Scale(domain=[0, top])
-    colours = colours or [COLOURS[k % len(COLOURS)] for k in range(len(names))]
-    shapes = [SHAPES[k // len(COLOURS) % len(SHAPES)] for k in range(len(names))]
-    if len(names) <= len(SHAPES):
-        shapes = SHAPES[: len(names)]
+    scale = alt.Scale(domain=list(domain))
+    height = 220 if len(names) == 1 else max(340, 40 + 26 * len(names))  # as high as its legend
+    colours = colours or palette(len(names))
+    shapes = [SHAPES[k % len(SHAPES)] for k in range(len(names))]
     legend = alt.Legend(title=None, labelLimit=200) if len(names) > 1 else None
     x_scale = alt.Scale(domain=[0, 1.05 * table["Annotated cells"].max()])
     x_axis = alt.Axis(format=",d", tickMinStep=1, tickCount=8)
@@ -166,12 +210,10 @@ def _lines(
     if (table["Training"] != NEW_CELLS).any():
         hollow = base.mark_point(filled=False, size=90, opacity=1, strokeWidth=2).encode(shape=shape)
         layers.append(hollow.transform_filter(alt.datum.Training != NEW_CELLS))
-    if "AP low" in table and table["AP low"].notna().any():
-        ranges = base.mark_rule(strokeWidth=2).encode(
-            y=alt.Y("AP low:Q", title=title, scale=scale), y2="AP high:Q"
-        )
-        layers.append(ranges.transform_filter("isValid(datum['AP low'])").transform_filter(on_new_cells))
-    return alt.LayerChart(layer=layers).properties(height=340)
+    if "Low" in table and table["Low"].notna().any():
+        ranges = base.mark_rule(strokeWidth=2).encode(y=alt.Y("Low:Q", title=title, scale=scale), y2="High:Q")
+        layers.append(ranges.transform_filter("isValid(datum.Low)").transform_filter(on_new_cells))
+    return alt.LayerChart(layer=layers).properties(height=height)
 
 
 def field_name(column: str) -> str:

@@ -8,7 +8,7 @@ from rbcal.evaluation.learning_curves import METRICS, Metric
 from rbcal.store.evaluations import CurvePoint
 
 NEW_CELLS = "new cells"
-HOLLOW_WORDS = "A hollow mark rests on the same cells as the mark before it, so the line leaves it out."
+HOLLOW_WORDS = "Hollow mark: trained on the same cells as the model before it, so the line leaves it out."
 _MAIN = "Precision_all"
 
 
@@ -87,7 +87,7 @@ def same_cells_words(curve: Sequence[CurvePoint], shown: CurvePoint) -> str:
         longer = trainings(curve)[place].removeprefix("same cells, ")
         return (
             f"Model {shown.model_id} was {longer} on the same cells as model {shown.same_cells_as}: what "
-            "changed between them is not what cells bought."
+            "changed between them does not come from cells."
         )
     groups = _same_cells(curve[:place])
     if not groups:

@@ -13,8 +13,7 @@ from rbcal.store.models import Model
 from rbcal.wording import duration
 
 PRUNING_RULE = (
-    "The weights of the serving model, of the best one and of the last two are kept; of the others, only "
-    "the figures."
+    "The model in use, the best one and the last two are kept whole; of the others, only the figures."
 )
 
 
@@ -42,7 +41,7 @@ def models_table(
 
 def _state(model: Model, serving_id: int | None) -> str:
     if model.id == serving_id:
-        return "serves"
+        return "in use"
     return "kept" if model.has_weights else "figures only"
 
 
@@ -69,7 +68,14 @@ def comparison_table(
             (name, each.old, each.new, each.new - each.old, interval(each), verdict(each))
             for name, each in rows
         ],
-        columns=["AP@0.5", f"Model {old_id}", f"Model {new_id}", "Difference", "95 % within", "Beyond noise"],
+        columns=[
+            "AP@0.5",
+            f"Model {old_id}",
+            f"Model {new_id}",
+            "Difference",
+            "95 % within",
+            "More than chance",
+        ],
     )
 
 

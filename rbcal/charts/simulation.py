@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from rbcal.charts.colours import COLOURS
+from rbcal.charts.colours import COLOURS, palette
 from rbcal.evaluation.learning_curves import BASELINE, ArmCurve, Axis, Curves, Metric, SimulationPoint
 from rbcal.evaluation.metrics import Shares
 from rbcal.evaluation.strategy_comparison import Summary, paired_difference
@@ -17,7 +17,6 @@ from rbcal.store.evaluations import CurvePoint
 
 AXES: dict[Axis, str] = {"cells": "Newly annotated cells", "minutes": "Expert minutes, expected"}
 _GREY = "#808080"  # the baseline; readable on both backgrounds
-_HUES = [colour for colour in COLOURS if colour != "#000000"]  # black is lost on a dark page
 _DASHES = [[1, 0], [9, 3], [3, 2], [9, 3, 2, 3], [14, 4], [2, 4], [14, 3, 3, 3, 3, 3]]
 _BASE_DASH = [6, 5]
 _BAND = 0.16  # opacity, of up to four bands; more of them must be paler
@@ -204,9 +203,9 @@ def _base(
 ) -> alt.Chart:
     """Return a chart in which each strategy has its colour and its dashes."""
     others = [name for name in strategies if name != BASELINE]
-    colours = {BASELINE: _GREY} | {name: _HUES[k % len(_HUES)] for k, name in enumerate(others)}
+    colours = {BASELINE: _GREY} | dict(zip(others, palette(len(others)), strict=True))
     dashes = {BASELINE: _BASE_DASH}
-    dashes |= {name: _DASHES[(k + k // len(_DASHES)) % len(_DASHES)] for k, name in enumerate(others)}
+    dashes |= {name: _DASHES[k % len(_DASHES)] for k, name in enumerate(others)}
     domain = [name for name in strategies if shown is None or name in shown]
     legend = alt.Legend(
         title=None,

@@ -83,32 +83,32 @@ def outlook_words(curve: Sequence[CurvePoint], name: str) -> str:
     )
     last = n_cells[-outlook.n_points :]
     if max(last) - min(last) < MORE:
-        words += f" They have seen less than {MORE} cells of it, so this is a guess beyond what was measured."
+        words += f" They span fewer than {MORE} cells, so this is a guess beyond what was measured."
     if outlook.low > 0:
         return words
     if outlook.high - outlook.low > 0.2:
-        return f"{words} That is too uncertain to decide by."
-    return f"{words} It may as well be nothing."
+        return f"{words} That is too uncertain to decide on."
+    return f"{words} It may also be nothing."
 
 
 def flagged_words(n_flagged: int | None) -> str:
     """Return in words how much of the pool the model is still unsure about.
 
     >>> flagged_words(0)
-    'No red cell is left in the pool.'
+    'No red cell is left in the images that wait.'
     """
     if n_flagged is None:
-        return "The pool is not ranked, so nobody knows how many red cells it has."
+        return "The images that wait are not sorted yet, so their red cells are not counted."
     if n_flagged == 0:
-        return "No red cell is left in the pool."
+        return "No red cell is left in the images that wait."
     cells = "cell is" if n_flagged == 1 else "cells are"
-    return f"{n_flagged:,} red {cells} left in the pool."
+    return f"{n_flagged:,} red {cells} left in the images that wait."
 
 
 def verdict_words(standings: Mapping[str, Standing], n_images: int) -> str:
     """Return in words which targets are reached and which are not; empty where none is set."""
     parts = [_compared(each, each.target) for each in standings.values() if each.target is not None]
-    return f"{'; '.join(parts)} (on {n_images} test images)." if parts else ""
+    return f"{'; '.join(parts)} (on {count(n_images, 'test image')})." if parts else ""
 
 
 def _compared(standing: Standing, target: float) -> str:

@@ -44,7 +44,7 @@ def cells(
         )
         return
     if query.ranking.stale:
-        echo(f"This ranking is by model {query.ranking.model_id}; a newer model serves. Score again.")
+        echo(f"This ranking is by model {query.ranking.model_id}; a newer model is in use. Score again.")
     whose = "" if class_name is None else f" named {class_name}"
     echo(f"{len(query.cells)} of {query.n_cells:,} cells{whose} that wait, by {strategy}:")
     width = max([5, *(len(names[cell.label]) for cell in query.cells)])

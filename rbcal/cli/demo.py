@@ -16,6 +16,7 @@ from rbcal.cli.progress_bar import progress_bar
 from rbcal.interchange import synthetic_dataset
 from rbcal.simulation import demo_loop
 from rbcal.store.project import Project, project_path
+from rbcal.wording import count
 
 
 @app.command()
@@ -36,7 +37,7 @@ def synth(
     if as_json:
         print_json({"folder": str(out), "images": images, "cells": n_cells, "seed": seed, "synthetic": True})
     else:
-        echo(f"{images} synthetic images with {n_cells} cells are in {out}.")
+        echo(f"{images:,} synthetic images with {count(n_cells, 'cell')} are in {out}.")
 
 
 @app.command()

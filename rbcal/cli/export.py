@@ -38,9 +38,7 @@ def export(
             help="Write the images that nobody has reviewed, too, into the folder not_annotated.",
         ),
     ] = False,
-    model: Annotated[
-        int | None, typer.Option(help="The number of a model; default: the serving one.")
-    ] = None,
+    model: Annotated[int | None, typer.Option(help="The number of a model; default: the one in use.")] = None,
     onnx: Annotated[
         bool, typer.Option("--onnx", help="Write an ONNX graph, too, for pictures of the usual size.")
     ] = False,

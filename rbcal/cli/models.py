@@ -24,6 +24,7 @@ from rbcal.jobs import distributed_train
 from rbcal.store.classes import CellClass
 from rbcal.store.job_requests import EvaluateJob, ResumeJob, TrainJob
 from rbcal.store.project import Project
+from rbcal.wording import count, duration
 
 
 @app.command()
@@ -44,7 +45,7 @@ def train(
         int, typer.Option(min=0, help="Of weights, order, augmentation, dropout.")
     ] = TrainConfig.seed,
     init: Annotated[
-        Initialisation, typer.Option(help="Where the weights start; auto: from the serving model, if any.")
+        Initialisation, typer.Option(help="Where the weights start; auto: from the model in use, if any.")
     ] = TrainConfig.init,
     weights: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="File with the backbone's weights.")
@@ -63,7 +64,7 @@ def train(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a detector on the annotated images, measure it, and let it serve unless it is worse.
+    """Train a detector on the annotated images, measure it, and use it unless it is worse.
 
     With several GPUs: torchrun --nproc-per-node 4 -m rbcal train PROJECT ...
     """
@@ -105,7 +106,8 @@ def train(
     if is_synthetic:
         echo(f"{MARK}:")
     echo(
-        f"Model {model.id}: {model.n_images} images, {model.n_cells} cells, trained in {model.seconds:.0f} s."
+        f"Model {model.id}: {count(model.n_images, 'image')}, {count(model.n_cells, 'cell')}, trained in "
+        f"{duration(model.seconds)}."
     )
     if figures is None:
         echo("There is no test set, so it was not measured.")
@@ -113,7 +115,7 @@ def train(
         _print_figures(figures, classes)
     if question is not None:
         echo(
-            f"It is worse than model {question.serving.id}, which goes on serving. To change that: "
+            f"It is worse than model {question.serving.id}, which stays in use. To use the new one: "
             f"rbcal serve {project} {question.model.id}"
         )
 
@@ -152,12 +154,12 @@ def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
         echo(f"{MARK}:")
     for row in rows:
         figure = "not measured" if row["precision_all"] is None else f"{row['precision_all']:.3f}"
-        marks = ("  serves" if row["serving"] else "") + ("" if row["weights_kept"] else "  weights dropped")
+        marks = ("  in use" if row["serving"] else "") + ("" if row["weights_kept"] else "  weights dropped")
         if row["same_cells_as"] is not None:
             marks += f"  same cells as model {row['same_cells_as']}"
         echo(
-            f"{row['model']:4}  {row['backbone']}, from {row['started_from']}, {row['annotated_cells']} cells"
-            f"  Precision_all {figure}{marks}"
+            f"{row['model']:4}  {row['backbone']}, from {row['started_from']}, "
+            f"{row['annotated_cells']:,} cells  Precision_all {figure}{marks}"
         )
     echo(PRUNING_RULE)
 
@@ -166,15 +168,15 @@ def models(project: ProjectArgument, as_json: JsonOption = False) -> None:
 def serve(
     project: ProjectArgument, model: Annotated[int, typer.Argument(help="The number of the model.")]
 ) -> None:
-    """Let a model serve: it draws the first boxes and ranks the pool from now on."""
+    """Use a model from now on: it draws the first boxes and ranks the pool."""
     with Project.open(project) as opened:
         opened.models.promote(model, "expert")
-    echo(f"Model {model} serves now. Rank the pool with it: rbcal score {project}")
+    echo(f"Model {model} is in use now. Rank the pool with it: rbcal score {project}")
 
 
 @app.command()
 def evaluate(project: ProjectArgument, as_json: JsonOption = False) -> None:
-    """Measure the serving model on the frozen test set: AP, and recall, precision and F1 of each class."""
+    """Measure the model in use on the frozen test set: AP, and recall, precision and F1 of each class."""
     run(project, EvaluateJob())
     with Project.open(project) as opened:
         serving = opened.models.serving()
@@ -194,7 +196,8 @@ def evaluate(project: ProjectArgument, as_json: JsonOption = False) -> None:
     else:
         if is_synthetic:
             echo(f"{MARK}:")
-        echo(f"Model {point.model_id}, trained on {point.n_cells} cells of {point.n_images} images")
+        trained_on = f"{count(point.n_cells, 'cell')} of {count(point.n_images, 'image')}"
+        echo(f"Model {point.model_id}, trained on {trained_on}")
         _print_figures(point.evaluation, classes)
 
 
@@ -286,7 +289,7 @@ def _print_figures(figures: Evaluation, classes: Sequence[CellClass]) -> None:
     echo(f"    {'':24} AP@0.5  recall  precision     F1")
     for name, *shares, n_cells, is_few, interval in _by_class(figures, classes):
         ap, recall, precision, f1 = ("-" if each is None else f"{each:.3f}" for each in shares)
-        echo(f"    {name:24} {ap:>6}  {recall:>6}  {precision:>9}  {f1:>5}  of {n_cells} test cells")
+        echo(f"    {name:24} {ap:>6}  {recall:>6}  {precision:>9}  {f1:>5}  of {n_cells:,} test cells")
         if is_few:
             echo(f"    {'':24} 95 % within: {interval_words(interval)}")
     echo("  recall: of the test cells of a class, the part that was found and named so")

@@ -16,6 +16,7 @@ from rbcal.interchange import import_images
 from rbcal.jobs import launcher
 from rbcal.store.classes import RBC7, RBC7_RARE
 from rbcal.store.project import Project
+from rbcal.wording import count
 
 _Item = TypeVar("_Item")
 
@@ -62,7 +63,8 @@ def import_(
         int | None, typer.Option(min=0, help="Only that many images keep their boxes; default: all.")
     ] = None,
     test_fraction: Annotated[
-        float, typer.Option(min=0, max=1, help="Part of the groups that becomes the frozen test set.")
+        float,
+        typer.Option(min=0, max=1, help="Share of the slides that becomes the frozen test set."),
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Of the random draws.")] = 0,
     group: Annotated[str | None, typer.Option(help="Slide or patient, where the file names none.")] = None,
@@ -113,9 +115,10 @@ def import_(
         print_json({"known" if key == "existing" else key: value for key, value in asdict(report).items()})
         return
     echo(
-        f"{report.added} images added ({report.pool_images} to the pool), {report.existing} were there "
-        f"already; boxes for {report.seed_images} images to train on and {report.test_images} of the test "
-        f"set, {report.cells} cells; {len(report.complaints)} notes."
+        f"{count(report.added, 'image')} added ({report.pool_images:,} to the pool), {report.existing:,} "
+        f"were there already; boxes for {count(report.seed_images, 'image')} to train on and "
+        f"{report.test_images:,} of the test set, {count(report.cells, 'cell')}; "
+        f"{count(len(report.complaints), 'note')}."
     )
     if report.new_classes:
         echo(f"New classes: {', '.join(report.new_classes)}")
@@ -148,13 +151,13 @@ def status(project: ProjectArgument, as_json: JsonOption = False) -> None:
         print_json(document)
         return
     drawn = " synthetic" if document["synthetic"] else ""
-    echo(f"{document['project']}: {counts.images}{drawn} images in {counts.groups} groups")
-    echo(f"  annotated  {counts.annotated_images} images, {counts.annotated_cells} cells")
-    echo(f"  pool       {counts.pool_images} images")
-    echo(f"  test set   {counts.test_images} images, {counts.test_cells} cells, frozen")
+    echo(f"{document['project']}: {counts.images:,}{drawn} images in {count(counts.groups, 'group')}")
+    echo(f"  annotated  {count(counts.annotated_images, 'image')}, {count(counts.annotated_cells, 'cell')}")
+    echo(f"  pool       {count(counts.pool_images, 'image')}")
+    echo(f"  test set   {count(counts.test_images, 'image')}, {count(counts.test_cells, 'cell')}, frozen")
     echo(f"  model      {'none yet' if model is None else f'{model.id} ({model.config.backbone})'}")
     if ranking is not None:
         stale = ", stale: score again" if ranking.stale else ""
-        echo(f"  ranking    by model {ranking.model_id}{stale}; {document['flagged_in_pool']} red cells")
+        echo(f"  ranking    by model {ranking.model_id}{stale}; {document['flagged_in_pool']:,} red cells")
     if job is not None:
         echo(f"  last job   {job.kind}: {job.state}{f' ({job.reason})' if job.reason else ''}")

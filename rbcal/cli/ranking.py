@@ -17,6 +17,7 @@ from rbcal.review.explanations import BATCH, batch_words, why
 from rbcal.store.job_requests import RankJob, ScoreJob
 from rbcal.store.project import Project
 from rbcal.store.queue import QueueEntry
+from rbcal.wording import count
 
 StrategyOption = Annotated[str, typer.Option(help="How the pool is ordered; see rbcal strategies.")]
 
@@ -41,7 +42,7 @@ def score(
         model = None if ranking is None else ranking.model_id
         print_json({"model": model, "images": len(entries), "cells": n_cells, "flagged": flagged})
     else:
-        echo(f"{len(entries)} images ranked: {n_cells} cells, {flagged} of them red.")
+        echo(f"{count(len(entries), 'image')} ranked: {count(n_cells, 'cell')}, {flagged:,} of them red.")
 
 
 @app.command()
@@ -52,7 +53,7 @@ def rank(project: ProjectArgument, strategy: StrategyOption = DEFAULT_STRATEGY) 
     with Project.open(project) as opened:
         coming = opened.queue.top(BATCH)
         names, rare = opened.classes.names(), opened.classes.rare_labels()
-    echo(f"The pool is in the order of {strategy}. {batch_words(coming, names, rare)}.")
+    echo(f"The images that wait are in the order of {strategy}. {batch_words(coming, names, rare)}.")
 
 
 @app.command()
@@ -119,9 +120,9 @@ def queue(
         )
         return
     if ranking is None:
-        echo("The pool is not ranked yet: train, then score. In the order of import:")
+        echo("The images that wait are not sorted yet: train, then score. In the order of import:")
     elif ranking.stale:
-        echo(f"This ranking is by model {ranking.model_id}; a newer model serves. Score again.")
+        echo(f"This ranking is by model {ranking.model_id}; a newer model is in use. Score again.")
     echo(f"{'rank':>4} {'R':>7} {'cells':>6} {'red':>8}  image: why")
     for rank, (entry, reason) in enumerate(zip(entries, reasons, strict=True), start=1):
         echo(_as_line(rank, entry, reason))

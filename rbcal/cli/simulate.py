@@ -206,7 +206,7 @@ def _print_estimate(path: Path, config: SimulationConfig, processes: int, *, as_
         return
     echo(
         f"{len(config.strategies)} strategies x {config.repeats} repeats = {estimate.n_arms} arms of "
-        f"{config.rounds} rounds, about {estimate.cells_per_arm} new cells in each; {n_done} are done."
+        f"{config.rounds} rounds, about {estimate.cells_per_arm:,} new cells in each; {n_done:,} are done."
     )
     echo(
         f"About {duration(estimate.seconds * (1 - n_done / estimate.n_arms))} with {estimate.processes} "
@@ -233,5 +233,5 @@ def _project_of(coco_file: Path, images: Path, rare: Sequence[str]) -> Path:
                 f"None of the pictures that {coco_file.name} names is usable, so there is no test set. "
                 "Check --images."
             )
-    echo(f"{path}: {report.added} images, {report.test_images} of them the frozen test set", err=True)
+    echo(f"{path}: {report.added:,} images, {report.test_images:,} of them the frozen test set", err=True)
     return path

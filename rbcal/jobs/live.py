@@ -42,7 +42,7 @@ def why_not(project: Project) -> str | None:
     """Return in a sentence why names cannot learn from answers now; None: they can."""
     ranking = project.rankings.current()
     if ranking is None:
-        return "The pool is not ranked yet. Train, then rank the pool."
+        return "The images that wait are not sorted yet. Press Train on the Train page."
     if ranking.stale:
         return "Another model serves than the one that ranked the pool. Rank the pool again."
     if project.live_heads.get(ranking.id) is None:

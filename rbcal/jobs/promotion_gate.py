@@ -33,11 +33,11 @@ def promote_unless_worse(
     words += f" (difference 95 % within {gain.low:+.3f} .. {gain.high:+.3f})"
     if result.worse:
         progress.log(
-            f"Model {model_id} is worse than the one that serves: {words}. You are asked which shall"
+            f"Model {model_id} is worse than the one in use: {words}. The Train page asks you which to use"
         )
         return
     project.models.promote(model_id, "gate")
-    progress.log(f"Model {model_id} serves: {words}")
+    progress.log(f"Model {model_id} is in use: {words}")
 
 
 def _compare(project: Project, model_id: int, serving: Model, progress: ProgressReporter) -> Comparison:

@@ -23,9 +23,9 @@ from rbcal.types import Reals
 
 def rank(project: Project, strategy: str, progress: ProgressReporter) -> int:
     """Put the current ranking into the order of another strategy, as a job."""
-    progress.stage("Ordering the pool")
+    progress.stage("Sorting the images")
     ranking_id = rerank(project, strategy)
-    progress.log(f"The pool is in the order of {strategy}")
+    progress.log(f"The images that wait are in the order of {strategy}")
     return ranking_id
 
 
@@ -41,7 +41,7 @@ def rerank(project: Project, strategy: str, seed: int = 0) -> int:
     """
     stored = project.rankings.current()
     if stored is None:
-        raise ProjectError("The pool is not ranked yet. Train, then rank the pool.")
+        raise ProjectError("The images that wait are not sorted yet. Press Train on the Train page.")
     rank_stored(project, stored, strategy, seed)
     return stored.id
 

@@ -25,6 +25,7 @@ from rbcal.jobs.ray_cluster import Cluster, Shared
 from rbcal.store.images import Image
 from rbcal.store.project import Project
 from rbcal.types import CROP_EMBEDDING_SIZE, EMBEDDING_SIZE, Floats
+from rbcal.wording import count
 
 _EMBEDDED_IMAGES = 64  # annotated images; enough to know which appearances are well covered
 _EMBEDDED_CELLS = 20_000  # annotated cells, the last ones, that live names are fitted to: a minute of a CPU
@@ -70,7 +71,7 @@ def score(
             weights = workers.share(project.models.checkpoint(model.id))
             setup = WorkerSetup(weights, config, tuple(rare), merges, devices.n_cores())
             scored = score_on_cluster(project, pool, workers, setup, progress)
-        progress.stage("Scoring the pool", len(pool))
+        progress.stage("Looking at the images that wait", len(pool))
         for done, (image, score_and_cells) in enumerate(stack.enter_context(closing(scored)), start=1):
             project.rankings.add(ranking_id, image.id, *score_and_cells)
             progress.advance(done)
@@ -78,14 +79,14 @@ def score(
     project.rankings.save_annotated_embeddings(
         ranking_id, embed(project, ranking_id, scorer, config, progress)
     )
-    progress.stage("Ordering the pool")
+    progress.stage("Sorting the images")
     with project.transaction():
         rank_stored(project, project.rankings.get(ranking_id), strategy, config.seed)
         project.rankings.finish(ranking_id)
     learnt = live.update(project)  # what the expert answered while the model was being trained
     if learnt is not None and learnt.n_new:
         progress.log(f"Names learn from {learnt.n_new} cells that model {model.id} was not trained on")
-    progress.log(f"{len(pool)} images are ranked by model {model.id}, in the order of {strategy}")
+    progress.log(f"{count(len(pool), 'image')} sorted with model {model.id}, in the order of {strategy}")
     return ranking_id
 
 

@@ -73,16 +73,16 @@ def _train_and_promote(project: Project, setup: TrainingSetup, progress: Progres
         project.snapshots.discard()
     if result.diverged:
         raise DivergedError(
-            f"{result.diverged} What it had learnt by step {result.kept_step} is kept as model {model_id}, "
-            "which does not serve."
+            f"{result.diverged} What it had learnt by step {result.kept_step:,} is kept as model {model_id}, "
+            "which is not in use."
         ) from result.diverged
     progress.log(f"Model {model_id} is trained, in {result.seconds:.0f} s")
     try:
         promote_unless_worse(project, model_id, result.detector, progress)
     except JobCancelledError as err:
         raise JobCancelledError(
-            f"The job was cancelled. Model {model_id} is trained and kept, but was not measured: it does not "
-            "serve unless you let it."
+            f"The job was cancelled. Model {model_id} is trained and kept, but was not measured: it is not "
+            "used unless you choose it."
         ) from err
     predict_annotated(project, model_id, result.detector, progress)
     for pruned in project.models.prune():

@@ -102,7 +102,7 @@ def _notices(data: ReportData) -> Iterator[str]:
     if model is None:
         yield "No model is trained yet."
     elif data.evaluation is None and test is not None:
-        yield f"Model {model.id}, which serves, was not measured on the test set."
+        yield f"Model {model.id}, in use, was not measured on the test set."
     elif data.errors is not None and data.errors.changed:
         yield (
             "Annotations of the test set, or classes, were changed since the model was measured: the figures "
@@ -111,7 +111,7 @@ def _notices(data: ReportData) -> Iterator[str]:
         )
     if ranking is not None and ranking.stale:
         yield (
-            f"The pool was ranked with model {ranking.model_id}, which no longer serves; the most "
+            f"The images that wait were sorted with model {ranking.model_id}, no longer in use; the most "
             "uncertain cells are those of that model."
         )
 

@@ -71,7 +71,7 @@ def model_table(
     """Return one row for each model that was measured; a star where rare-class AP rests on few cells."""
     rows = []
     for point in curve:
-        name = f"{point.model_id}{' (serves)' if point.model_id == serving_id else ''}"
+        name = f"{point.model_id}{' (in use)' if point.model_id == serving_id else ''}"
         measured = point.evaluation
         star = "*" if few_rare_cells(measured, classes) else ""
         aps = (measured.precision_all, measured.map_50, measured.map_50_95)

@@ -89,7 +89,12 @@ class Jobs:
 
     def last_training(self) -> Job | None:
         """Return the training that was asked for last, however it ended, or None."""
-        row = self._db.row("SELECT * FROM job WHERE kind = 'train' ORDER BY id DESC LIMIT 1")
+        return self.last_of("train")
+
+    def last_of(self, *kinds: Kind) -> Job | None:
+        """Return the job of some kinds that was asked for last, however it ended, or None."""
+        marks = ", ".join("?" * len(kinds))
+        row = self._db.row(f"SELECT * FROM job WHERE kind IN ({marks}) ORDER BY id DESC LIMIT 1", kinds)  # noqa: S608  marks
         return None if row is None else _job(row)
 
     def start(self, job_id: int) -> None:

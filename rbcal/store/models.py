@@ -53,6 +53,14 @@ class Question:
     comparison: Comparison
 
 
+@dataclass(frozen=True)
+class StoredComparison:
+    """How a model compared, when it was trained, to the one that served then."""
+
+    serving_id: int
+    comparison: Comparison
+
+
 class Models:
     """The models of one project. One of them serves: it pre-annotates and ranks."""
 
@@ -164,6 +172,14 @@ class Models:
                 result=to_json(comparison),
                 question="open" if comparison.worse else "none",
             )
+
+    def comparisons(self) -> dict[int, StoredComparison]:
+        """Return how each model compared to the one that served when it was trained, by its number."""
+        rows = self._db.rows("SELECT model_id, serving_id, result FROM comparison ORDER BY model_id")
+        return {
+            row["model_id"]: StoredComparison(row["serving_id"], from_json(Comparison, row["result"]))
+            for row in rows
+        }
 
     def question(self) -> Question | None:
         """Return what the expert is asked: whether a worse model shall serve; or None."""

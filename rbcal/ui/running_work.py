@@ -15,13 +15,13 @@ from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.session import session
 from rbcal.wording import duration, literal
 
-DONE = {"done": "is finished", "failed": "failed", "cancelled": "was cancelled"}
+DONE = {"done": "finished", "failed": "failed", "cancelled": "was cancelled"}
 NAMES = {
     "train": "Training",
-    "score": "Scoring",
+    "score": "Sorting the images",
     "evaluate": "Measuring",
-    "rank": "Ordering",
-    "simulate": "The simulation",
+    "rank": "Changing the order",
+    "simulate": "The experiment",
 }
 REVIEW = "Review"  # the page whose canvas a rerun of all would draw anew
 _TICK = 1.0  # seconds between two looks at a job
@@ -90,9 +90,9 @@ def ending_of(project: Project, job: Job) -> Ending:
     if job.state == "cancelled":
         return Ending(f"{name} was cancelled.", "train")
     if job.kind == "simulate":
-        return Ending("The simulation is finished.", "progress")
+        return Ending("The experiment is finished.", "progress")
     if job.kind != "train":
-        done = {"score": "The pool is ranked.", "rank": "The pool has its new order."}
+        done = {"score": "The images are sorted.", "rank": "The images have their new order."}
         return Ending(done.get(job.kind, "The model is measured."), _next_page(project))
     models = project.models.all()
     point = next(

@@ -64,7 +64,6 @@ class Session:
     asked_image: Key[int | None] = Key(_none)  # of the grid of images, to open next
     n_imports: Key[int] = Key(int)  # a new name for the box of files empties it, and the memory
     test_draws: Key[int] = Key(int)  # how often the test set was drawn anew: each time another one
-    watched_job: Key[int | None] = Key(_none)  # that the Train page shows at work
     running_job: Key[tuple[Path, int] | None] = Key(_none)  # of a project, that the sidebar shows at work
     ended_job: Key[tuple[Path, int] | None] = Key(_none)  # that ended while this session was open
     announced_job: Key[tuple[Path, int] | None] = Key(_none)  # whose end was told

@@ -23,6 +23,7 @@ def mistaken(projects: Path, request: pytest.FixtureRequest) -> str:
 
 def test_a_crop_opens_its_image(page: Page, server: str, mistaken: str):
     page.goto(f"{server}/progress?project={mistaken}")
+    page.get_by_role("tab", name="Classes").click()
     page.get_by_role("button", name="002.png").first.click()
     expect(page.get_by_text("A test image: no model learns from it")).to_be_visible(timeout=20_000)
     expect(page.get_by_text("002.png").first).to_be_visible()
@@ -30,6 +31,7 @@ def test_a_crop_opens_its_image(page: Page, server: str, mistaken: str):
 
 def test_a_cell_of_the_matrix_has_its_crops(page: Page, server: str, mistaken: str):
     page.goto(f"{server}/progress?project={mistaken}")
+    page.get_by_role("tab", name="Classes").click()
     crops = page.get_by_role("button", name="002.png")
     expect(crops).to_have_count(1)
     expect(page.get_by_text("the model sees no cell")).to_have_count(0)

@@ -41,12 +41,13 @@ def create_and_import(page: Page, server: str, coco_file: Path) -> None:
 
 def start_training(page: Page, server: str, steps: int, button: str, *, second_look: bool) -> None:
     page.goto(f"{server}/train?project=loop")
+    page.get_by_text("Settings", exact=True).click()
     if not second_look:
-        page.get_by_text("Second look", exact=True).click()
-    field = page.get_by_label("Steps", exact=True)
+        page.get_by_text("Look twice at each cell", exact=True).click()
+    field = page.get_by_label("Training steps", exact=True)
     field.fill(str(steps))
     field.press("Tab")
-    page.get_by_role("button", name=button).click()
+    page.get_by_role("button", name=button, exact=True).click()
     expect(page.locator(".stMain").get_by_role("button", name="Cancel")).to_be_visible()
 
 
@@ -59,14 +60,14 @@ def wait_for_the_end(page: Page, path: Path, job_id: int) -> None:
             return job is not None and job.id == job_id and job.state == "done"
 
     eventually(is_done, f"job {job_id} is done", TRAINING_MS / 1000)
-    expect(page.get_by_text("Training is finished")).to_be_visible()
+    expect(page.get_by_text("Training finished")).to_be_visible()
 
 
 def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path):
     path = projects / "loop.rbcal"
     data = write_coco(tmp_path / "data", 12, n_groups=4, width=320, height=240, n_cells=14)
     create_and_import(page, server, data)
-    start_training(page, server, 60, "Train, then rank the pool", second_look=False)  # half a minute less
+    start_training(page, server, 60, "Train", second_look=False)  # half a minute less
     for place in (".stMain", ".stSidebar"):
         words = page.locator(place).get_by_text(re.compile(r"Training: \d+ of 60"))
         expect(words).to_be_visible(timeout=TRAINING_MS)
@@ -101,10 +102,10 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     with Project.open(path) as project:
         assert first.image_id not in [entry.image_id for entry in project.queue.top()]
 
-    start_training(page, server, 5, "Only train", second_look=True)
+    start_training(page, server, 5, "Train only", second_look=True)
     wait_for_the_end(page, path, 2)
     page.goto(f"{server}/progress?project=loop")
-    expect(page.get_by_text("since model 1").first).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Model \d .*annotated cells.* scores"))).to_be_visible()
     expect(page.get_by_test_id("stVegaLiteChart").first.locator("canvas, svg").first).to_be_visible()
     with Project.open(path) as project:
         points = project.evaluations.curve()

@@ -19,7 +19,18 @@ def test_the_matrix_has_a_row_for_each_annotated_class_and_for_nothing():
     assert TABLE[TABLE.Annotated == "disc"].Share.sum() == 1
 
 
-def test_the_chart_draws_every_number():
+def test_the_chart_draws_every_number_on_its_shade():
     chart = confusion_chart(TABLE, NAMES).to_dict()
-    assert len(chart["layer"]) == 2
+    assert [each["mark"]["type"] for each in chart["layer"]] == ["rect", "rect", "text"]
     assert any(each["name"] == "cell" for each in chart["params"])
+
+
+def test_what_is_right_has_another_colour_than_what_is_wrong_and_no_cell_has_none():
+    chart = confusion_chart(TABLE, NAMES).to_dict()
+    [rows] = chart["datasets"].values()
+    shown = {(row["Annotated"], row["Found"]): (row["Verdict"], row["Shade"]) for row in rows}
+    assert shown["disc", "slit"] == ("wrong", 1.0)
+    assert shown["disc", "disc"] == ("right", 0.0)
+    scale = chart["layer"][1]["encoding"]["color"]["scale"]
+    assert scale["domain"] == ["right", "wrong"]
+    assert len(set(scale["range"])) == 2

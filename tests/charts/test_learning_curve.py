@@ -110,10 +110,8 @@ def test_a_class_with_few_test_cells_is_faint_and_has_its_interval():
     }
     assert [each["encoding"]["opacity"]["scale"]["range"] for each in lines] == [[1, 0.35]] * 2
     assert ranges["mark"]["type"] == "rule"
-    assert [ranges["encoding"][side]["field"] for side in ("y", "y2")] == ["AP low", "AP high"]
-    assert [(row["AP low"], row["AP high"]) for row in rows(chart) if row["AP low"] is not None] == [
-        (0.3, 0.95)
-    ]
+    assert [ranges["encoding"][side]["field"] for side in ("y", "y2")] == ["Low", "High"]
+    assert [(row["Low"], row["High"]) for row in rows(chart) if row["Low"] is not None] == [(0.3, 0.95)]
 
 
 def test_rare_class_ap_is_faint_while_no_rare_class_has_enough_test_cells():

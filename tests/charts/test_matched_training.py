@@ -119,6 +119,6 @@ def test_nothing_is_said_of_training_on_where_no_matched_training_shows_it():
 
 def test_a_model_on_the_same_cells_says_so():
     assert same_cells_words(CURVE, LONGER) == (
-        "Model 2 was trained longer on the same cells as model 1: what changed between them is not what "
-        "cells bought."
+        "Model 2 was trained longer on the same cells as model 1: what changed between them does not come "
+        "from cells."
     )

@@ -31,9 +31,9 @@ def test_the_next_cells_are_named_with_their_uncertainty():
 
 def test_a_forecast_that_holds_nothing_says_so():
     flat = [point(1, 100, 0.40), point(2, 200, 0.41), point(3, 400, 0.40), point(4, 800, 0.41)]
-    assert stop_advice.outlook_words(flat, "Precision_all").endswith("It may as well be nothing.")
+    assert stop_advice.outlook_words(flat, "Precision_all").endswith("It may also be nothing.")
     wild = [point(1, 100, 0.2), point(2, 200, 0.6), point(3, 400, 0.3)]
-    assert stop_advice.outlook_words(wild, "Precision_all").endswith("too uncertain to decide by.")
+    assert stop_advice.outlook_words(wild, "Precision_all").endswith("too uncertain to decide on.")
     same = [point(k, 100, 0.4) for k in range(3)]
     assert "All trainings had 100 cells" in stop_advice.outlook_words(same, "Precision_all")
 
@@ -72,6 +72,6 @@ def test_nothing_is_said_of_rare_classes_that_have_few_test_cells():
 
 
 def test_flagged_cells_are_counted_in_words():
-    assert stop_advice.flagged_words(1) == "1 red cell is left in the pool."
-    assert stop_advice.flagged_words(1234) == "1,234 red cells are left in the pool."
-    assert "not ranked" in stop_advice.flagged_words(None)
+    assert stop_advice.flagged_words(1) == "1 red cell is left in the images that wait."
+    assert stop_advice.flagged_words(1234) == "1,234 red cells are left in the images that wait."
+    assert "not sorted yet" in stop_advice.flagged_words(None)

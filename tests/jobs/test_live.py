@@ -108,8 +108,9 @@ def test_without_a_second_look_a_serving_model_or_a_ranking_nothing_is_fitted(sc
 
 def test_a_project_is_whole_while_its_pool_is_half_scored(scored):
     project, *_ = scored
+    stop = Silent(1, "Looking at the images that wait")
     with pytest.raises(JobCancelledError):
-        score.score(project, replace(PASSES, cell_threshold=0.01), Silent(1, "Scoring the pool"))
+        score.score(project, replace(PASSES, cell_threshold=0.01), stop)
     assert project._database.value("SELECT count(*) FROM detection WHERE ranking_id = 2") > 0
     assert verify(project.path).ok
 
@@ -173,4 +174,4 @@ def test_the_command_says_what_changed(scored):
 def test_the_command_says_why_names_cannot_learn(project):
     result = CliRunner().invoke(app, ["live", str(project.path)])
     assert result.exit_code == 1
-    assert "not ranked" in result.output
+    assert "not sorted yet" in result.output

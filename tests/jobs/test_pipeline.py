@@ -313,7 +313,7 @@ def test_a_model_that_is_worse_waits_for_the_expert(slides):
     question = slides.models.question()
     assert (question.model.id, question.serving.id) == (bad, good)
     assert question.comparison.precision_all.high < 0
-    assert any("is worse than the one that serves" in line for line in progress.lines)
+    assert any("is worse than the one in use" in line for line in progress.lines)
 
 
 def test_without_a_test_set_the_newest_model_serves_and_the_log_says_why(project):

@@ -173,7 +173,7 @@ def test_an_unknown_strategy_is_refused(project, ranked):
 
 
 def test_a_pool_that_was_never_ranked_has_no_order(project):
-    with pytest.raises(ProjectError, match="not ranked yet"):
+    with pytest.raises(ProjectError, match="not sorted yet"):
         rerank(project, "balanced")
 
 

@@ -118,7 +118,7 @@ def test_the_figures_are_those_of_the_store(full):
     assert f"Test cells {counts.test_cells} on 1 image" in text
     for ap in evaluation.ap_50:
         assert f"{ap:.3f}" in text
-    assert f"1 (serves) 1 {counts.annotated_cells} {evaluation.precision_all:.3f}" in text
+    assert f"1 (in use) 1 {counts.annotated_cells} {evaluation.precision_all:.3f}" in text
     assert "0.125" in text  # the other model
     assert "below the wanted 0.75" in text
     assert full.models.get(1).sha256 in text
@@ -131,7 +131,7 @@ def test_the_report_credits_no_cell_with_a_training_on_the_same_cells(full):
     n_cells = full.models.get(2).n_cells
     text = Reader(as_html(collect(full))).text
     assert f"2 1 {n_cells} (the same) 0.125" in text
-    assert "A hollow mark rests on the same cells" in text
+    assert "Hollow mark: trained on the same cells" in text
     add_work_image(full, 4)
     images = {"train": full.images.annotated()}
     full.evaluations.save(full.models.add(TrainConfig(steps=9), b"w", images, 60, parent_id=2), figures(0.9))
@@ -159,7 +159,7 @@ def test_without_a_test_set_the_report_says_what_is_missing(project):
     text = Reader(as_html(collect(project))).text
     assert "no annotated test set, so nothing says how good a model is" in text
     assert "Nothing was measured" in text
-    assert "are not ranked" in text
+    assert "are not sorted yet" in text
 
 
 def test_a_model_that_was_not_measured_is_named(project):
@@ -167,12 +167,12 @@ def test_a_model_that_was_not_measured_is_named(project):
     add_work_image(project, 1)
     model_id = project.models.add(TrainConfig(steps=1), b"weights", {"train": project.images.annotated()}, 1)
     project.models.promote(model_id, "gate")
-    assert "Model 1, which serves, was not measured on the test set." in as_html(collect(project))
+    assert "Model 1, in use, was not measured on the test set." in as_html(collect(project))
 
 
 def test_what_no_longer_holds_is_said_in_the_heading(full):
     full.models.promote(2, "expert")
-    assert "The pool was ranked with model 1, which no longer serves" in as_html(collect(full))
+    assert "The images that wait were sorted with model 1, no longer in use" in as_html(collect(full))
     full.models.promote(1, "expert")
     [image] = full.images.test()
     changed = Annotations(TRUTH.boxes, np.array([0, 2, 2]))

@@ -12,6 +12,7 @@ from rbcal.config import TrainConfig
 from rbcal.errors import ProjectError
 from rbcal.evaluation.metrics import Comparison, Difference
 from rbcal.store import database
+from rbcal.store.models import StoredComparison
 from rbcal.types import Detections
 from tests.conftest import add_image
 from tests.store.conftest import FIGURES, train_on
@@ -73,6 +74,15 @@ def test_a_model_that_is_worse_is_a_question_until_somebody_answers_or_a_newer_o
     assert project.models.question() is None
     project.models.compare(third, old, worse(high=0.1))
     assert project.models.question() is None
+
+
+def test_what_a_model_was_compared_to_is_kept_also_after_the_question_is_answered(project):
+    image_id, _ = add_image(project, 1, annotated=True)
+    old, new = (train_on(project, image_id) for _ in range(2))
+    assert project.models.comparisons() == {}
+    project.models.compare(new, old, worse())
+    project.models.promote(old, "expert")
+    assert project.models.comparisons() == {new: StoredComparison(old, worse())}
 
 
 def test_only_checkpoints_that_serve_are_best_or_are_new_stay(project):

@@ -50,7 +50,7 @@ def crops(at):
 
 
 def test_each_mistake_on_the_test_set_is_a_crop(app, project, wrong):
-    at = app("progress")
+    at = app("progress", "Classes")
     assert "What the model still gets wrong" in " ".join(each.value for each in at.subheader)
     assert [each.label for each in crops(at)] == ["002.png"]
     assert "the model sees no cell" not in words(at)
@@ -60,7 +60,7 @@ def test_each_mistake_on_the_test_set_is_a_crop(app, project, wrong):
 
 
 def test_an_annotation_that_the_model_contradicts_is_a_crop(app, project, wrong):
-    at = app("progress")
+    at = app("progress", "Classes")
     at.segmented_control(key="errors_where").set_value("In your annotations").run()
     assert [each.label for each in crops(at)] == ["001.png"]
 
@@ -72,7 +72,7 @@ def test_a_correction_takes_the_mistake_away(app, project, wrong):
     truth = project.reviews.annotations(project.images.get(image_id).review_id)
     corrected = type(truth)(truth.boxes, found.labels)
     project.reviews.save(image_id, corrected, origin="expert", base_revision=1)
-    at = app("progress")
+    at = app("progress", "Classes")
     at.segmented_control(key="errors_where").set_value("In your annotations").run()
     assert crops(at) == []
     assert "No mistake of this kind" in words(at)
@@ -80,7 +80,7 @@ def test_a_correction_takes_the_mistake_away(app, project, wrong):
 
 def test_what_the_model_found_meanwhile_is_shown_at_the_next_look(app, project, wrong):
     model_id = project.models.serving().id
-    at = app("progress")
+    at = app("progress", "Classes")
     at.segmented_control(key="errors_where").set_value("In your annotations").run()
     assert {each.label for each in crops(at)} == {"001.png"}
     other_id, truth = add_image(project, 3, annotated=True)
@@ -91,7 +91,7 @@ def test_what_the_model_found_meanwhile_is_shown_at_the_next_look(app, project, 
 
 
 def test_a_crop_opens_its_cell_on_the_review_page(app, project, wrong):
-    at = app("progress")
+    at = app("progress", "Classes")
     crops(at)[0].click().run()
     assert not at.exception, at.exception
     editor = at.session_state["editor"]
@@ -103,7 +103,7 @@ def test_a_cell_that_nobody_annotated_is_shown_by_its_place(app, project, wrong)
     test_id, _ = wrong
     beyond = Detections([[90, 60, 99, 69]], [[0.1, 0.7, 0.1, 0.1]])
     project.evaluations.save_detections(project.models.serving().id, test_id, beyond)
-    at = app("progress")
+    at = app("progress", "Classes")
     at.segmented_control(key="errors_kind_test").set_value("Nothing annotated").run()
     crops(at)[0].click().run()
     editor = at.session_state["editor"]
@@ -113,7 +113,7 @@ def test_a_cell_that_nobody_annotated_is_shown_by_its_place(app, project, wrong)
 
 def test_a_corrected_test_image_is_the_truth_from_then_on(app, project, wrong):
     test_id, _ = wrong
-    at = app("progress")
+    at = app("progress", "Classes")
     crops(at)[0].click().run()
     editor = at.session_state["editor"]
     editor.selected, right = 0, (editor.boxes[0].label + 1) % 3
@@ -121,11 +121,11 @@ def test_a_corrected_test_image_is_the_truth_from_then_on(app, project, wrong):
     editor.save()
     image = next(each for each in project.images.test() if each.id == test_id)
     assert project.reviews.annotations(image.review_id).labels[0] == right
-    at = app("progress")
+    at = app("progress", "Classes")
     assert crops(at) == []
 
 
 def test_a_model_that_has_not_looked_again_says_so(app, project, wrong):
     project._database.write("DELETE FROM model_detection")
-    at = app("progress")
+    at = app("progress", "Classes")
     assert "has not looked at the test set yet" in words(at)

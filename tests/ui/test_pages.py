@@ -19,10 +19,10 @@ import pytest
 from streamlit.runtime.scriptrunner import script_runner
 
 from rbcal import synth
-from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
 from rbcal.evaluation.metrics import ClassIntervals, Comparison, Difference, Evaluation
 from rbcal.interchange import export_dataset
-from rbcal.store.job_requests import ResumeJob, ScoreJob, TrainJob
+from rbcal.store.job_requests import RankJob, ResumeJob, ScoreJob, SimulateJob, TrainJob
 from rbcal.store.project import Project
 from rbcal.store.rankings import Score
 from tests.conftest import add_image, write_coco
@@ -44,8 +44,10 @@ def app(tmp_path, monkeypatch):
     served = partialmethod(script_runner.ScriptRunner.__init__, on_script_error=say)
     monkeypatch.setattr(script_runner.ScriptRunner, "__init__", served)
 
-    def run(page=None):
+    def run(page=None, tab=None):
         at = app_test(APP, 60).run()
+        if tab:
+            at.session_state["progress_tab"] = tab
         if page:
             at.switch_page(f"pages/{page}.py").run()
         assert not at.exception, at.exception
@@ -266,7 +268,7 @@ def test_training_can_start_once_cells_are_annotated(app, project):
     at = app("train")
     assert "annotated cells" in words(at)
     assert "no test set" in words(at)
-    assert not button(at, "Only train").disabled
+    assert not button(at, "Train only").disabled
 
 
 def test_a_job_under_way_takes_the_place_of_the_form(app, project):
@@ -282,6 +284,46 @@ def test_a_failed_job_says_why(app, project):
     job_id = project.jobs.add(TrainJob(TrainConfig()))
     project.jobs.end(job_id, "failed", "Out of paper.")
     assert "Training failed. Out of paper." in words(app("train"))
+
+
+def test_a_cancelled_experiment_does_not_hide_the_last_training(app, project):
+    add_image(project, 1, annotated=True)
+    training = project.jobs.add(TrainJob(TrainConfig()))
+    project.jobs.advance(training, 1, loss=0.5)
+    project.jobs.end(training, "done")
+    project.jobs.end(project.jobs.add(SimulateJob(SimulationConfig())), "cancelled")
+    at = app("train")
+    assert [each.value for each in at.subheader] == ["Last training", "Last experiment"]
+    assert "Training finished" in at.success[0].value
+    assert "The experiment was cancelled" in at.warning[-1].value
+    assert len(at.get("vega_lite_chart")) == 1
+
+
+def test_what_was_sorted_since_the_training_stands_apart_and_a_new_training_takes_its_place(app, project):
+    add_image(project, 1, annotated=True)
+    for request in (TrainJob(TrainConfig()), RankJob("random")):
+        project.jobs.end(project.jobs.add(request), "done")
+    assert [each.value for each in app("train").subheader] == ["Last training", "Last sorting of the images"]
+    project.jobs.end(project.jobs.add(TrainJob(TrainConfig())), "failed", "Out of paper.")
+    assert [each.value for each in app("train").subheader] == ["Last training"]
+
+
+def test_one_button_trains_with_the_settings_as_they_are_and_sorts_the_images(app, project, monkeypatch):
+    started = []
+    monkeypatch.setattr("rbcal.jobs.launcher.start", lambda *arguments: started.append(arguments[1]))
+    add_image(project, 1, annotated=True)
+    at = app("train")
+    button(at, "Train").click().run()
+    add_image(project, 2)
+    at = app("train")
+    assert "then sorts the 1 image that waits" in words(at)
+    at.number_input(key="steps").set_value(70).run()
+    button(at, "Train").click().run()
+    assert started == [
+        TrainJob(TrainConfig(init="imagenet")),
+        TrainJob(TrainConfig(init="imagenet", steps=70), ScoreJob(ScoringConfig())),
+    ]
+    assert not at.exception
 
 
 def test_progress_before_the_first_training_says_how_to_get_a_curve(app, project):
@@ -307,18 +349,40 @@ def measured(project):
 
 
 def test_progress_shows_the_model_that_serves_and_what_it_gained(app, measured):
-    at = app("progress")
+    at = app("progress", "Details")
     shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
     assert shown["Precision_all"] == ("0.500", "+0.250 since model 1")
     assert shown["Rare-class AP@0.5"] == ("no cell", "")
-    assert shown["Red in the pool"][0] == "3"
-    assert "1 test images with 9 cells" in words(at)
+    assert shown["Red cells left"][0] == "3"
+    assert "1 test image with 9 cells" in words(at)
+
+
+def test_progress_begins_with_a_sentence_a_curve_and_a_table(app, measured):
+    gain = Difference(0.25, 0.5, 0.1, 0.4)
+    measured.evaluations.save(2, replace(measured.evaluations.of(2), n_images=30))
+    measured.models.compare(2, 1, Comparison(gain, (gain, None, None), 30))
+    add_image(measured, 4, annotated=True)
+    images = {"train": measured.images.annotated()}
+    measured.evaluations.save(
+        measured.models.add(TrainConfig(), b"w", images, 60), measured.evaluations.of(2)
+    )
+    measured.models.compare(3, 2, Comparison(gain, (gain, None, None), 30))
+    measured.models.promote(3, "gate")
+    at = app("progress")
+    assert at.markdown[0].value.startswith("**Yes.** Model 3 (")
+    assert len(at.get("vega_lite_chart")) == 1
+    [table] = [each.value for each in at.dataframe]
+    assert table["Model"].tolist() == [3, 2, 1]
+    assert table["State"].tolist() == ["in use", "", ""]
+    assert table["Gain (95 %)"].tolist()[0] == "+0.250 on model 2 (+0.10 to +0.40)"
+    assert at.metric == []
 
 
 def test_progress_says_that_a_training_on_the_same_cells_bought_no_cell_anything(app, measured):
     at = app("progress")
-    assert "which serves: same cells, trained again (those of model 1)" in words(at)
-    assert "what changed between them is not what cells bought" in words(at)
+    assert "what changed between them does not come from cells" in words(at)
+    at = app("progress", "Details")
+    assert "Same cells, trained again: those of model 1." in words(at)
     assert at.metric[0].proto.color == at.metric[0].proto.MetricColor.GRAY
     add_image(measured, 4, annotated=True)
     images = {"train": measured.images.annotated()}
@@ -326,9 +390,8 @@ def test_progress_says_that_a_training_on_the_same_cells_bought_no_cell_anything
         measured.models.add(TrainConfig(), b"w", images, 60), measured.evaluations.of(2)
     )
     measured.models.promote(3, "expert")
-    at = app("progress")
-    assert "Model 3, which serves" in [caption.value for caption in at.caption]
-    assert at.dataframe[-1].value["Training"].tolist() == [
+    assert "Figures of model 3, in use" in [each.value for each in app("progress", "Details").subheader]
+    assert app("progress").dataframe[0].value["Training"].tolist() == [
         "new cells",
         "same cells, trained again",
         "new cells",
@@ -338,35 +401,37 @@ def test_progress_says_that_a_training_on_the_same_cells_bought_no_cell_anything
 def test_progress_shows_how_well_each_class_is_found_and_named(app, measured):
     counted = replace(measured.evaluations.of(2), n_named=(6, 1, 0), n_correct=(6, 0, 0))
     measured.evaluations.save(2, counted)
-    at = app("progress")
+    at = app("progress", "Classes")
     [classes] = [each.value for each in at.dataframe if "Recall" in each.value]
     [disc] = classes.to_dict("records")
     assert (disc["Class"], disc["AP@0.5"], disc["Recall"], disc["Precision"]) == ("disc", 0.5, 6 / 9, 1)
     assert disc["F1"] == pytest.approx(0.8)
-    assert at.dataframe[-1].value["Macro F1"].isna().tolist() == [True, False]
     assert "of 100 true cells of this class, how many were found and named so" in words(at)
     assert "were not counted" not in words(at)
+    assert app("progress").dataframe[0].value["Macro F1"].isna().tolist() == [False, True]
 
 
 def test_progress_names_no_figure_of_rare_classes_with_few_test_cells(app, measured):
     few = ClassIntervals((0.2, 0.9), (0.1, 0.9), None, (0.1, 0.8))
     figures = Evaluation(0.5, 0.6, 0.3, 0.7, (0.5, None, 0.7), (400, 0, 7), 9, intervals=(None, None, few))
     measured.evaluations.save(2, figures)
-    at = app("progress")
+    at = app("progress", "Details")
     assert {each.label: each.value for each in at.metric}["Rare-class AP@0.5"] == "not yet"
     assert "the test set has 7 cells of spiky, and it takes 20 of a class" in words(at)
+    at = app("progress", "Classes")
     assert "Fewer than 20 test cells" in words(at)
     assert "spiky 7" in words(at)
     [table] = [each.value for each in at.dataframe if "95 % within" in each.value]
     assert table["95 % within"].tolist() == ["", "AP 0.20–0.90, recall 0.10–0.90, F1 0.10–0.80"]
     measured.evaluations.save(2, replace(figures, n_cells=(400, 0, 20), intervals=None))
-    at = app("progress")
+    at = app("progress", "Details")
     assert {each.label: each.value for each in at.metric}["Rare-class AP@0.5"] == "0.700"
+    at = app("progress", "Classes")
     assert not [each for each in at.dataframe if "95 % within" in each.value]
 
 
 def test_progress_says_how_to_count_names_where_an_older_rbcal_measured(app, measured):
-    at = app("progress")
+    at = app("progress", "Classes")
     [classes] = [each.value for each in at.dataframe if "Recall" in each.value]
     assert classes[["Recall", "Precision", "F1"]].isna().all(axis=None)
     assert "not counted when model 2 was measured" in words(at)
@@ -379,9 +444,10 @@ def test_progress_offers_a_report_also_before_the_first_model(app, project):
 
 def test_progress_goes_on_with_the_serving_model_when_a_newer_one_is_worse(app, measured):
     measured.models.promote(1, "expert")
-    at = app("progress")
-    assert "Model 1, which serves" in words(at)
+    at = app("progress", "Details")
+    assert "Figures of model 1, in use" in [each.value for each in at.subheader]
     assert at.metric[0].value == "0.250"
+    assert "no later model has taken its place" in words(app("progress"))
 
 
 def test_the_models_are_listed_newest_first(app, measured):
@@ -400,10 +466,10 @@ def worse(measured):
 
 def test_a_worse_model_is_a_question_with_each_class_in_front_of_the_expert(app, worse):
     at = app("train")
-    assert "Model 3 is worse than model 2. Which shall serve?" in [each.value for each in at.subheader]
+    assert "Model 3 is worse than model 2. Which one shall be used?" in [each.value for each in at.subheader]
     table = at.dataframe[0].value
     assert table["AP@0.5"].tolist() == ["Precision_all", "disc", "spiky"]
-    assert table["Beyond noise"].tolist() == ["worse", "worse", "better"]
+    assert table["More than chance"].tolist() == ["worse", "worse", "better"]
     button(at, "Keep model 2").click().run()
     assert worse.models.question() is None
     assert worse.models.serving().id == 2
@@ -412,12 +478,12 @@ def test_a_worse_model_is_a_question_with_each_class_in_front_of_the_expert(app,
 
 def test_the_expert_may_let_the_worse_model_serve_and_go_back_with_one_click(app, worse):
     at = app("train")
-    button(at, "Let model 3 serve").click().run()
+    button(at, "Use model 3").click().run()
     assert worse.models.serving().id == 3
     button(at, "Go back to model 2").click().run()
     assert worse.models.serving().id == 2
     at.selectbox(key="another_model").select(1).run()
-    button(at, "Let it serve").click().run()
+    button(at, "Use it").click().run()
     assert worse.models.serving().id == 1
     assert not at.exception
 
@@ -444,7 +510,7 @@ def test_a_stopped_training_can_be_resumed_or_forgotten(app, measured, monkeypat
     assert "It can be resumed" in words(at)
     button(at, "Resume").click().run()
     assert started == [(ResumeJob(ScoreJob(ScoringConfig(passes=7))),)]
-    button(at, "Forget it").click().run()
+    button(at, "Drop it").click().run()
     assert measured.snapshots.current() is None
     assert "Resume" not in [each.label for each in at.button]
 

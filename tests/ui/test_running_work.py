@@ -81,7 +81,7 @@ def test_a_job_that_ended_before_the_visit_is_not_told(app, training):  # noqa: 
     [
         (TrainJob(TrainConfig()), "failed", "Training failed. Out of paper.", "train"),
         (TrainJob(TrainConfig()), "cancelled", "Training was cancelled.", "train"),
-        (ScoreJob(ScoringConfig()), "done", "The pool is ranked.", "train"),
+        (ScoreJob(ScoringConfig()), "done", "The images are sorted.", "train"),
     ],
 )
 def test_the_end_of_each_job_leads_to_a_page(project, request_, state, said, page):

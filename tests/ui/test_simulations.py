@@ -179,7 +179,7 @@ def test_one_of_several_simulations_is_chosen(app, project):
 
 def test_the_projects_own_curve_may_have_the_simulated_ones_behind_it(app, measured):
     plant(measured, two_by_two())
-    at = app("progress")
+    at = app("progress", "Details")
     at.toggle[0].set_value(True).run()
     assert "compare the shapes, not the heights" in words(at)
     at.selectbox(key="live_metric").select("Rare-class AP@0.5").run()

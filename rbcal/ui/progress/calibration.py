@@ -21,7 +21,10 @@ def show_calibration(project: Project) -> None:
     st.subheader("Does the model know where it is wrong?")
     ranking = project.rankings.current()
     if ranking is None:
-        st.info("It is known once the pool is ranked: train, then rank it.", icon=":material/target:")
+        st.info(
+            "Known once the images that wait are sorted: press *Train* on the Train page.",
+            icon=":material/target:",
+        )
         return
     measured = project.evaluations.n_predicted(ranking.model_id)
     state = (project.reviews.count(), project.reviews.expert_seconds(), ranking.id, measured)
@@ -39,7 +42,7 @@ def show_calibration(project: Project) -> None:
         offer_files(project, chart, table, "calibration", "Predicted and true changes")
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@st.cache_data(max_entries=4, show_spinner="Comparing what was predicted with what was changed")
 def _checked(file: ProjectFile, state: object) -> CalibrationCheck:
     """Return how well errors are foreseen; kept, for many cells take a second."""
     from rbcal.charts.calibration import check_calibration

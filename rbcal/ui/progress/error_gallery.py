@@ -1,4 +1,4 @@
-"""The error gallery of the Progress page: what the serving model got wrong, each a click from Review."""
+"""The error gallery of the Progress page: what the model in use got wrong, each a click from Review."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def show_errors(file: ProjectFile, model_id: int) -> None:
         else:
             chosen = ""
             st.caption(
-                f"The {n_images} images that were annotated last, as model {model_id} sees them. It has "
+                f"The {n_images:,} images that were annotated last, as model {model_id} sees them. It has "
                 "learnt from most of these very boxes: what it still contradicts may be a slip of the hand."
             )
         _show_crops(project, images, wrong if chosen else _of_one_kind(wrong, split), names, where + chosen)
@@ -139,8 +139,8 @@ def _show_crops(
     if n_pages > 1:
         left = st.columns(_ROW)[0]
         key = f"errors_page_{where}_{n_pages}"
-        page = int(left.number_input(f"Leaf of {n_pages}", 1, n_pages, key=key)) - 1
-    order = f"{len(shown):,} cells, the clearest contradiction first. " if len(shown) > 1 else ""
+        page = int(left.number_input(f"Page (of {n_pages:,})", 1, n_pages, key=key)) - 1
+    order = f"{len(shown):,} cells, the clearest mistake first. " if len(shown) > 1 else ""
     st.caption(order + _SIGNS)
     for start in range(page * _PAGE, min(len(shown), (page + 1) * _PAGE), _ROW):
         for place, column in zip(range(start, min(len(shown), start + _ROW)), st.columns(_ROW), strict=False):

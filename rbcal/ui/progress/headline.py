@@ -1,4 +1,4 @@
-"""The figures at the top of the Progress page, and its tables of classes and of models."""
+"""The figures of the Progress page: of the model in use, and of each class."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from collections.abc import Sequence
 import streamlit as st
 
 from rbcal.charts.few_cells import few_rare_cells, few_words, rare_words
-from rbcal.charts.learning_curve import INTERVAL, class_table, metrics_table
+from rbcal.charts.learning_curve import INTERVAL, class_table
 from rbcal.charts.matched_training import HOLLOW_WORDS, on_new_cells, same_cells_words, trainings
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.images import Counts
 from rbcal.store.project import Project
 from rbcal.ui.session import session
-from rbcal.wording import duration, listed, literal
+from rbcal.wording import count, duration, listed, literal
 
 _AS_NAMED = """
 - **Recall**: of 100 true cells of this class, how many were found and named so (0.80: 80 of them).
 - **Precision**: of 100 boxes with this name, how many are right. A second box on a cell, and a box where no
   cell is, count as wrong. –: no box has this name.
 - **F1**: the harmonic mean of the two, high only if both are.
-- **AP** goes by the order of the cells alone, the most probable first. So it can be high for a class that no
-  cell is ever named: another class was more probable each time.
+- **AP** (average precision) asks only whether the true cells of a class stand before the others when all are
+  sorted by how probable the class is. So it can be high for a class that no cell is ever named: another class
+  was more probable each time.
 """
 _FIGURES = ["AP@0.5", "Recall", "Precision", "F1"]
-_FORMAT = st.column_config.NumberColumn(format="%.3f")
+FIGURE = st.column_config.NumberColumn(format="%.3f")
+NUMBER = st.column_config.NumberColumn(format="%,d")
 
 
 def show_no_curve(counts: Counts) -> None:
@@ -48,14 +50,23 @@ def show_no_curve(counts: Counts) -> None:
     st.page_link("pages/train.py" if counts.test_images else "pages/project.py", label="Go there")
 
 
-def show_headline(project: Project, curve: Sequence[CurvePoint], flagged: int | None) -> CurvePoint:
-    """Show the figures of the serving model, else of the newest, and return its point of the curve."""
+def point_in_use(project: Project, curve: Sequence[CurvePoint]) -> CurvePoint:
+    """Return the point of the model in use, else that of the newest model."""
+    serving = project.models.serving()
+    return next((point for point in curve if serving and point.model_id == serving.id), curve[-1])
+
+
+def show_headline(
+    project: Project, curve: Sequence[CurvePoint], shown: CurvePoint, flagged: int | None
+) -> None:
+    """Show the figures of a model, and what is left to review."""
     serving, classes = project.models.serving(), project.classes.all()
-    places = [place for place, point in enumerate(curve) if serving and point.model_id == serving.id]
-    place = places[0] if places else len(curve) - 1
-    shown, before = curve[place], curve[place - 1] if place else None
-    serves = ", which serves" if places else ""
-    st.caption(f"Model {shown.model_id}{serves}{_on_same_cells(curve, shown)}")
+    place = [point.model_id for point in curve].index(shown.model_id)
+    before = curve[place - 1] if place else None
+    in_use = ", in use" if serving and serving.id == shown.model_id else ""
+    st.subheader(f"Figures of model {shown.model_id}{in_use}")
+    if words := _on_same_cells(curve, shown):
+        st.caption(words)
     columns = st.columns(5)
     names = {"Precision_all": "precision_all", "mAP@0.5": "map_50", "Rare-class AP@0.5": "rare_ap_50"}
     for column, (name, field) in zip(columns, names.items(), strict=False):
@@ -74,22 +85,21 @@ def show_headline(project: Project, curve: Sequence[CurvePoint], flagged: int | 
         )
     columns[3].metric("Annotated cells", f"{project.images.counts().annotated_cells:,}")
     columns[4].metric(
-        "Red in the pool",
+        "Red cells left",
         "–" if flagged is None else f"{flagged:,}",
-        help="Cells that the current ranking is unsure about, or that may be rare, in images not reviewed. "
-        "–: the pool is not ranked yet.",
+        help="Cells that the model is unsure about, or that may be rare, in the images that wait (the pool). "
+        "–: these images are not sorted yet.",
     )
     if words := rare_words(shown.evaluation, classes):
         st.caption(literal(words))
-    return shown
 
 
 def _on_same_cells(curve: Sequence[CurvePoint], shown: CurvePoint) -> str:
-    """Return that a model was trained once more on the same cells, to end a sentence; empty for new ones."""
+    """Return that a model was trained once more on the same cells, as a sentence; empty for new ones."""
     if shown.same_cells_as is None:
         return ""
     words = dict(zip((point.model_id for point in curve), trainings(curve), strict=True))
-    return f": {words[shown.model_id]} (those of model {shown.same_cells_as})"
+    return f"{words[shown.model_id].capitalize()}: those of model {shown.same_cells_as}."
 
 
 def show_same_cells(curve: Sequence[CurvePoint], shown: CurvePoint) -> None:
@@ -100,13 +110,14 @@ def show_same_cells(curve: Sequence[CurvePoint], shown: CurvePoint) -> None:
 
 def show_what_was_measured(project: Project, shown: CurvePoint) -> None:
     """Say what the figures of a model rest on."""
+    n_images, n_cells = shown.evaluation.n_images, sum(shown.evaluation.n_cells)
     st.caption(
-        f"Average precision on {shown.evaluation.n_images} test images with "
-        f"{sum(shown.evaluation.n_cells):,} cells, never trained on. "
+        f"Average precision on {count(n_images, 'test image')} with {count(n_cells, 'cell')}, which no model "
+        "learns from. "
         "Precision_all weights AP@0.5 of each class by its number of cells in the test set; mAP is the plain "
-        "mean over the classes. Macro F1 is the plain mean of F1 over the classes: it goes by the one name "
-        "that each box has on the Review page. "
-        f"Expert time so far: {duration(project.reviews.expert_seconds())}."
+        "mean over the classes. Macro F1 is the plain mean of F1 over the classes, by the one name that each "
+        "box has on the Review page. "
+        f"Time spent on reviewing so far: {duration(project.reviews.expert_seconds())}."
     )
     if fewer := on_fewer_images(project.evaluations.curve()):
         st.caption(
@@ -130,21 +141,16 @@ def show_classes(project: Project, shown: CurvePoint) -> None:
     faint = table.style.apply(
         lambda row: ["opacity: 0.5; color: grey" if few[row.name] else ""] * len(row), axis=1
     )
-    numbers = dict.fromkeys(_FIGURES, _FORMAT)
+    numbers = dict.fromkeys(_FIGURES, FIGURE) | {"Test cells": NUMBER}
     st.dataframe(faint, hide_index=True, column_config=numbers, placeholder="–")
     rough = literal(few_words(shown.evaluation, classes))
-    st.caption(f"Model {shown.model_id} on the test set:\n{_AS_NAMED}\n{rough}")
+    with st.expander("What the figures mean"):
+        st.caption(f"Model {shown.model_id} on the test set:\n{_AS_NAMED}")
+    if rough:
+        st.caption(rough)
     if not shown.evaluation.is_counted:
         st.info(
             f"Recall, precision and F1 were not counted when model {shown.model_id} was measured. This "
-            "measures the model that serves again: `rbcal evaluate PROJECT`",
+            "measures the model in use again: `rbcal evaluate PROJECT`",
             icon=":material/straighten:",
         )
-
-
-def show_figures(curve: Sequence[CurvePoint]) -> None:
-    """Show the figures of all models as a table."""
-    st.subheader("Figures")
-    metrics = metrics_table(curve)
-    numbers = dict.fromkeys(metrics.columns[3:-1], _FORMAT)
-    st.dataframe(metrics, hide_index=True, column_config=numbers, placeholder="–")

@@ -41,9 +41,10 @@ _READING = (
     "side. Dashed and grey: random."
 )
 _DIFFERENCE = (
-    "Each strategy less random in the same repeat, which started from the same model. Band: 95 % bootstrap "
-    "interval over the repeats, at each place alone; few repeats make it too narrow. The verdict goes by "
-    "the mean over the range. Of twenty such intervals, at least one is off by chance."
+    "Each order minus random order in the same repeat, which started from the same model. Band: 95 % "
+    "bootstrap interval over the repeats, at each place alone; few repeats make it too narrow. The "
+    "verdict rests on the mean over the range. By chance alone, about one in twenty such intervals misses "
+    "the truth."
 )
 
 
@@ -51,8 +52,8 @@ def show_curve(project: Project, curve: Sequence[CurvePoint]) -> None:
     """Show the project's own learning curve; if asked, with the simulated strategies behind it."""
     simulations = project.simulations.all()
     behind = bool(simulations) and st.toggle(
-        "Simulated strategies behind it",
-        help="From the annotated part of this project: see Experiments below.",
+        "Show the curves of an experiment behind it",
+        help="What other orders would have brought on the annotated images: see Experiments below.",
     )
     if not behind:
         show_chart(project, learning_curve(curve, project.classes.all()))
@@ -66,8 +67,8 @@ def show_curve(project: Project, curve: Sequence[CurvePoint]) -> None:
         return
     show_chart(project, view.live_chart(on_new_cells(curve), grid, metrics[name], name))
     st.caption(
-        f"Points: the models of this project. Behind: simulation {simulation.id}, from where its seed images "
-        "leave off. It trains less in each round than you do, so compare the shapes, not the heights."
+        f"Points: the models of this project. Behind them: simulation {simulation.id}, which begins with its "
+        "first images. It trains for a shorter time than you do, so compare the shapes, not the heights."
     )
 
 
@@ -81,8 +82,8 @@ def show_experiments(project: Project) -> None:
         st.error(f"The simulation failed. {job.reason}", icon=":material/error:")
     if not simulations:
         st.info(
-            "What would another order of review have brought? A simulation plays this project's annotated "
-            "images through several strategies, with your annotations as the expert, and draws their curves.",
+            "What would another order of review have brought? An experiment goes through the annotated "
+            "images of this project again, in several orders. Your annotations answer; nobody has to click.",
             icon=":material/science:",
         )
         show_form(project, expanded=active_id is None)
@@ -164,7 +165,7 @@ def show_simulation(project: Project, simulation: Simulation, *, active: bool) -
 
 def show_form(project: Project, *, expanded: bool) -> None:
     """Ask for the settings of a simulation with the annotated images of this project, and start it."""
-    with st.expander("Simulate with the annotated images", icon=":material/science:", expanded=expanded):
+    with st.expander("Compare orders on the annotated images", icon=":material/science:", expanded=expanded):
         counts = project.images.counts()
         lacking = _lacking(project)
         if lacking:
@@ -183,25 +184,25 @@ def show_form(project: Project, *, expanded: bool) -> None:
             "Cells in each round", 10, 10_000, SimulationConfig.query, 10, help="Whole images, until so many."
         )
         seeds = columns[3].number_input(
-            "Seed images",
+            "Images to begin with",
             1,
             enough - 2,
             min(SimulationConfig.seed_images, enough // 3),
-            help="Annotated before the first round, drawn anew in each repeat.",
+            help="Seed images: annotated before the first round, drawn anew in each repeat.",
         )
         strategies = st.multiselect(
-            "Strategies",
+            "Orders to compare",
             offered(),
             SimulationConfig.strategies,
             help="\n".join(f"- **{name}**: {sentence}" for name, sentence in offered().items()),
         )
         if "random" not in strategies:
-            st.warning("Without random there is nothing to measure the others against.")
+            st.warning("Without random order there is nothing to compare the others with.")
         cells = counts.annotated_cells * (1 - seeds / enough)
         if not lacking and rounds * query > cells:
             st.warning(
-                f"About {cells:,.0f} annotated cells are left beside the seed images, fewer than {rounds} "
-                f"rounds of {query:,} take. As the images run out, all strategies come to the same."
+                f"About {cells:,.0f} annotated cells are left beside the first images, fewer than {rounds} "
+                f"rounds of {query:,} take. Once the images run out, all orders come to the same."
             )
         if st.button(
             "Simulate", type="primary", disabled=bool(lacking) or not strategies, icon=":material/play_arrow:"
@@ -215,8 +216,8 @@ def show_form(project: Project, *, expanded: bool) -> None:
             )
             _start(project, config)
         st.caption(
-            "It runs as a job, for minutes to hours. `rbcal simulate PROJECT --plan` times a few steps on "
-            "this PC and says how long. More strategies or repeats of the same settings join what is done."
+            "It takes minutes to hours, and you can use every page meanwhile. `rbcal simulate PROJECT "
+            "--plan` says how long on this PC. Further orders or repeats of the same settings join it."
         )
 
 
@@ -231,10 +232,10 @@ def _lacking(project: Project) -> str:
     if counts.annotated_images < FEWEST_IMAGES:
         return (
             f"A simulation needs at least {FEWEST_IMAGES} annotated images outside the test set; this "
-            f"project has {counts.annotated_images}. Review more images first."
+            f"project has {counts.annotated_images:,}. Review more images first."
         )
     if job is not None and job.active:
-        return "Another job is at work. A simulation can begin when it is done."
+        return "Another job is running. A simulation can begin when it has ended."
     return ""
 
 
@@ -261,7 +262,7 @@ def _show_job(file: ProjectFile, n_points: int) -> None:
         job = launcher.watch(project)
         if job is None or not job.active or _n_points(project) != n_points:
             st.rerun(scope="app")
-        words = f"{job.stage}: {job.step} of {job.steps}" if job.steps else job.stage
+        words = f"{job.stage}: {job.step:,} of {job.steps:,}" if job.steps else job.stage
         bar, button = st.columns([5, 1], vertical_alignment="bottom")
         bar.progress(job.step / job.steps if job.steps else 0.0, words)
         if button.button("Cancel", icon=":material/stop:", width="stretch", disabled=job.cancel_requested):

@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import streamlit as st
 
 from rbcal.acquisition.strategies import DEFAULT_STRATEGY, offered
-from rbcal.config import BACKBONES, Initialisation, ScoringConfig, TrainConfig, suggested_steps
+from rbcal.config import BACKBONES, Backbone, Initialisation, ScoringConfig, TrainConfig, suggested_steps
 from rbcal.jobs import auto_train, launcher
 from rbcal.store.images import Counts
 from rbcal.store.job_requests import JobRequest, RankJob, ResumeJob, ScoreJob, TrainJob
 from rbcal.store.project import Project, ProjectFile
-from rbcal.wording import duration
+from rbcal.wording import count, duration
 
+NETWORKS: dict[Backbone, str] = {
+    "efficientnet_lite0": "Small: minutes on a laptop",
+    "vgg16": "Large, the paper's: wants a GPU",
+}
 INITIAL_WEIGHTS: dict[Initialisation, str] = {
-    "auto": "The serving model",
-    "imagenet": "ImageNet's weights",
-    "random": "Random weights",
+    "auto": "The model in use",
+    "imagenet": "Everyday pictures",
+    "random": "Nothing",
 }
 
 
 def show_start(project: Project) -> None:
-    """Ask for the settings of the next job and start it."""
+    """Say what there is to learn from, and offer the one button that starts the next training."""
     counts = project.images.counts()
     if not counts.annotated_cells:
         st.info("Training needs annotated cells. Import boxes, or draw some by hand.", icon=":material/draw:")
         st.page_link("pages/project.py", label="Go to Project")
         st.page_link("pages/review.py", label="Go to Review")
         return
+    cells, images = count(counts.annotated_cells, "annotated cell"), count(counts.annotated_images, "image")
+    waiting = count(counts.pool_images, "image that waits", "images that wait")
     st.write(
-        f"**{counts.annotated_cells:,} annotated cells** on {counts.annotated_images:,} images are ready to "
-        f"train on; {counts.pool_images:,} images wait in the pool."
+        f"The next model learns from **{cells}** on {images}"
+        f"{f', then sorts the {waiting}' if counts.pool_images else ''}."
     )
     if not counts.test_images:
         st.warning("There is no test set, so the model cannot be measured. Import images with boxes first.")
-    _ask_for_training_by_itself(project)
-    if (request := show_form(project, counts)) is not None:
-        launcher.start(project.file, request)
-        st.rerun()
+    button = st.container()  # above the settings that it goes by
+    with st.expander("Settings", icon=":material/tune:"):
+        request = show_settings(project, counts)
+    if button.button(
+        "Train",
+        type="primary",
+        icon=":material/play_arrow:",
+        help="Trains on all annotated cells and measures the model on the test set. Then the model looks at "
+        "the images that wait (the pool) and sorts them: those come first that it would learn most from. It "
+        "takes minutes to hours, and you can use every page meanwhile.",
+    ):
+        train, score = request
+        _start(project, TrainJob(train, score if counts.pool_images else None))
+
+
+def _start(project: Project, request: JobRequest) -> None:
+    launcher.start(project.file, request)
+    st.rerun()
 
 
 def _ask_for_training_by_itself(project: Project) -> None:
@@ -53,11 +71,11 @@ def _ask_for_training_by_itself(project: Project) -> None:
         key=key,
         on_change=_train_by_itself,
         args=(project.file, key),
-        help="As the button below, without a click: with the settings of the last training, from the model "
-        "that serves, and then a new ranking. A worse model does not take over; you are asked.",
+        help="As *Train*, without a click: with the settings of the last training, from the model in use. "
+        "A worse model does not take over; you are asked.",
     )
     if after is not None and project.snapshots.current() is not None:
-        st.caption("A training was stopped: resume it or forget it, then this goes on.")
+        st.caption("A training was stopped. Resume it or drop it; then this goes on.")
     elif after is not None:
         st.caption(
             f"{auto_train.new_answers(project):,} new cells since the last training. The next one starts when"
@@ -70,99 +88,96 @@ def _train_by_itself(file: ProjectFile, key: str) -> None:
         project.train_by_itself(auto_train.AFTER if st.session_state[key] else None)
 
 
-def show_form(project: Project, counts: Counts) -> JobRequest | None:
-    """Show all settings, and return the job that was asked for."""
+def show_settings(project: Project, counts: Counts) -> tuple[TrainConfig, ScoreJob]:
+    """Show all settings and the other acts; return the settings."""
     has_model = project.models.serving() is not None
-    with st.form("start", border=True):
-        columns = st.columns(4)
-        train = _ask_for_training(columns, counts, has_model=has_model)
-        passes = columns[3].number_input(
-            "Stochastic passes",
-            min_value=2,
-            value=ScoringConfig.passes,
-            help="How often each cell is looked at with dropout on, to see how sure the model is.",
-        )
-        strategies = offered()
-        strategy = st.selectbox(
-            "Order of the pool",
-            strategies,
-            index=list(strategies).index(DEFAULT_STRATEGY),
-            format_func=lambda name: f"{name}: {strategies[name]}",
-            help="Which images you are shown first. One in ten is drawn at random, whatever you choose: it "
-            "checks the order itself.",
-        )
-        with st.expander("More settings"):
-            train = _ask_for_more(train)
-            score = ScoreJob(_ask_for_thresholds(int(passes)), strategy)
-        pressed = _show_buttons(has_model=has_model, is_ranked=project.rankings.current() is not None)
-    match pressed:
-        case "train and score":
-            return TrainJob(train, score if counts.pool_images else None)
-        case "train":
-            return TrainJob(train)
-        case "score":
-            return score
-        case "rank":
-            return RankJob(strategy)
-    return None
+    _ask_for_training_by_itself(project)
+    train = _ask_for_training(counts, has_model=has_model)
+    strategies = offered()
+    strategy = st.selectbox(
+        "Which images come first",
+        strategies,
+        index=list(strategies).index(DEFAULT_STRATEGY),
+        format_func=lambda name: f"{name}: {strategies[name]}",
+        help="The strategy that sorts the images that wait. One image in ten is drawn at random, whatever "
+        "you choose: it checks the order itself.",
+    )
+    st.markdown("**How a model learns**")
+    train = _ask_for_more(train)
+    st.markdown("**When a cell is red**")
+    score = ScoreJob(_ask_for_thresholds(), strategy)
+    st.markdown("**Only a part of it**")
+    _offer_parts(project, train, score, has_model=has_model)
+    return train, score
 
 
-def _ask_for_training(columns: Sequence[Any], counts: Counts, *, has_model: bool) -> TrainConfig:
+def _ask_for_training(counts: Counts, *, has_model: bool) -> TrainConfig:
+    columns = st.columns(3)
     backbone = columns[0].selectbox(
-        "Backbone",
+        "Network",
         BACKBONES,
-        help="efficientnet_lite0 trains in minutes on a laptop. vgg16 is the paper's; it wants a GPU.",
+        format_func=NETWORKS.__getitem__,
+        help="The backbone. Small: efficientnet_lite0. Large: vgg16, which the paper has.",
     )
     init = columns[1].selectbox(
-        "Start from",
+        "Starts from",
         [name for name in INITIAL_WEIGHTS if has_model or name != "auto"],
         format_func=lambda name: INITIAL_WEIGHTS[name],
-        help="Going on from the serving model needs fewer steps and is measured to be better. With "
-        "another backbone than its own, training starts from ImageNet's weights.",
+        help="The initial weights. Going on from the model in use needs fewer steps and is measured to be "
+        "better; with another network than its own, training starts from everyday pictures. Everyday "
+        "pictures: ImageNet's weights. Nothing: random weights.",
     )
-    second_look = columns[0].checkbox(
-        "Second look",
+    second_look = st.checkbox(
+        "Look twice at each cell",
         TrainConfig.second_look,
-        help="Each found cell is also cut out and named by a network of its own, which tells the subtypes "
-        "apart better. vgg16 without it is the detector of the paper.",
+        help="The second look: each cell that is found is also cut out and named by a network of its own, "
+        "which tells the subtypes apart better. The large network without it is the detector of the paper.",
     )
     suggested = suggested_steps(
         counts.annotated_images, "serving" if has_model else "imagenet", second_look=second_look
     )
     steps = columns[2].number_input(
-        "Steps",
+        "Training steps",
         min_value=1,
         value=None,
         key="steps",  # or what is typed is gone when the other choices suggest another number
         step=50,
-        placeholder=f"{suggested}",
-        help="Left empty: as many as the images warrant, more of them from ImageNet's weights.",
+        placeholder=f"{suggested:,}",
+        help="How long the model learns. Left empty: as long as the images warrant.",
     )
     return TrainConfig(backbone=backbone, second_look=second_look, init=init, steps=int(steps or 0))
 
 
 def _ask_for_more(config: TrainConfig) -> TrainConfig:
-    columns = st.columns(4)
-    seed = columns[0].number_input("Random seed", min_value=0, value=config.seed)
-    device = columns[1].text_input("Device", config.device, help="auto, cpu, cuda, cuda:1 or mps")
-    weights = columns[2].text_input("File with ImageNet weights", help="For vgg16 on an offline PC.")
-    repeat = columns[3].number_input(
+    columns = st.columns(3)
+    repeat = columns[0].number_input(
         "Show rare classes more often",
         0.0,
         1.0,
         config.rare_repeat,
         0.1,
-        help="0: every image equally often. t: an image with a class that fewer than this share of "
-        "the images have is seen up to sqrt(t / share) times as often.",
+        help="rare_repeat. 0: every image equally often. t: an image with a class that fewer than this share "
+        "of the images have is seen up to sqrt(t / share) times as often.",
     )
-    rate = st.number_input(
+    rate = columns[1].number_input(
         "Learning rate",
         1e-7,
         1.0,
         config.learning_rate,
         1e-4,
         format="%.1e",
-        help="Lower it if a training ends because its loss is no number.",
+        help="How much a model changes at each step. Lower it if a training ends because its loss is no "
+        "number.",
+    )
+    seed = columns[2].number_input(
+        "Random seed",
+        min_value=0,
+        value=config.seed,
+        help="What is drawn by chance in a training follows from it.",
+    )
+    device = columns[0].text_input("Compute on", config.device, help="Device: auto, cpu, cuda or mps.")
+    weights = columns[1].text_input(
+        "File to start from", help="ImageNet's weights of the large network, for a PC without a network."
     )
     return replace(
         config,
@@ -174,34 +189,73 @@ def _ask_for_more(config: TrainConfig) -> TrainConfig:
     )
 
 
-def _ask_for_thresholds(passes: int) -> ScoringConfig:
-    columns = st.columns(4)
+def _ask_for_thresholds() -> ScoringConfig:
+    """Ask how often a cell is looked at, and for the thresholds of equations (7) and (8)."""
+    columns = st.columns(5)
+    passes = columns[0].number_input(
+        "Looks at each cell",
+        min_value=2,
+        value=ScoringConfig.passes,
+        help="Stochastic passes, with dropout on: a cell that is named another way each time is not sure.",
+    )
     return ScoringConfig(
-        passes=passes,
-        alpha=columns[0].number_input("alpha, on U^c", 0.0, 1.0, ScoringConfig.alpha, 0.05),
-        beta=columns[1].number_input("beta, on U^d", 0.0, 1.0, ScoringConfig.beta, 0.05),
-        gamma=columns[2].number_input("gamma, weight of U^r", 0.0, 100.0, ScoringConfig.gamma, 1.0),
-        rare_threshold=columns[3].number_input("Rare from p >", 0.0, 1.0, ScoringConfig.rare_threshold, 0.05),
+        passes=int(passes),
+        alpha=columns[1].number_input(
+            "Unsure name up to",
+            0.0,
+            1.0,
+            ScoringConfig.alpha,
+            0.05,
+            help="alpha in equation (8), on U^c: the share of the looks that agree on the class.",
+        ),
+        beta=columns[2].number_input(
+            "Unsure box up to",
+            0.0,
+            1.0,
+            ScoringConfig.beta,
+            0.05,
+            help="beta in equation (8), on U^d: how well the boxes of the looks overlap.",
+        ),
+        rare_threshold=columns[3].number_input(
+            "Maybe rare above",
+            0.0,
+            1.0,
+            ScoringConfig.rare_threshold,
+            0.05,
+            help="p in equation (7), U^r: the probability of a rare class.",
+        ),
+        gamma=columns[4].number_input(
+            "Rare counts",
+            0.0,
+            100.0,
+            ScoringConfig.gamma,
+            1.0,
+            help="gamma in equation (8), the weight of U^r: a cell that may be rare counts as so many.",
+        ),
     )
 
 
-def _show_buttons(*, has_model: bool, is_ranked: bool) -> str | None:
-    """Return which button was pressed."""
-    both, only_train, only_score, only_rank = st.columns([3, 2, 2, 2])
-    pressed = {
-        "train and score": both.form_submit_button(
-            "Train, then rank the pool", type="primary", width="stretch", icon=":material/play_arrow:"
-        ),
-        "train": only_train.form_submit_button("Only train", width="stretch"),
-        "score": only_score.form_submit_button("Only rank the pool", width="stretch", disabled=not has_model),
-        "rank": only_rank.form_submit_button(
-            "Only reorder it",
-            width="stretch",
-            disabled=not is_ranked,
-            help="Another order of what the last ranking found: seconds, for no image is looked at.",
-        ),
-    }
-    return next((name for name, is_pressed in pressed.items() if is_pressed), None)
+def _offer_parts(project: Project, train: TrainConfig, score: ScoreJob, *, has_model: bool) -> None:
+    """Offer to do a part of what the button does."""
+    only_train, only_score, only_rank = st.columns(3)
+    if only_train.button(
+        "Train only", width="stretch", help="The images that wait keep their order (no scoring, no ranking)."
+    ):
+        _start(project, TrainJob(train))
+    if only_score.button(
+        "Sort the images only",
+        width="stretch",
+        disabled=not has_model,
+        help="The model in use looks at each image that waits (scoring), then they are sorted (ranking).",
+    ):
+        _start(project, score)
+    if only_rank.button(
+        "Change the order only",
+        width="stretch",
+        disabled=project.rankings.current() is None,
+        help="Sorts by what the model found last time (ranking alone): seconds, for no image is looked at.",
+    ):
+        _start(project, RankJob(score.strategy))
 
 
 def show_resume(project: Project) -> None:
@@ -211,9 +265,9 @@ def show_resume(project: Project) -> None:
         return
     with st.container(border=True):
         st.write(
-            f"**A training was stopped, and is kept as of step {snapshot.step} of {snapshot.config.steps}**, "
-            f"after {duration(snapshot.seconds)}. It can go on from there, with the annotations that it "
-            "began with. Another training takes its place."
+            f"**A training was stopped, and is kept as of step {snapshot.step:,} of "
+            f"{snapshot.config.steps:,}**, after {duration(snapshot.seconds)}. It can go on from there, "
+            "with the annotations that it began with. Another training takes its place."
         )
         go_on, forget = st.columns(2)
         if go_on.button("Resume", type="primary", width="stretch", icon=":material/resume:"):
@@ -221,6 +275,6 @@ def show_resume(project: Project) -> None:
             score = stopped.score if isinstance(stopped, TrainJob | ResumeJob) else None
             launcher.start(project.file, ResumeJob(score))
             st.rerun()
-        if forget.button("Forget it", width="stretch"):
+        if forget.button("Drop it", width="stretch"):
             project.snapshots.discard()
             st.rerun()

@@ -1,0 +1,42 @@
+"""What the Progress page says first: whether the last training helped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from rbcal.charts.answer import GAIN, SCORE_WORDS, answer_table, answer_words, score_intervals
+from rbcal.charts.learning_curve import SCORE, score_curve
+from rbcal.store.evaluations import CurvePoint
+from rbcal.store.project import Project
+from rbcal.ui.downloads import show_chart
+from rbcal.ui.progress.headline import FIGURE, NUMBER
+
+_GAIN_WORDS = (
+    "The difference to the model that was in use before, and the interval that holds 95 % of it when the "
+    "test images are drawn again (bootstrap). Empty for the first model."
+)
+_COLUMNS = {
+    "Annotated images": NUMBER,
+    "Annotated cells": NUMBER,
+    "Precision_all": st.column_config.NumberColumn(SCORE, format="%.3f", help=SCORE_WORDS),
+    GAIN: st.column_config.TextColumn(help=_GAIN_WORDS),
+    "mAP@0.5": FIGURE,
+    "mAP@[.5:.95]": FIGURE,
+    "Rare-class AP@0.5": FIGURE,
+    "Macro F1": FIGURE,
+}
+
+
+def show_answer(project: Project, curve: Sequence[CurvePoint], shown: CurvePoint) -> None:
+    """Show in a sentence, a curve and a table whether the model in use is better than the one before."""
+    comparisons = project.models.comparisons()
+    st.markdown(answer_words(curve, shown, comparisons), help=SCORE_WORDS)
+    intervals = score_intervals(curve, comparisons)
+    show_chart(project, score_curve(curve, intervals))
+    serving = project.models.serving()
+    table = answer_table(curve, comparisons, None if serving is None else serving.id)
+    st.dataframe(table, hide_index=True, column_config=_COLUMNS, placeholder="–")
+    if intervals:
+        st.caption("Bar: where the score lies with 95 %, held against the model that was in use before.")
