@@ -36,7 +36,7 @@ def create_and_import(page: Page, server: str, coco_file: Path) -> None:
     seed_images.fill("5")
     seed_images.press("Enter")
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("12 images added, 4 of them to the pool")).to_be_visible()
+    expect(page.get_by_text("12 images added, 4 of them wait for review")).to_be_visible()
 
 
 def start_training(page: Page, server: str, steps: int, button: str, *, second_look: bool) -> None:

@@ -541,10 +541,10 @@ def test_the_report_of_an_import_stays_until_it_is_put_away(app, project, tmp_pa
     at.text_input[0].input(str(tmp_path / "slides")).run()
     button(at, "Import").click().run()
     at.run()
-    assert "1 images added" in words(at)
+    assert "1 image added" in words(at)
     assert "bad.png" in at.dataframe[0].value.loc[0, "Note"]
-    button(at, "Put this report away").click().run()
-    assert "images added" not in words(at)
+    button(at, "Close this message").click().run()
+    assert "image added" not in words(at)
 
 
 def test_an_image_that_would_leak_into_the_test_set_can_be_put_off(app, project):

@@ -27,7 +27,7 @@ _LABELS = "COCO, Pascal VOC, YOLO, CVAT or Label Studio"
 _PACKED = "It may hold the boxes, too: they are offered when they are seen."
 _SETTINGS = "Seed set, test set, groups, stacks"
 _FRACTION, _GROUP = (
-    "Part of the groups for the frozen test set",
+    "Share of the slides or patients for the test set",
     "Slide or patient of these images (optional)",
 )
 _ALONE, _DECLARED = "Every image stands alone", "Take the test set that the files name"
@@ -104,7 +104,7 @@ def _ask_for_settings(project: Project) -> tuple[dict[str, Any], float]:
             "Images that keep their boxes (seed set)",
             min_value=0,
             value=12,
-            help="Drawn at random. The others join the pool without boxes, to be reviewed.",
+            help="Drawn at random. The others wait without boxes, to be reviewed.",
         )
     fraction = 0.0
     if not project.images.counts().test_images:
@@ -229,9 +229,9 @@ def show_report(file: ProjectFile) -> None:
     if report is None or reported != file:
         return
     st.success(
-        f"{report.added} images added, {report.pool_images} of them to the pool; {report.existing} were "
-        f"there already. Boxes for {report.seed_images} images to train on and {report.test_images} test "
-        f"images: {report.cells} cells."
+        f"{count(report.added, 'image')} added, {report.pool_images:,} of them wait for review; "
+        f"{report.existing:,} were there already. Boxes for {count(report.seed_images, 'image')} to train on "
+        f"and {count(report.test_images, 'test image')}: {count(report.cells, 'cell')}."
     )
     if report.new_classes:
         st.info("New classes: " + literal(", ".join(report.new_classes)))
@@ -239,6 +239,6 @@ def show_report(file: ProjectFile) -> None:
         n = len(report.complaints)
         with st.expander(f"{n} note{'s' * (n != 1)}", icon=":material/warning:", expanded=True):
             st.dataframe(pd.DataFrame({"Note": report.complaints}), hide_index=True)
-    if st.button("Put this report away", icon=":material/close:", type="tertiary"):
+    if st.button("Close this message", icon=":material/close:", type="tertiary"):
         session.import_report = None
         st.rerun()

@@ -58,7 +58,7 @@ def next_step(
         )
     if ranking is None or ranking.stale:
         return Step(
-            "Let the serving model score the pool, so that the best images come first.",
+            "Let the model sort the images that wait, so that those come first that are worth most.",
             "train",
             "Rank the pool",
         )
@@ -68,4 +68,4 @@ def next_step(
             "review",
             "Review the next cells",
         )
-    return Step("The pool is ranked. Review what is at the top.", "review", "Review the ranked cells")
+    return Step("The images are sorted. Review what comes first.", "review", "Review the ranked cells")

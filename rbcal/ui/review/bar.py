@@ -69,5 +69,5 @@ def why_words(project: Project, editor: Editor, ids: list[int]) -> str:
     words = literal(words)
     words += f" · ranked by model {editor.predictions.ranking.model_id}, {literal(strategy)}"
     if editor.predictions.ranking.stale:
-        words += " · :orange[another model serves by now: rank the pool again on the Train page]"
+        words += " · :orange[another model is in use by now: sort the images again on the Train page]"
     return words

@@ -199,7 +199,7 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
                 "": [thumbnail(project, entry.image_id) for entry in entries],
                 "#": range(leaf * _LISTED + 1, leaf * _LISTED + 1 + len(entries)),
                 "Image": [("⤼ " if entry.skipped else "") + entry.name for entry in entries],
-                "Goes by": [brief(strategy, entry.score) for entry in entries],
+                "In this order for": [brief(strategy, entry.score) for entry in entries],
                 "Red": [entry.score.red if entry.score else None for entry in entries],
                 "Rare": [entry.score.n_rare if entry.score else None for entry in entries],
                 "Why": [why(strategy, entry, names) for entry in entries],
@@ -208,7 +208,7 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
     view.queue_label = label
     who = ranked_by(ranking.model_id if ranking else None, stale=bool(ranking and ranking.stale))
     shown = [label, *(each for each in rare if each != label)] if label is not None else rare
-    which = "" if label is None else f" in which a cell may be {literal(names[label])}"
+    which = "" if label is None else f" that may show {literal(names[label])}"
     st.caption(
         f"{who} {count(len(ids), 'image')}{which}. {literal(batch_words(coming, names, shown))}  \n"
         "Click a row to open its image."
@@ -224,7 +224,9 @@ def ranked_by(model_id: int | None, *, stale: bool) -> str:
     if model_id is None:
         return "Not ranked yet: in the order of import."
     words = f"Ranked by model {model_id}."
-    return words + (" Another model serves by now: rank the pool again on the Train page." if stale else "")
+    return words + (
+        " Another model is in use by now: sort the images again on the Train page." if stale else ""
+    )
 
 
 def _show_reviewed(file: ProjectFile, name: str, place: DeltaGenerator) -> None:
@@ -251,7 +253,7 @@ def _leaf(n: int, place: DeltaGenerator) -> int:
     if n <= _LISTED:
         return 0
     leaves = -(-n // _LISTED)
-    return int(place.number_input(f"Leaf of {leaves}", 1, leaves, key="list_leaf", help=f"{n:,} images")) - 1
+    return int(place.number_input(f"Page of {leaves}", 1, leaves, key="list_leaf", help=f"{n:,} images")) - 1
 
 
 def _choose(table: pd.DataFrame, ids: list[int], key: str) -> None:
