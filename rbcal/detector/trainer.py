@@ -177,10 +177,10 @@ class Training:
         """
         if self.best is not None:
             self.detector.load_state_dict(self._best_weights)
-        if self.detector.second_look is not None and self._bank is not None:
+        second_look = self.detector.eval().second_look
+        if second_look is not None and self._bank is not None:
             crops = self._bank.middle(_CROPS_OF_COMPONENTS, generator(self._config, 0, "components"))
-            self.detector.eval()
-            self.detector.second_look.fit_components(crops.to(self.detector.device))
+            second_look.fit_components(crops.to(self.detector.device))
         return self.step if self.best is None else self.best[0]
 
     def state(self) -> bytes:
@@ -267,9 +267,8 @@ class Training:
 
         def compute() -> dict[str, Tensor]:
             crops, labels = (each.to(device) for each in cast(CropBank, self._bank).draw(self._config, rng))
-            loss = F.cross_entropy(
-                second_look(second_look.features(crops)), labels, label_smoothing=_SMOOTHING
-            )
+            logits = second_look(second_look.features(crops))
+            loss = F.cross_entropy(logits, labels, label_smoothing=_SMOOTHING)
             return {"loss_second_look": loss}
 
         return self._compute(optimizer, rng, compute)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from rbcal.store.project import Project
 from rbcal.types import Annotations, Detections, Floats, Reals
 
 Kind = Literal["doubtful", "unsure", "in_bulk", "named"]
-KINDS = get_args(Kind)
 DOUBTFUL = 0.01  # probability of an answer by all others: measured in docs/benchmarks/review.md
 FEWEST = 100  # answers; of fewer, nobody knows what a class looks like
 _FOLDS = 5
@@ -103,13 +102,8 @@ def _read(project: Project, ranking_id: int) -> Iterator[AnsweredCell]:
 
 def _is_of(cell: AnsweredCell, kind: Kind) -> bool:
     status = cell.state.review_status
-    return (
-        status == "unsure"
-        if kind == "unsure"
-        else status == "accepted_in_bulk"
-        if kind == "in_bulk"
-        else cell.is_named
-    )
+    of_status = {"unsure": status == "unsure", "in_bulk": status == "accepted_in_bulk"}
+    return of_status.get(kind, cell.is_named)
 
 
 def _doubtful(

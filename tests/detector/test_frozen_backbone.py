@@ -60,7 +60,8 @@ def test_those_of_a_second_look_depend_on_the_passes_by_the_box_alone(able):
     image = picture(0)[0]
     one, other = (McDropout(able, ScoringConfig(passes=2, seed=seed)).predict(image) for seed in (0, 1))
     alike = unit(one.embeddings) @ unit(other.embeddings).T
-    assert np.isclose(alike.max(axis=1), 1, atol=1e-2).sum() >= len(one.embeddings) - 1 >= 3
+    # A box that is elsewhere by a part of a pixel is seen a little otherwise; another cell has -1.
+    assert np.isclose(alike.max(axis=1), 1, atol=5e-2).sum() >= len(one.embeddings) - 1 >= 3
 
 
 def test_cells_of_one_class_look_more_alike_than_others(able):

@@ -195,10 +195,11 @@ def test_another_last_layer_names_cells() -> None:
     layer = second_look.last_layer()
     turned = LastLayer(layer.weight[::-1].copy(), layer.bias[::-1].copy())
     features = torch.rand(5, len(second_look.centre))
-    before = second_look(features)
+    before, masks = second_look(features), torch.rand(3, second_look.width) > 0.5
+    of_passes = second_look.passes(features, masks)
     second_look.set_last_layer(turned)
     assert torch.equal(second_look(features), before.flip(1))
-    assert torch.equal(second_look.passes(features, torch.ones(1, second_look.width))[0], before.flip(1))
+    assert torch.equal(second_look.passes(features, masks), of_passes.flip(2))
 
 
 def test_an_embedding_holds_the_logits_and_what_else_is_seen_of_cells(able: Detector) -> None:

@@ -165,6 +165,7 @@ def test_a_state_holds_all_that_the_training_needs_to_go_on() -> None:
         assert second.step == 1
         while not second.finished:
             second.advance()
+        second.finish()
     assert save(second.detector) == save(whole)
 
 
