@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from rbcal import synth
 from rbcal.acquisition.relevance import CellScores, flags, relevance
 from rbcal.config import ScoringConfig, TrainConfig
+from rbcal.interchange.near_duplicates import perceptual_hash
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Score
 from rbcal.types import EMBEDDING_SIZE
@@ -185,7 +186,13 @@ def plant(
 def _add(project: Project, pixels: synth.Pixels, name: str) -> int:
     height, width = pixels.shape[:2]
     return project.images.add(
-        synth.encode(pixels), name=name, width=width, height=height, group=name, split="work"
+        synth.encode(pixels),
+        name=name,
+        width=width,
+        height=height,
+        group=name,
+        split="work",
+        perceptual_hash=perceptual_hash(pixels),  # as an import does
     )
 
 

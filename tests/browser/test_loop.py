@@ -67,9 +67,9 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     path = projects / "loop.rbcal"
     data = write_coco(tmp_path / "data", 12, n_groups=4, width=320, height=240, n_cells=14)
     create_and_import(page, server, data)
-    start_training(page, server, 60, "Train", second_look=False)  # half a minute less
+    start_training(page, server, 100, "Train", second_look=False)  # half a minute less
     for place in (".stMain", ".stSidebar"):
-        words = page.locator(place).get_by_text(re.compile(r"Training: \d+ of 60"))
+        words = page.locator(place).get_by_text(re.compile(r"Training: \d+ of 100"))
         expect(words).to_be_visible(timeout=TRAINING_MS)
     wait_for_the_end(page, path, 1)
     done = re.compile(r"Training is done:\W* Precision")  # with what keeps a name from being Markdown

@@ -45,7 +45,8 @@ def show_import(project: Project) -> None:
         help="A folder is faster for many images. Drag and drop works from another PC, too.",
     )
     source, label_source, enclosed = _ask_for_files(project) if way == "Drag and drop" else _ask_for_folder()
-    _show_preview(source)
+    with st.container():  # always there, so that the settings below stay open when the pictures come
+        _show_preview(source)
     with st.expander(_SETTINGS):
         settings, fraction = _ask_for_settings(project)
     if not st.button("Import", type="primary", disabled=not (source or label_source)):
