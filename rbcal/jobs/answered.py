@@ -30,11 +30,6 @@ class AnsweredCell:
     state: BoxState
     embedding: Floats
 
-    @property
-    def is_named(self) -> bool:
-        """Whether somebody said which class it is."""
-        return self.state.review_status not in ("open", "unsure")
-
 
 def answered_cells(
     project: Project, kind: Kind, label: int | None = None, limit: int = 1000
@@ -58,14 +53,14 @@ def answered_cells(
         if ranking is None or head is None:
             return []
         cells = list(_read(project, ranking.id))
-        hints = [""] * len(cells)
         if kind == "doubtful":
             cells, hints = _doubtful(cells, head.own, project.classes.names())
         else:
             cells = [cell for cell in reversed(cells) if _is_of(cell, kind)]
+            hints = [cell.state.note for cell in cells]
         chosen = [
             _asked(project, cell, hint)
-            for cell, hint in zip(cells, hints, strict=False)
+            for cell, hint in zip(cells, hints, strict=True)
             if label is None or cell.state.label == label
         ]
     return chosen[:limit]
@@ -80,7 +75,7 @@ def count_doubtful(project: Project) -> tuple[int, int]:
             return 0, 0
         cells = list(_read(project, ranking.id))
         doubtful, _ = _doubtful(cells, head.own, project.classes.names())
-    return len(doubtful), sum(cell.is_named for cell in cells)
+    return len(doubtful), sum(cell.state.is_named for cell in cells)
 
 
 def _read(project: Project, ranking_id: int) -> Iterator[AnsweredCell]:
@@ -103,14 +98,14 @@ def _read(project: Project, ranking_id: int) -> Iterator[AnsweredCell]:
 def _is_of(cell: AnsweredCell, kind: Kind) -> bool:
     status = cell.state.review_status
     of_status = {"unsure": status == "unsure", "in_bulk": status == "accepted_in_bulk"}
-    return of_status.get(kind, cell.is_named)
+    return of_status.get(kind, cell.state.is_named)
 
 
 def _doubtful(
     cells: Sequence[AnsweredCell], own: LastLayer, names: Sequence[str]
 ) -> tuple[list[AnsweredCell], list[str]]:
     """Return the answers that all others make improbable, and what they speak for, the worst first."""
-    named = [cell for cell in cells if cell.is_named]
+    named = [cell for cell in cells if cell.state.is_named]
     if len(named) < FEWEST:
         return [], []
     probs = cross_fitted(
@@ -139,7 +134,7 @@ def cross_fitted(own: LastLayer, embeddings: Floats, labels: Sequence[int], n_cl
 
 
 def _asked(project: Project, cell: AnsweredCell, hint: str) -> AskedCell:
-    box, label, _, detection_id, note = cell.state
+    box, label, _, detection_id, _ = cell.state
     return AskedCell(
         detection_id or 0,
         cell.image_id,
@@ -151,5 +146,5 @@ def _asked(project: Project, cell: AnsweredCell, hint: str) -> AskedCell:
         0.0,
         cell.embedding,
         number=cell.number,
-        hint=hint or note,
+        hint=hint,
     )

@@ -9,6 +9,7 @@ from typing import Literal
 from rbcal.errors import ReplacedError
 from rbcal.formats.names import composed
 from rbcal.store.database import Database, now
+from rbcal.store.log import IS_NAMED
 
 Split = Literal["work", "test"]
 
@@ -16,18 +17,18 @@ Split = Literal["work", "test"]
 _DRAWN_GROUPS, _DRAWN_IMAGES, _DRAWN_ELSEWHERE = "synthetic slide *", "synthetic_*", "*/synthetic_*"
 LARGEST_FILE = 999_000_000  # bytes; SQLite holds no row of more than 10^9
 
-_SELECT = """
+_SELECT = f"""
 SELECT image.id, image.name, width, height, layer, image_group.name AS "group",
        image.split, current_review.id AS review_id, coalesce(current_review.revision, 0) AS revision,
        (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id
-        AND coalesce(review_status, '') NOT IN ('open', 'unsure')) AS n_cells,
+        AND {IS_NAMED}) AS n_cells,
        (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id
         AND review_status = 'open') AS n_unread,
        (SELECT count(*) FROM annotation WHERE annotation.review_id = current_review.id
         AND review_status = 'unsure') AS n_unsure
 FROM image JOIN image_group ON image_group.id = image.group_id
 LEFT JOIN current_review ON current_review.image_id = image.id
-"""
+"""  # noqa: S608  our words
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,7 @@ class Images:
     def count(self, which: ImageFilter) -> int:
         """Return how many images a filter lets through."""
         where, values = _condition(which)
-        return int(self._db.value(f"SELECT count(*) FROM ({_SELECT} WHERE {where})", values))  # noqa: S608
+        return int(self._db.value(f"SELECT count(*) FROM ({_SELECT} WHERE {where})", values))  # noqa: S608  our words
 
     def pool(self) -> list[Image]:
         """Return the images that wait for annotation, in the order of import."""
@@ -281,7 +282,7 @@ class Images:
     def counts(self) -> Counts:
         """Return how many images and annotated cells there are."""
         row = self._db.row(
-            """
+            f"""
             SELECT count(*) AS images,
                    count(*) FILTER (WHERE split = 'work' AND n_cells IS NULL) AS pool_images,
                    count(*) FILTER (WHERE split = 'work' AND n_cells IS NOT NULL) AS annotated_images,
@@ -294,10 +295,10 @@ class Images:
                          CASE WHEN review.id IS NOT NULL THEN
                            (SELECT count(*) FROM annotation
                             WHERE review_id = review.id
-                              AND coalesce(review_status, '') NOT IN ('open', 'unsure')) END AS n_cells,
+                              AND {IS_NAMED}) END AS n_cells,
                          EXISTS (SELECT 1 FROM counted_review WHERE id = review.id) AS is_counted
                   FROM image LEFT JOIN current_review AS review ON review.image_id = image.id)
-            """
+            """  # noqa: S608  our words
         )
         return Counts(**row or {})
 

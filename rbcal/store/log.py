@@ -22,6 +22,8 @@ ReviewStatus = Literal["open", "kept", "accepted_in_bulk", "changed", "drawn", "
 Of an unsure one the expert cannot say what it is: nothing learns from its class or is measured by it.
 """
 
+NOT_NAMED: tuple[ReviewStatus, ...] = ("open", "unsure")  # nobody says which class such a box is of
+IS_NAMED = "coalesce(review_status, '') NOT IN ('open', 'unsure')"  # the same, as SQL
 _ORIGINS = ("import", "begin", "save")  # acts that the expert goes on from, and undo does not go beyond
 _NO_END = 2**62  # later than any version
 _STATE = ("x1", "y1", "x2", "y2", "class", "review_status", "detection", "note")
@@ -41,6 +43,11 @@ class BoxState(NamedTuple):  # a dataclass would cost more than the row that it 
     review_status: ReviewStatus | None = None
     detection_id: int | None = None
     note: str = ""
+
+    @property
+    def is_named(self) -> bool:
+        """Whether somebody said, or vouched for, which class it is of."""
+        return self.review_status not in NOT_NAMED
 
 
 Boxes = Mapping[int, BoxState]  # by number; a box keeps its number for as long as it lives

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rbcal.acquisition.uncertainty import uncertainty_features
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database
+from rbcal.store.log import NOT_NAMED
 from rbcal.types import Floats, Ints, Reals
 
 Bools = NDArray[np.bool_]
@@ -28,7 +29,6 @@ LEFT JOIN score ON score.ranking_id = review.ranking_id AND score.image_id = rev
 WHERE origin = 'expert' AND revision = 1 AND bald IS NOT NULL
 ORDER BY review.id, detection.id
 """
-_NOT_NAMED = ("open", "unsure")  # review status of cells that say nothing about the model
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ def read_outcomes(database: Database) -> Outcomes:
         label=np.array([-1 if each is None else each for each in label], np.int64),
         changed=np.array([_is_changed(*act, was) for act, was in zip(acts, predicted, strict=True)]),
         read=np.array([_is_read(*act) for act in acts]),
-        answered=np.array([wrong is not None or status not in _NOT_NAMED for wrong, _, status in acts]),
+        answered=np.array([wrong is not None or status not in NOT_NAMED for wrong, _, status in acts]),
         check=np.array([each is not None for each in wrong]),
         audit=np.array([each is not None for each in propensity]),
     )
@@ -132,4 +132,4 @@ def _is_changed(wrong: int | None, label: int | None, status: str | None, predic
 
 
 def _is_read(wrong: int | None, label: int | None, status: str | None) -> bool:
-    return wrong is not None or label is None or status not in (*_NOT_NAMED, "accepted_in_bulk")
+    return wrong is not None or label is None or status not in (*NOT_NAMED, "accepted_in_bulk")

@@ -10,6 +10,7 @@ from sqlite3 import Connection
 
 from rbcal.errors import ProjectError
 from rbcal.store.database import advice, reading
+from rbcal.store.log import IS_NAMED
 from rbcal.store.project import SUFFIX, check, projects_folder
 
 _OPENED = ".opened"  # a folder beside the projects: an empty file for each, as old as its last opening
@@ -19,10 +20,10 @@ _COUNTS = """
 SELECT count(*), count(*) FILTER (WHERE split = 'work' AND current_review.id IS NULL)
 FROM image LEFT JOIN current_review ON current_review.image_id = image.id
 """
-_CELLS = """
+_CELLS = f"""
 SELECT count(*) FROM annotation JOIN current_review ON current_review.id = review_id
-JOIN image ON image.id = image_id WHERE split = 'work' AND review_status IS NOT 'open'
-"""
+JOIN image ON image.id = image_id WHERE split = 'work' AND {IS_NAMED}
+"""  # noqa: S608  our words
 _SERVING = "SELECT model_id FROM serving ORDER BY id DESC LIMIT 1"
 _PRECISION = "SELECT precision_all FROM evaluation WHERE model_id = ?"
 _PICTURE = "SELECT content FROM thumbnail ORDER BY image_id LIMIT 1"
@@ -42,7 +43,7 @@ class ProjectCard:
     images, waiting : int
         Of all, and those that wait for annotation.
     cells : int
-        Annotated cells that were read, outside of the test set.
+        Annotated cells that were named, outside of the test set.
     model_id : int or None
         The model that serves.
     precision : float or None

@@ -14,7 +14,7 @@ from rbcal.errors import ConflictError
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, now
 from rbcal.store.images import Split
-from rbcal.store.log import Boxes, BoxState, Log, ReviewStatus
+from rbcal.store.log import IS_NAMED, NOT_NAMED, Boxes, BoxState, Log, ReviewStatus
 from rbcal.store.outcomes import Outcomes, read_outcomes
 from rbcal.types import Annotations
 
@@ -241,9 +241,9 @@ class Reviews:
     def versions(self, image_id: int) -> list[Version]:
         """Return the reviews of an image, the newest first."""
         rows = self._db.rows(
-            "SELECT review.id AS review_id, revision, origin, who, created_at, review.seconds,"
+            "SELECT review.id AS review_id, revision, origin, who, created_at, review.seconds,"  # noqa: S608  our words
             " (SELECT count(*) FROM annotation WHERE annotation.review_id = review.id"
-            "  AND coalesce(review_status, '') NOT IN ('open', 'unsure')) AS n_cells"
+            f"  AND {IS_NAMED}) AS n_cells"
             " FROM review JOIN act ON act.review_id = review.id AND kind IN ('import', 'save')"
             " WHERE review.image_id = ? ORDER BY revision DESC",
             (image_id,),
@@ -267,9 +267,9 @@ class Reviews:
     def latest(self, limit: int, offset: int = 0, name: str = "") -> list[Reviewed]:
         """Return some of the images that :meth:`count` counts, the one saved last first."""
         rows = self._db.rows(
-            "SELECT image.id AS image_id, image.name, origin, seconds, created_at,"
+            "SELECT image.id AS image_id, image.name, origin, seconds, created_at,"  # noqa: S608  our words
             " (SELECT count(*) FROM annotation WHERE review_id = current_review.id"
-            "  AND coalesce(review_status, '') NOT IN ('open', 'unsure')) AS n_cells"
+            f"  AND {IS_NAMED}) AS n_cells"
             " FROM current_review JOIN image ON image.id = image_id"
             " WHERE split = 'work' AND instr(lower(image.name), lower(?))"
             " ORDER BY current_review.id DESC LIMIT ? OFFSET ?",
@@ -294,10 +294,10 @@ class Reviews:
         """
         return int(
             self._db.value(
-                "SELECT count(*) FROM current_review JOIN image ON image.id = image_id"
+                "SELECT count(*) FROM current_review JOIN image ON image.id = image_id"  # noqa: S608  our words
                 " JOIN annotation ON annotation.review_id = current_review.id"
                 " WHERE split = 'work' AND origin = 'expert'"
-                " AND coalesce(review_status, '') NOT IN ('open', 'unsure')"
+                f" AND {IS_NAMED}"
                 " AND (?1 IS NULL OR created_at > ?1)",
                 (None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds"),),
             )
@@ -334,7 +334,7 @@ class Reviews:
             return Annotations.empty(), (), ()
         *sides, labels, detection_ids, review_status = zip(*cells, strict=True)
         counted = read_merges(self._db).labels(np.array(labels))
-        read = np.array([status not in ("open", "unsure") for status in review_status])
+        read = np.array([status not in NOT_NAMED for status in review_status])
         return Annotations(np.array(sides, np.float32).T, counted, read), detection_ids, review_status
 
     def cells_per_class(self, split: Split = "work") -> Mapping[int, int]:

@@ -15,6 +15,7 @@ from rbcal.errors import ProjectError
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, now
 from rbcal.store.images import Split
+from rbcal.store.log import IS_NAMED
 from rbcal.types import Ints
 
 
@@ -124,10 +125,10 @@ class Splits:
         n_classes = self._db.value("SELECT count(*) FROM class")
         merges, counts = read_merges(self._db), dict[int, Ints]()
         rows = self._db.tuples(
-            "SELECT group_id, class_id, count(annotation.id) FROM current_review"
+            "SELECT group_id, class_id, count(annotation.id) FROM current_review"  # noqa: S608  our words
             " JOIN image ON image.id = image_id LEFT JOIN annotation"
             "  ON annotation.review_id = current_review.id"
-            "  AND coalesce(review_status, '') NOT IN ('open', 'unsure')"
+            f"  AND {IS_NAMED}"
             " GROUP BY group_id, class_id ORDER BY group_id"
         )
         for group_id, label, n in rows:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database
 from rbcal.store.images import Split
+from rbcal.store.log import NOT_NAMED
 
 _FIRST = """
 WITH first AS (SELECT image_id, min(model_id) AS model_id FROM training_image GROUP BY image_id)
@@ -142,7 +143,7 @@ class Summary:
             " JOIN counted_review ON counted_review.id = review_id WHERE split = ?",
             (split,),
         ):
-            name = "?" if status in ("open", "unsure") else names[merges.target(label)]
+            name = "?" if status in NOT_NAMED else names[merges.target(label)]
             cells.setdefault(image_id, []).append(" ".join([name, *map(repr, box)]))
         images = self._db.tuples(
             "SELECT sha256, layer, image.id FROM image JOIN counted_review ON image_id = image.id"

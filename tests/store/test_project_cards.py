@@ -10,6 +10,7 @@ import pytest
 from rbcal.config import TrainConfig
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.store import project_cards
+from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from tests.conftest import add_image
 
@@ -37,6 +38,15 @@ def test_a_card_has_the_figures_of_the_model_that_serves(project):
     assert (card.images, card.waiting, card.cells) == (3, 1, len(annotations))
     assert (card.model_id, card.precision, card.problem) == (serving, 0.62, None)
     assert card.cells == project.images.counts().annotated_cells
+
+
+def test_a_card_counts_no_cell_that_was_left_unsure(project):
+    image_id, _ = add_image(project, 1)
+    boxes = {
+        k: BoxState((9 * k, 1, 9 * k + 8, 9), 0, each) for k, each in enumerate(("kept", "unsure", "open"))
+    }
+    project.reviews.save_boxes(image_id, boxes, origin="expert", version=0)
+    assert project_cards.read_card(project.path).cells == project.images.counts().annotated_cells == 1
 
 
 def test_a_file_that_cannot_be_read_says_why_on_its_card(tmp_path):
