@@ -19,11 +19,11 @@ from rbcal.report.methods import methods
 from rbcal.review.explanations import brief, why
 from rbcal.store.rankings import StoredRanking
 from tests.conftest import add_image
+from tests.jobs.conftest import ranked  # noqa: F401  a fixture
 from tests.jobs.test_pipeline import Silent
-from tests.jobs.test_rank import ranked  # noqa: F401  a fixture
 from tests.jobs.test_simulate import TINY, slides  # noqa: F401  a fixture
 from tests.report.test_collect import measured
-from tests.ui.test_pages import app  # noqa: F401  a fixture
+from tests.ui.conftest import app  # noqa: F401  a fixture
 
 
 @pytest.fixture(autouse=True)

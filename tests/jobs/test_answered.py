@@ -12,7 +12,7 @@ from rbcal.jobs.answered import answered_cells, count_doubtful, cross_fitted
 from rbcal.live_head import LastLayer
 from rbcal.review.wall import Wall
 from rbcal.store.verification import verify
-from tests.jobs.test_live import accept_all_as, scored  # noqa: F401  a fixture
+from tests.jobs.test_live import accept_all_as
 
 
 def test_an_answer_that_all_cells_like_it_contradict_is_improbable():
@@ -31,7 +31,7 @@ def test_an_answer_that_all_cells_like_it_contradict_is_improbable():
 
 
 @pytest.fixture
-def reviewed(scored):  # noqa: F811
+def reviewed(scored):
     """A project in which one image of the pool was named, all but two cells: unsure, and not read."""
     project, _, (image_id, _), ranking_id = scored
     n = accept_all_as(project, image_id, ranking_id, 1)

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 from rbcal.acquisition.change_model import ChangeModel
 from rbcal.cli import app
 from rbcal.errors import ProjectError, ScoringError
+from rbcal.jobs import live
 from rbcal.jobs.cells import cells_to_ask
 from rbcal.store.colours import StoredChangeModel
 from rbcal.types import Annotations
 from tests.conftest import CLASSES
-from tests.jobs.test_live import accept_all_as, live, scored  # noqa: F401  a fixture
-from tests.jobs.test_rank import ranked  # noqa: F401  a fixture
+from tests.jobs.test_live import accept_all_as
 
 
 def run(project, *arguments, code=0):
@@ -25,7 +25,7 @@ def run(project, *arguments, code=0):
     return result.output
 
 
-def test_the_uncertain_cell_comes_first_with_its_box_and_its_name(ranked):  # noqa: F811
+def test_the_uncertain_cell_comes_first_with_its_box_and_its_name(ranked):
     project, images, ranking_id = ranked  # images of 3 sure cells, 1 unsure, 2 sure
     query = cells_to_ask(project, 3, "cells_uncertain")
     first, *others = query.cells
@@ -40,13 +40,13 @@ def test_the_uncertain_cell_comes_first_with_its_box_and_its_name(ranked):  # no
         assert asked.label == 0
 
 
-def test_every_cell_comes_once(ranked):  # noqa: F811
+def test_every_cell_comes_once(ranked):
     project, _, _ = ranked
     cells = cells_to_ask(project, 100).cells
     assert len({(cell.image_id, *cell.box.tolist()) for cell in cells}) == len(cells) == 6
 
 
-def test_of_a_large_pool_some_images_are_drawn_and_all_cells_are_counted(ranked, monkeypatch):  # noqa: F811
+def test_of_a_large_pool_some_images_are_drawn_and_all_cells_are_counted(ranked, monkeypatch):
     project, images, _ = ranked  # images of 3, 1 and 2 cells
     monkeypatch.setattr("rbcal.jobs.cells._CHOICE", 1)
     query = cells_to_ask(project, 1, "cells_random", sample=True)
@@ -57,7 +57,7 @@ def test_of_a_large_pool_some_images_are_drawn_and_all_cells_are_counted(ranked,
     assert [each.image_id for each in project.queue.waiting_cells(every.ranking.id)] == images[1:]
 
 
-def test_one_class_alone(ranked):  # noqa: F811
+def test_one_class_alone(ranked):
     project, images, _ = ranked
     query = cells_to_ask(project, 100, label=0)
     assert query.n_cells == 5
@@ -65,7 +65,7 @@ def test_one_class_alone(ranked):  # noqa: F811
     assert cells_to_ask(project, 100, label=2).cells == []
 
 
-def test_a_chance_of_change_is_that_of_the_colours(ranked):  # noqa: F811
+def test_a_chance_of_change_is_that_of_the_colours(ranked):
     project, _, ranking_id = ranked
     model = ChangeModel(0.0, -1.0, 0.0)
     project.colours.save(ranking_id, StoredChangeModel(model, None, 300, 100))
@@ -74,13 +74,13 @@ def test_a_chance_of_change_is_that_of_the_colours(ranked):  # noqa: F811
     assert cell.change_probability == pytest.approx(1 - top, abs=1e-6)
 
 
-def test_an_image_that_was_reviewed_is_asked_no_more(ranked):  # noqa: F811
+def test_an_image_that_was_reviewed_is_asked_no_more(ranked):
     project, images, ranking_id = ranked
     accept_all_as(project, images[1], ranking_id, 0)
     assert {cell.image_id for cell in cells_to_ask(project, 100).cells} == {images[0], images[2]}
 
 
-def test_names_are_those_of_the_live_head(scored):  # noqa: F811
+def test_names_are_those_of_the_live_head(scored):
     project, _, (first, second), ranking_id = scored
     accept_all_as(project, first, ranking_id, 2)
     live.update(project)
@@ -98,13 +98,13 @@ def test_without_a_ranking_it_says_what_to_do(project):
     assert "rbcal score" in run(project, code=1)
 
 
-def test_a_strategy_over_images_is_refused_by_name(ranked):  # noqa: F811
+def test_a_strategy_over_images_is_refused_by_name(ranked):
     project, _, _ = ranked
     with pytest.raises(ScoringError, match=r"no strategy 'balanced' over cells.*cells_balanced"):
         cells_to_ask(project, 5, "balanced")
 
 
-def test_the_command_prints_json_and_a_table(ranked):  # noqa: F811
+def test_the_command_prints_json_and_a_table(ranked):
     project, images, _ = ranked
     document = json.loads(run(project, "--limit", "2", "--strategy", "cells_uncertain", "--json"))
     assert (document["strategy"], document["waiting"], document["stale"]) == ("cells_uncertain", 6, False)
@@ -119,7 +119,7 @@ def test_the_command_prints_json_and_a_table(ranked):  # noqa: F811
     )
 
 
-def test_a_pool_that_is_all_reviewed_gives_an_empty_table(ranked):  # noqa: F811
+def test_a_pool_that_is_all_reviewed_gives_an_empty_table(ranked):
     project, images, _ = ranked
     for image_id in images:
         project.reviews.save(image_id, Annotations.empty(), origin="expert", base_revision=0)

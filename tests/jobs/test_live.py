@@ -20,16 +20,6 @@ from tests.conftest import add_image
 from tests.jobs.test_pipeline import PASSES, TINY, Silent
 
 
-@pytest.fixture
-def scored(project):
-    """A pool of two images that a hardly trained model with a second look has scored."""
-    trained = add_image(project, 1, annotated=True)
-    images = [add_image(project, seed)[0] for seed in (4, 5)]
-    train.train(project, replace(TINY, second_look=True), Silent())
-    ranking_id = score.score(project, replace(PASSES, cell_threshold=0.01), Silent())
-    return project, trained, images, ranking_id
-
-
 def accept_all_as(project, image_id, ranking_id, label):
     cells = project.rankings.cells(ranking_id, image_id)
     boxes = np.array([cell.box for cell in cells])

@@ -7,40 +7,14 @@ import pytest
 
 from rbcal.acquisition.cost_model import CostModel
 from rbcal.acquisition.relevance import Score
-from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ProjectError, ScoringError
 from rbcal.jobs import rank, score, train
 from rbcal.jobs.rank import reorder, rerank
 from rbcal.store.log import BoxState
-from rbcal.store.rankings import Cell, RankedImage
-from rbcal.types import EMBEDDING_SIZE
-from tests.browser.driver import WEIGHTS
+from rbcal.store.rankings import RankedImage
 from tests.conftest import add_image
+from tests.jobs.conftest import EMBEDDINGS, cell
 from tests.jobs.test_pipeline import PASSES, TINY, Silent
-
-EMBEDDINGS = np.eye(EMBEDDING_SIZE, dtype=np.float32)
-
-
-def cell(probs, *, bald=0.1, x=0.0):
-    box = np.float32([x, 0, x + 10, 10])
-    return Cell(0, box, 0.9, 1.0, 0.0, np.float32(probs), None, bald, 0.9, 1.0, EMBEDDINGS[0])
-
-
-@pytest.fixture
-def ranked(project):
-    """A pool of three images with 3, 1 and 2 cells, ranked by R = 5, 9, 7."""
-    add_image(project, 99, annotated=True)
-    images = [add_image(project, seed)[0] for seed in range(3)]
-    model_id = project.models.add(TrainConfig(), WEIGHTS, {"train": project.images.annotated()}, 1.0)
-    project.models.promote(model_id, "gate")
-    ranking_id = project.rankings.begin(model_id, ScoringConfig())
-    disc, slit = [0.1, 0.8, 0.1, 0.0], [0.1, 0.1, 0.4, 0.4]
-    for image_id, n, r, probs in zip(images, (3, 1, 2), (5, 9, 7), (disc, slit, disc), strict=True):
-        cells = [cell(probs, x=20.0 * k) for k in range(n)]
-        project.rankings.add(ranking_id, image_id, Score(r, n, n, 0, 0, 0), cells)
-    project.rankings.save_annotated_embeddings(ranking_id, EMBEDDINGS[:5])
-    project.rankings.finish(ranking_id)
-    return project, images, ranking_id
 
 
 def order(project):

@@ -8,7 +8,7 @@ from rbcal.config import TrainConfig
 from rbcal.doctor import collect as doctor
 from rbcal.store.job_requests import TrainJob
 from tests.test_doctor import CPU
-from tests.ui.test_pages import app, button, words  # noqa: F401  the first one is a fixture
+from tests.ui.test_pages import button, words
 
 OFFER = "Text for a bug report"
 
@@ -26,13 +26,13 @@ def text(at):
     return "\n".join(each.value for each in at.code)
 
 
-def test_below_an_error_it_is_offered_and_not_made(app, tmp_path, monkeypatch):  # noqa: F811
+def test_below_an_error_it_is_offered_and_not_made(app, tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "collect", lambda *_, **__: pytest.fail("nobody asked"))
     (tmp_path / "bad.rbcal").write_bytes(b"nonsense")
     assert OFFER in labels(app())
 
 
-def test_it_comes_when_asked_for_and_goes_when_closed(app, tmp_path):  # noqa: F811
+def test_it_comes_when_asked_for_and_goes_when_closed(app, tmp_path):
     (tmp_path / "bad.rbcal").write_bytes(b"nonsense")
     at = app()
     button(at, OFFER).click().run()
@@ -44,7 +44,7 @@ def test_it_comes_when_asked_for_and_goes_when_closed(app, tmp_path):  # noqa: F
     assert text(at) == ""
 
 
-def test_it_stays_while_the_user_goes_on_and_is_made_once(app, tmp_path, monkeypatch):  # noqa: F811
+def test_it_stays_while_the_user_goes_on_and_is_made_once(app, tmp_path, monkeypatch):
     (tmp_path / "bad.rbcal").write_bytes(b"nonsense")
     at = app()
     button(at, OFFER).click().run()
@@ -53,11 +53,11 @@ def test_it_stays_while_the_user_goes_on_and_is_made_once(app, tmp_path, monkeyp
     assert "ProjectError" in text(at)
 
 
-def test_a_page_without_an_error_offers_none(app, project):  # noqa: F811
+def test_a_page_without_an_error_offers_none(app, project):
     assert OFFER not in labels(app())
 
 
-def test_below_an_error_that_nobody_foresaw_it_is_offered_too(app, project, monkeypatch):  # noqa: F811
+def test_below_an_error_that_nobody_foresaw_it_is_offered_too(app, project, monkeypatch):
     def stumble(*_):
         raise ZeroDivisionError("slides")
 
@@ -69,7 +69,7 @@ def test_below_an_error_that_nobody_foresaw_it_is_offered_too(app, project, monk
     assert "Error     ZeroDivisionError < project.py:" in text(at)
 
 
-def test_a_failed_job_offers_it(app, project):  # noqa: F811
+def test_a_failed_job_offers_it(app, project):
     project.jobs.end(project.jobs.add(TrainJob(TrainConfig())), "failed", "ValueError: slides")
     at = app("train")
     button(at, OFFER).click().run()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from rbcal.jobs import colours
 from tests.charts.test_calibration import evidence
-from tests.ui import test_pages
 from tests.ui.test_pages import words
-
-app, measured = test_pages.app, test_pages.measured  # fixtures
 
 
 def test_before_anything_is_known_the_page_says_what_it_waits_for(app, measured):

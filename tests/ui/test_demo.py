@@ -10,7 +10,7 @@ from rbcal.evaluation.metrics import Evaluation
 from rbcal.jobs import launcher
 from rbcal.store.project import Project
 from tests.interchange.test_synthetic_dataset import demo, small  # noqa: F401  fixtures
-from tests.ui.test_pages import app, button, words  # noqa: F401  a fixture
+from tests.ui.test_pages import button, words
 
 
 def queue(file, request):
@@ -23,7 +23,7 @@ def notes(at):
 
 
 def test_a_newcomer_without_slides_gets_a_project_whose_training_has_begun(
-    app,  # noqa: F811
+    app,
     small,  # noqa: F811
     tmp_path,
     monkeypatch,
@@ -58,7 +58,7 @@ def test_every_page_of_synthetic_slides_says_so(app, demo, page):  # noqa: F811
     assert [MARK in note for note in notes(app(page))] == [True]
 
 
-def test_no_page_of_photographs_says_so(app, project):  # noqa: F811
+def test_no_page_of_photographs_says_so(app, project):
     assert notes(app()) == []
 
 

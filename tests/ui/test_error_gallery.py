@@ -10,10 +10,7 @@ from rbcal.evaluation.metrics import Evaluation
 from rbcal.review import edits
 from rbcal.types import Detections
 from tests.conftest import add_image
-from tests.ui import test_pages
 from tests.ui.test_pages import words
-
-app = test_pages.app  # a fixture
 
 
 def seen(truth, calls):

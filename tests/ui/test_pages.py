@@ -6,17 +6,13 @@ import ast
 import io
 import json
 import re
-import runpy
 import shutil
 import subprocess
 import sys
 import zipfile
 from dataclasses import replace
-from functools import partialmethod
-from pathlib import Path
 
 import pytest
-from streamlit.runtime.scriptrunner import script_runner
 
 from rbcal import synth
 from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
@@ -24,36 +20,8 @@ from rbcal.evaluation.metrics import ClassIntervals, Comparison, Difference, Eva
 from rbcal.interchange import export_dataset
 from rbcal.store.job_requests import RankJob, ResumeJob, ScoreJob, SimulateJob, TrainJob
 from rbcal.store.project import Project
-from rbcal.store.rankings import Score
 from tests.conftest import add_image, write_coco
-from tests.visitor import app_test
-
-APP = Path(__file__).parents[2] / "app.py"
-
-
-@pytest.fixture
-def app(tmp_path, monkeypatch):
-    """The app over an empty projects folder, with the page that a test switches to."""
-    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
-    # AppTest takes the folder pages/ for Streamlit's first way of paging at every run; a server does so
-    # only until app.py has run once.
-    monkeypatch.setattr(script_runner, "_mpa_v1", lambda main: runpy.run_path(main, run_name="__main__"))
-
-    # Nor does it ask the app what to say when a part of a page runs into something.
-    say = runpy.run_path(str(APP), run_name="app")["say"]
-    served = partialmethod(script_runner.ScriptRunner.__init__, on_script_error=say)
-    monkeypatch.setattr(script_runner.ScriptRunner, "__init__", served)
-
-    def run(page=None, tab=None):
-        at = app_test(APP, 60).run()
-        if tab:
-            at.session_state["progress_tab"] = tab
-        if page:
-            at.switch_page(f"pages/{page}.py").run()
-        assert not at.exception, at.exception
-        return at
-
-    return run
+from tests.ui.conftest import APP
 
 
 @pytest.mark.parametrize("page", sorted(APP.parent.glob("pages/*.py")), ids=lambda page: page.stem)
@@ -328,24 +296,6 @@ def test_one_button_trains_with_the_settings_as_they_are_and_sorts_the_images(ap
 
 def test_progress_before_the_first_training_says_how_to_get_a_curve(app, project):
     assert "no test image yet" in words(app("progress"))
-
-
-@pytest.fixture
-def measured(project):
-    """Two models, the second better, and a ranking."""
-    add_image(project, 1, annotated=True)
-    pool_id, _ = add_image(project, 2)
-    add_image(project, 3, group="test", split="test", annotated=True)
-    images = project.images.annotated()
-    for ap in (0.25, 0.5):
-        model_id = project.models.add(TrainConfig(), b"weights", {"train": images}, 60)
-        project.models.promote(model_id, "gate")
-        figures = Evaluation(ap, ap, ap / 2, None, (ap, None, None), (9, 0, 0), 1)
-        project.evaluations.save(model_id, figures)
-    ranking_id = project.rankings.begin(model_id, ScoringConfig())
-    project.rankings.add(ranking_id, pool_id, Score(3, 5, 3, 1, 2, 0), [])
-    project.rankings.finish(ranking_id)
-    return project
 
 
 def test_progress_shows_the_model_that_serves_and_what_it_gained(app, measured):

@@ -11,7 +11,7 @@ from rbcal.store.rankings import Score
 from rbcal.ui.running_work import ending_of
 from rbcal.wording import literal
 from tests.conftest import add_image
-from tests.ui.test_pages import app, words  # noqa: F401  a fixture
+from tests.ui.test_pages import words
 
 PAGES = ["home", "project", "train", "review", "progress"]
 
@@ -39,7 +39,7 @@ def finish(project, job_id, figure=0.62):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_says_what_runs_and_lets_it_be_cancelled(app, training, page):  # noqa: F811
+def test_every_page_says_what_runs_and_lets_it_be_cancelled(app, training, page):
     project, job_id = training
     at = app(page)
     bars = [each.proto.text for each in at.sidebar.get("progress")]
@@ -50,7 +50,7 @@ def test_every_page_says_what_runs_and_lets_it_be_cancelled(app, training, page)
 
 
 @pytest.mark.parametrize("page", ["project", "progress", "train", "review"])
-def test_no_page_says_that_there_is_no_model_while_the_first_is_in_training(app, training, page):  # noqa: F811
+def test_no_page_says_that_there_is_no_model_while_the_first_is_in_training(app, training, page):
     said = words(app(page))
     assert "No model yet" not in said
     assert "Train the first model" not in said
@@ -59,7 +59,7 @@ def test_no_page_says_that_there_is_no_model_while_the_first_is_in_training(app,
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_end_is_told_where_the_user_is_with_the_next_step(app, training, page):  # noqa: F811
+def test_the_end_is_told_where_the_user_is_with_the_next_step(app, training, page):
     at = app(page)
     finish(*training)
     at.run()
@@ -71,7 +71,7 @@ def test_the_end_is_told_where_the_user_is_with_the_next_step(app, training, pag
     assert not at.toast  # told once
 
 
-def test_a_job_that_ended_before_the_visit_is_not_told(app, training):  # noqa: F811
+def test_a_job_that_ended_before_the_visit_is_not_told(app, training):
     finish(*training)
     assert not app("project").sidebar.success
 

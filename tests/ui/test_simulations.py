@@ -11,10 +11,8 @@ from rbcal.evaluation.metrics import Evaluation
 from rbcal.store.job_requests import SimulateJob, TrainJob
 from tests.conftest import add_image
 from tests.evaluation.test_learning_curves import many, two_by_two
-from tests.ui import test_pages
 from tests.ui.test_pages import button, words
 
-app, measured = test_pages.app, test_pages.measured  # fixtures
 SHOWN = "shown_('random', 'balanced')"
 CONFIG = SimulationConfig(strategies=("random", "balanced"), repeats=2, rounds=2)
 

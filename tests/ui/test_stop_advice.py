@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from tests.ui import test_pages
 from tests.ui.test_pages import words
-
-app, measured = test_pages.app, test_pages.measured  # fixtures
 
 
 def target(at, name):
