@@ -181,7 +181,7 @@ def _lines(
     colours: Sequence[str] | None = None,
 ) -> alt.LayerChart:
     scale = alt.Scale(domain=list(domain))
-    height = 220 if len(names) == 1 else max(340, 40 + 26 * len(names))  # as high as its legend
+    height = 220 if len(names) == 1 else max(340, 40 + 30 * len(names))  # as high as its legend
     colours = colours or palette(len(names))
     shapes = [SHAPES[k % len(SHAPES)] for k in range(len(names))]
     legend = alt.Legend(title=None, labelLimit=200) if len(names) > 1 else None

@@ -71,7 +71,7 @@ def leave_unsure(editor: Editor) -> None:
         if editor.cell_review.is_open:
             navigation.go_on(editor, order, target)
         else:
-            editor.notice = "Left unsure: no model learns from it, and none is measured by it."
+            editor.notice = "Left unsure: no model learns from it."
 
 
 def note(editor: Editor, text: str) -> None:

@@ -194,24 +194,24 @@ def show_chosen(editor: Editor) -> None:
         chances = " · ".join(f"{literal(editor.names[k])} {cell.probs[k + 1]:.0%}" for k in likely)
         reasons = verdict.reasons or (["the model is sure of it"] if not verdict.flagged else [])
         lines = [f"**{chances}**", *map(literal, reasons)]
-    with st.container(height=92, border=False, key="chosen"):
-        st.markdown("  \n".join(f":small[{line}]" for line in lines if line))
-    if chosen is not None:
-        show_note(chosen)
+    with st.container(height=92, border=False, key="chosen"), st.container(horizontal=True):
+        st.markdown("  \n".join(f":small[{line}]" for line in lines if line), width="stretch")
+        if chosen is not None:
+            show_note(chosen)
 
 
 def show_note(chosen: EditedBox) -> None:
     """Let the expert write a sentence beside the selected cell."""
     key = f"note_{chosen.id}_{chosen.note}"
-    st.text_input(
-        "Note",
-        chosen.note,
-        key=key,
-        max_chars=edits.LONGEST_NOTE,
-        placeholder="A note beside this cell",
-        label_visibility="collapsed",
-        on_change=lambda: act(take_note, key),
-    )
+    icon = ":material/sticky_note_2:" if chosen.note else ":material/note_add:"
+    with st.popover("", icon=icon, help=literal(chosen.note) or "A note beside this cell", width="content"):
+        st.text_input(
+            "A note beside this cell",
+            chosen.note,
+            key=key,
+            max_chars=edits.LONGEST_NOTE,
+            on_change=lambda: act(take_note, key),
+        )
 
 
 def show_reds(editor: Editor) -> None:
