@@ -155,3 +155,8 @@ def test_the_command_prints_it(tmp_path):
 def test_it_loads_no_torch():
     program = "import sys, rbcal.doctor.collect; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_an_error_in_any_page_has_a_place():
+    pages = (Path(__file__).parents[1] / "pages").glob("*.py")
+    assert set(doctor._PAGES) == {page.name for page in pages}

@@ -23,10 +23,9 @@ from types import TracebackType
 from typing import Any
 
 import psutil
-from filelock import Timeout
 
 import rbcal
-from rbcal.jobs.launcher import worker_lock
+from rbcal.jobs.launcher import is_at_work
 from rbcal.store.health import (
     SQLITE_VERSION,
     ProjectHealth,
@@ -41,7 +40,7 @@ _ASK_TORCH = (
     "import json; from rbcal.detector.devices import describe_devices; print(json.dumps(describe_devices()))"
 )
 _MOST_PLACES = 6
-_PAGES = ("project.py", "train.py", "review.py", "progress.py")
+_PAGES = ("home.py", "project.py", "train.py", "review.py", "progress.py")
 
 
 @dataclass(frozen=True)
@@ -248,14 +247,8 @@ def _project(number: int, path: Path, opened: Path | None) -> ProjectState:
 
 
 def _has_worker(path: Path) -> bool:
-    lock = worker_lock(path)
     with suppress(OSError):
-        if Path(lock.lock_file).exists():  # else asking would make it
-            try:
-                with lock.acquire(timeout=0):
-                    pass
-            except Timeout:
-                return True
+        return is_at_work(path)
     return False
 
 

@@ -81,9 +81,12 @@ def cancel(project: Project) -> None:
 
 
 def is_at_work(path: Path) -> bool:
-    """Return whether a worker is at a project."""
+    """Return whether a worker is at a project. Asking leaves nothing beside it."""
+    lock = worker_lock(path)
+    if not Path(lock.lock_file).exists():
+        return False
     try:
-        with worker_lock(path).acquire(timeout=0):
+        with lock.acquire(timeout=0):
             return False
     except Timeout:
         return True
