@@ -20,9 +20,11 @@ from rbcal.ui.progress.headline import (
 from rbcal.ui.progress.report import offer_report
 from rbcal.ui.progress.simulations import show_curve, show_experiments
 from rbcal.ui.progress.stop_advice import show_stopping
+from rbcal.ui.review.way_back import restore_widgets
 from rbcal.ui.session import open_project, session
 
 FILE = open_project()  # before all else: on a fresh server it draws the whole page
+restore_widgets("progress")
 # Never st.stop() in a page: Streamlit then keeps the fragments of the page before, and a late edit would draw
 # that page's canvas into this one, which breaks both.
 

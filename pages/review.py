@@ -17,6 +17,7 @@ from rbcal.ui.review.save_questions import ask_before_save
 from rbcal.ui.review.shortcuts_help import show_keys
 from rbcal.ui.review.sidebar import show_panel
 from rbcal.ui.review.wall import STYLE, is_by_cells, show_wall
+from rbcal.ui.review.way_back import leave_if_wanted
 from rbcal.ui.session import open_project, session
 
 FILE = open_project()
@@ -135,6 +136,7 @@ def show_review(project: Project, n_classes: int) -> None:
 # ---- the page ----------------------------------------------------------------------------------------
 
 st.set_page_config(initial_sidebar_state="collapsed")
+leave_if_wanted()
 with FILE.open() as project:
     if not (n_classes := len(project.classes.names())):
         show_first_classes(project)

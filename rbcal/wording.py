@@ -11,7 +11,7 @@ from types import TracebackType
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:&])")
 _SIGNS = re.compile(r"([:<>~=-])")
-_CHIP = 4  # letters; a chip is as wide as a small cell
+_SHORT = 4  # letters; as wide as a small cell
 
 
 def duration(seconds: float) -> str:
@@ -111,7 +111,7 @@ def literal(name: str) -> str:
     return _MARKDOWN.sub(r"\\\1", _SIGNS.sub("\\1\u2060", printable(name)))
 
 
-def short_names(names: Sequence[str], length: int = _CHIP) -> tuple[str, ...]:
+def short_names(names: Sequence[str], length: int = _SHORT) -> tuple[str, ...]:
     """Return names of a few letters, all different: the first letters, or a number where they are the same.
 
     >>> short_names(["S.D", "normal", "normoblast"])

@@ -14,6 +14,7 @@ COLOURS = [
     *("#A65628", "#E7298A", "#1BB5B5", "#66A61E", "#F08080", "#5B78FF", "#B39B6B", "#9E4F9E"),
 ]
 SEEN = (0.12, 0.5)  # relative luminance (WCAG) of what is seen on both pages
+_EVEN = 0.179  # the luminance on which black and white have the same contrast
 _GOLDEN = 0.6180339887498949  # of a turn: each hue lies in the widest gap that the earlier ones left
 _LIGHTNESS = (0.45, 0.62, 0.36, 0.54)
 
@@ -46,6 +47,15 @@ def luminance(colour: str) -> float:
     shares = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
     linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def ink(colour: str) -> str:
+    """Return black or white, whichever is read better on a colour.
+
+    >>> ink("#0072B2"), ink("#E69F00")
+    ('#FFFFFF', '#000000')
+    """
+    return "#FFFFFF" if luminance(colour) < _EVEN else "#000000"
 
 
 def _colours() -> Iterator[str]:

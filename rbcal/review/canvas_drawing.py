@@ -6,6 +6,7 @@ of images, cells or identity. Everything it is made to carry is packed and unpac
 - Which box is which rides in ``fillRule``, the one free text field that survives every edit.
 - Which image, and which drawing of it, rides in an invisible rectangle: the *token*. After a change of image
   the component reports the old drawing once more; the token tells.
+- The label, which the component shows on a chip, stays empty.
 - A line is centred on the edge of its box, so that what the expert sees is what is stored.
 
 The canvas has a whole number of pixels; `Frame` maps them to image pixels exactly, per axis. The browser
@@ -15,7 +16,7 @@ then shrinks or enlarges the canvas to fit the window, by the *zoom*: screen pix
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,16 +24,15 @@ from rbcal.review.boxes import Box, EditedBox, EditedBoxes, area
 
 Drawing = dict[str, Any]
 
-HIDDEN = "?"  # on the chip of a box whose class the expert must not see yet
+HIDDEN = "?"  # in place of a class that the expert must not see yet
 RED, GREEN, BLUE, VIOLET = "#e5182d", "#00954a", "#1f6feb", "#9333ea"
 _LINE = 2.0  # screen pixels
-_FONT = 11.0  # screen pixels
 _DASH = (7.0, 4.0)  # screen pixels; red and green must differ without their colour
 _TOUCHED_LINE = 1.6  # times as thick; so must blue and green
 _HANDLE = 9.0  # screen pixels
 _GRIP = 16.0  # screen pixels; a box that is smaller can still be grabbed
 _LONGEST_SIDE = 4096  # canvas pixels; browsers and their memory end not far beyond
-_SHARP_SIDE = 1200  # canvas pixels; smaller images are enlarged so that lines and chips stay sharp
+_SHARP_SIDE = 1200  # canvas pixels; smaller images are enlarged so that lines stay sharp
 _TINY = 5.0  # image pixels; a slip of the mouse, not a cell
 _SAME = 0.01  # canvas pixels; the component rounds to 4 digits
 
@@ -88,33 +88,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Pen:
-    """How boxes are drawn: the text on the chip of each class, and the zoom that lines are made for.
+    """How boxes are drawn: the zoom that lines are made for."""
 
-    `chips` says whose chip is shown: of "all" boxes, of "flagged" ones, or of "none". Boxes whose ids are
-    `hidden` have one that does not say their class.
-    """
-
-    texts: Sequence[str]
     zoom: float = 1.0
-    chips: str = "all"
-    hidden: Collection[int] = ()
 
     @property
     def line(self) -> float:
         """The width of a line in canvas pixels."""
         return round(_LINE / self.zoom, 2)
-
-    @property
-    def font(self) -> float:
-        """The size of the chips' font in canvas pixels."""
-        return round(_FONT / self.zoom, 2)
-
-    def text(self, box: EditedBox) -> str:
-        """Return what the chip of a box says; empty for no chip."""
-        if box.id in self.hidden:
-            return HIDDEN
-        shown = self.chips == "all" or (self.chips == "flagged" and (box.flagged or box.touched))
-        return self.texts[box.label] if shown else ""
 
 
 @dataclass(frozen=True)
@@ -193,7 +174,7 @@ def read(
     pen : Pen
         The pen of that drawing.
     label : int
-        The class of a new box whose chip does not say one.
+        The class of a new box.
     next_id : int, optional
         The id of the first new box; one more than the highest drawn, if not given.
     """
@@ -217,7 +198,7 @@ def read(
             litter = True
             continue
         sides = frame.clip(frame.to_image((x1 - half, y1 - half, x2 - half, y2 - half)))
-        boxes.append(EditedBox(next_id, sides, _label(rectangle, pen.texts, label), review_status="drawn"))
+        boxes.append(EditedBox(next_id, sides, label, review_status="drawn"))
         next_id += 1
     return Reading(tuple(sorted(boxes, key=lambda each: each.id)), litter)
 
@@ -230,7 +211,7 @@ def _rectangle(box: EditedBox, frame: Frame, pen: Pen) -> Drawing:
     return {
         "type": "LabeledRect",
         "fillRule": f"box:{box.id}",
-        "label": pen.text(box),
+        "label": "",  # its chip would cover cells; names are written by the companion
         "left": round(x1 - line / 2, 4),
         "top": round(y1 - line / 2, 4),
         "width": round(x2 - x1, 4),
@@ -245,7 +226,6 @@ def _rectangle(box: EditedBox, frame: Frame, pen: Pen) -> Drawing:
         "strokeDashArray": [round(dash / pen.zoom, 2) for dash in _DASH] if stroke == RED else None,
         "strokeUniform": True,
         "fill": "rgba(0, 0, 0, 0)",
-        "fontSize": pen.font,
         "lockRotation": True,
         "lockSkewingX": True,
         "lockSkewingY": True,
@@ -268,20 +248,7 @@ def _reread(rectangle: Drawing, box: EditedBox, frame: Frame, pen: Pen) -> Edite
     was = _rectangle(box, frame, pen)
     before, after = _hull(was), _hull(rectangle)
     moved = any(abs(a - b) > _SAME for a, b in zip(before, after, strict=True))
-    text = str(rectangle.get("label", ""))
-    label = box.label if text == was["label"] else _label(rectangle, pen.texts, box.label)
-    return box.altered(box=frame.clip(frame.to_image(after)) if moved else None, label=label)
-
-
-def _label(rectangle: Drawing, texts: Sequence[str], otherwise: int) -> int:
-    """Return the class that a chip names, by its text or by its number from 1 on."""
-    text = str(rectangle.get("label", "")).strip().casefold()
-    names = [name.casefold() for name in texts]
-    if text in names:
-        return names.index(text)
-    if text.isdecimal() and 1 <= int(text) <= len(texts):
-        return int(text) - 1
-    return otherwise
+    return box.altered(box=frame.clip(frame.to_image(after))) if moved else box
 
 
 def _hull(rectangle: Drawing) -> Box:

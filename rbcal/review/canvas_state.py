@@ -25,7 +25,7 @@ class CanvasState:
     reported: str = ""  # the token of the last drawing that the canvas is known to show
     boxes: EditedBoxes = ()
     next_id: int = 0  # of the next box that is drawn on the canvas
-    pen: Pen = field(default_factory=lambda: Pen(()))
+    pen: Pen = field(default_factory=Pen)
     drawing: Drawing = field(default_factory=dict)
 
     @property

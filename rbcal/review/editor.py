@@ -23,7 +23,6 @@ from rbcal.review.view import View
 from rbcal.store.classes import CellClass
 from rbcal.store.images import Image
 from rbcal.store.log import Kind
-from rbcal.wording import short_names
 
 
 class Picture(NamedTuple):
@@ -158,9 +157,7 @@ class Editor:
     def redraw(self) -> None:
         """Put the boxes on the canvas anew. In the cell review there is no canvas."""
         if not self.cell_review.is_open:
-            hidden = frozenset(each.id for each in self.boxes if self.is_hidden(each))
-            pen = Pen(short_names(self.names), self.view.zoom, self.view.chips, hidden)
-            self.canvas.draw(self.boxes, tuple(filter(self.is_shown, self.boxes)), pen)
+            self.canvas.draw(self.boxes, tuple(filter(self.is_shown, self.boxes)), Pen(self.view.zoom))
 
     def is_shown(self, box: EditedBox) -> bool:
         """Return whether the view shows a box; which class it has must not come out by that."""
@@ -175,6 +172,11 @@ class Editor:
                 return box.review_status == "unsure" or box.id == self.selected
             case label:
                 return box.label == label or box.id == self.selected
+
+    def shows_name(self, box: EditedBox) -> bool:
+        """Return whether the view shows what a box is called."""
+        which = self.view.names_on
+        return which == "all" or (which == "flagged" and (box.flagged or box.touched))
 
     def take_drawing(self, raw: Drawing) -> None:
         """Take over what the expert did on the canvas, as it reports it."""

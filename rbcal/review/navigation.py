@@ -144,12 +144,20 @@ def toggle_drawing(editor: Editor) -> None:
     editor.select(None)
 
 
+def let_go(editor: Editor) -> None:
+    """End drawing, else choose no cell."""
+    if editor.view.drawing:
+        toggle_drawing(editor)
+    else:
+        editor.select(None)
+
+
 def toggle_passes(editor: Editor) -> None:
     """Show where each of the passes detected a cell, or not."""
     editor.view.passes = not editor.view.passes
 
 
 def zoom_to(editor: Editor, zoom: float) -> None:
-    """Draw lines and chips for another zoom."""
+    """Draw lines for another zoom."""
     editor.view.zoom = float(zoom)
     editor.redraw()

@@ -68,6 +68,7 @@ SHORTCUTS = (
     _row("image", "arrows", "choose the nearest box in that direction", "go", _ARROWS),
     _row("image", "K", "keep the chosen box as it is: it is right", "keep", "k"),
     _row("image", "D", "draw boxes, or edit them", "toggle_drawing", "d"),
+    _row("image", "Esc", "stop drawing; no cell is chosen any more", "let_go", "Escape"),
     _row("image", "B", "a new box in the middle of the view, without the mouse", "insert", "b"),
     _row("image", "F", "show only flagged boxes, or all", "toggle_flagged", "f"),
     _row("image", "H (held)", "hide the boxes", "hide", "h"),

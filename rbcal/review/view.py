@@ -11,8 +11,9 @@ class View:
     """How the expert likes to see images; outlives the image."""
 
     zoom: float = 0.75  # what a window of 1280 x 720 comes to
-    chips: str = "all"
+    names_on: str = "all"  # boxes whose names are shown: "all", "flagged" or "none"
     only: str | int = "all"  # boxes that are shown: "all", "flagged", "unsure", or those of a class
+    lists_all: bool = False  # whether the list beside the image has all cells, or the red ones
     filters: dict[str, Any] = field(default_factory=dict)  # brightness, contrast, gamma, channel, invert
     passes: bool = False  # whether the cell review shows the boxes of the passes
     cell_review: bool = False  # whether an image opens with its cell review

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rbcal.review.boxes import Box
     from rbcal.review.editor import Editor
     from rbcal.review.wall import Wall
+    from rbcal.ui.review.way_back import WayBack
 
 T = TypeVar("T")
 
@@ -73,6 +74,8 @@ class Session:
     view_of: Key[ProjectFile | None] = Key(_none)  # the project that the view is of
     wanted_image: Key[int | None] = Key(_none)  # to open next on the Review page
     wanted_box: Key[Box | None] = Key(_none)  # to bring into sight there
+    way_back: Key[WayBack | None] = Key(_none)  # from an image that another page opened
+    leaves: Key[bool] = Key(bool)  # whether that way is taken now
     wall: Key[Wall | None] = Key(_none)  # of cells
     wall_of: Key[ProjectFile | None] = Key(_none)  # the project that the wall is of
     saved: Key[str | None] = Key(_none)  # what was saved last, in words

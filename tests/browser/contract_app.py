@@ -17,7 +17,7 @@ tokens = st.session_state.setdefault("tokens", [])
 if st.button("Redraw"):
     serial = st.session_state["serial"] = serial + 1
 if f"drawing {serial}" not in st.session_state:
-    st.session_state[f"drawing {serial}"] = drawing(CELLS, FRAME, Pen(("one", "two")), f"7:{serial}")
+    st.session_state[f"drawing {serial}"] = drawing(CELLS, FRAME, Pen(), f"7:{serial}")
 st.space("medium")
 result = st_canvas(
     key="canvas",
@@ -25,7 +25,7 @@ result = st_canvas(
     width=400,
     height=300,
     drawing_mode="labeled_rect",
-    label="two",
+    label="",
     stroke_width=2,
     fill_color="rgba(0, 0, 0, 0)",
 )

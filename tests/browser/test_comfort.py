@@ -164,9 +164,14 @@ def test_a_seed_image_is_drawn_box_after_box(projects: Path, page: Page, open_re
     (image_id,) = plant(path, 1, ranked=False)
     canvas = open_review("draw").ready_to_draw()
     page.keyboard.press("2")
+    expect(page.get_by_text("Drawing: slit.")).to_be_visible()
     places = [(20 + 60 * k, 20 + 55 * row) for row in range(3) for k in range(10)]
     for x, y in places:  # without a pause
         canvas.drag((x, y), (x + 30, y + 26))
+    page.keyboard.press("Escape")  # the end of drawing can be seen
+    canvas.ready()
+    expect(page.get_by_text("Drawing: slit.")).to_be_hidden()
+    expect(page.locator(".rbcal-names span")).to_have_text(["slit"] * 30)
     page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     annotations = reviewed(path, image_id).annotations
@@ -224,4 +229,45 @@ def test_image_and_panel_fit_the_window_side_by_side(
         for box in (stage, filmstrip, panel):
             assert box["y"] + box["height"] <= window[1] + 1
         assert stage["height"] > 0.8 * window[1] or stage["width"] > 0.6 * window[0]
-    assert canvas.width == 640
+        status = page.locator(".st-key-status").bounding_box()
+        assert status["height"] > 12
+        assert status["y"] + status["height"] <= window[1]
+    if window[0] > 1600:
+        return  # there is room for both
+    page.keyboard.press("w")
+    canvas.ready()
+    picture = page.locator(".dc-scroll").bounding_box()
+    page.get_by_test_id("stExpandSidebarButton").click()  # it lies on the image, which stays as large
+    expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "false")
+    page.wait_for_timeout(600)
+    assert page.locator(".dc-scroll").bounding_box()["width"] == pytest.approx(picture["width"], abs=1)
+
+
+@pytest.mark.parametrize("zooms", [0, 6])
+def test_each_box_has_its_whole_name_beside_it_at_every_zoom(
+    projects: Path, page: Page, open_review: Open, zooms: int
+):
+    path = projects / f"names{zooms}.rbcal"
+    image_id, *_ = plant(path, 1, classes=("normal discocyte", "slit", "spiky"), n_cells=25)
+    canvas = open_review(path.stem).ready()
+    for _ in range(zooms):
+        page.keyboard.press("+")
+    page.wait_for_timeout(400)
+    canvas.ready()
+    names = page.locator(".rbcal-names span")
+    said = names.evaluate_all("all => all.map(e => e.textContent)")
+    called = {0: "normal discocyte", 1: "slit", 2: "spiky"}
+    assert sorted(said) == sorted(called[cell.label] for cell in detected_cells(path, image_id))
+    sides = names.evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect()).map(r => [r.left, r.top, r.right, r.bottom])"
+    )
+    sides = np.array(sides)
+    assert sides[:, 3] - sides[:, 1] == pytest.approx(15, abs=0.5)
+    assert overlaps(sides, sides).sum() == len(sides)  # each with itself
+
+
+def overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return which rectangles lie on which others, by more than a pixel."""
+    low = np.maximum(one[:, None, :2], other[None, :, :2])
+    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    return ((high - low) > 1).all(axis=2)

@@ -21,12 +21,16 @@ def mistaken(projects: Path, request: pytest.FixtureRequest) -> str:
     return name
 
 
-def test_a_crop_opens_its_image(page: Page, server: str, mistaken: str):
+def test_a_crop_opens_its_image_from_which_there_is_a_way_back(page: Page, server: str, mistaken: str):
     page.goto(f"{server}/progress?project={mistaken}")
     page.get_by_role("tab", name="Classes").click()
+    page.get_by_text("Missed (1)").click()
+    expect(page.get_by_text("the model sees no cell")).to_be_visible()
     page.get_by_role("button", name="002.png").first.click()
     expect(page.get_by_text("A test image: no model learns from it")).to_be_visible(timeout=20_000)
     expect(page.get_by_text("002.png").first).to_be_visible()
+    page.get_by_role("button", name="Back", exact=True).click()
+    expect(page.get_by_text("the model sees no cell")).to_be_visible()  # the same tab, the same kind
 
 
 def test_a_cell_of_the_matrix_has_its_crops(page: Page, server: str, mistaken: str):

@@ -13,10 +13,9 @@ from rbcal.review import canvas_drawing
 from rbcal.review.boxes import EditedBox
 from rbcal.review.canvas_drawing import Frame, Pen
 
-TEXTS = ("S.D", "S.N", "D")
 STATUSES = ("open", "kept", "accepted_in_bulk", "changed")
 FRAME = Frame.of(640, 480)
-PEN = Pen(TEXTS, zoom=0.75)
+PEN = Pen(0.75)
 CELL = EditedBox(0, (100.25, 80.5, 140.125, 119.0), 1, detection_id=7, flagged=True)
 
 sizes = st.integers(32, 6000)
@@ -33,7 +32,7 @@ def scenes(draw):
         y1 = draw(st.floats(0, frame.height - 1.5))
         x2 = draw(st.floats(x1 + 1, frame.width))
         y2 = draw(st.floats(y1 + 1, frame.height))
-        label = draw(st.integers(0, len(TEXTS) - 1))
+        label = draw(st.integers(0, 2))
         boxes.append(
             EditedBox(
                 number, (x1, y1, x2, y2), label, number, draw(st.booleans()), draw(st.sampled_from(STATUSES))
@@ -56,7 +55,7 @@ def drawn_by_hand(left, top, width, height, **more):
         "width": width,
         "height": height,
         "strokeWidth": PEN.line,
-        "label": "D",
+        "label": "",
         **more,
     }
 
@@ -65,17 +64,17 @@ def read(raw, drawn, frame=FRAME, pen=PEN):
     return canvas_drawing.read(raw, drawn, frame, pen, label=0)
 
 
-@given(scenes(), zooms, st.sampled_from(["all", "flagged", "none"]))
-def test_boxes_that_nobody_touched_come_back_as_the_very_same_boxes(scene, zoom, chips):
+@given(scenes(), zooms)
+def test_boxes_that_nobody_touched_come_back_as_the_very_same_boxes(scene, zoom):
     frame, boxes = scene
-    pen = Pen(TEXTS, zoom, chips)
+    pen = Pen(zoom)
     assert read(reported(boxes, frame, pen), boxes, frame, pen).boxes == boxes
 
 
 @given(scenes(), zooms, st.floats(3, 20), st.floats(3, 20))
 def test_a_moved_box_comes_back_less_than_half_a_pixel_from_where_it_was_put(scene, zoom, dx, dy):
     frame, boxes = scene
-    pen = Pen(TEXTS, zoom)
+    pen = Pen(zoom)
     raw = reported(boxes, frame, pen)
     for rectangle in raw["objects"]:
         rectangle["left"] = round(rectangle["left"] + dx * frame.scale_x, 4)
@@ -120,7 +119,7 @@ def test_a_box_turned_with_its_group_becomes_its_hull():
 def test_a_new_box_lies_where_the_mouse_went():
     raw = reported([CELL])
     raw["objects"].append(drawn_by_hand(300, 200, 80, 60))
-    new = read(raw, [CELL]).boxes[1]
+    new = canvas_drawing.read(raw, [CELL], FRAME, PEN, label=2).boxes[1]
     assert new.box == pytest.approx((150, 100, 190, 130))
     assert (new.id, new.label, new.detection_id, new.touched) == (1, 2, None, True)
 
@@ -154,15 +153,6 @@ def test_a_deleted_box_is_gone():
     assert read(raw, [CELL, other]).boxes == (other,)
 
 
-@pytest.mark.parametrize(
-    ("text", "label"), [("D", 2), ("d", 2), ("1", 0), ("9", 1), ("nonsense", 1), ("", 1)]
-)
-def test_a_chip_names_its_class_by_text_or_number(text, label):
-    raw = reported([CELL])
-    raw["objects"][0]["label"] = text
-    assert read(raw, [CELL]).boxes[0].label == label
-
-
 def test_the_token_tells_one_drawing_from_another():
     assert canvas_drawing.token_of(canvas_drawing.drawing([CELL], FRAME, PEN, "12:3")) == "12:3"
     assert canvas_drawing.token_of({"objects": []}) is None
@@ -193,7 +183,6 @@ def test_small_boxes_lie_on_top_of_large_ones():
 
 
 @given(zooms)
-def test_lines_and_chips_have_the_same_size_on_the_screen_at_every_zoom(zoom):
-    pen = Pen(TEXTS, zoom)
+def test_lines_have_the_same_size_on_the_screen_at_every_zoom(zoom):
+    pen = Pen(zoom)
     assert pen.line * zoom == pytest.approx(2, abs=0.01 * zoom)
-    assert pen.font * zoom == pytest.approx(11, abs=0.01 * zoom)

@@ -18,11 +18,13 @@ from rbcal.store.images import Image, Split
 from rbcal.store.models import Model
 from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.review.open_image import open_image
+from rbcal.ui.review.way_back import remember_way_back
 from rbcal.wording import literal
 
 _ROW, _PAGE = 6, 18  # crops
 _TEST, _YOURS = "On the test set", "In your annotations"
 _KINDS = {"Called another class": "confused", "Missed": "missed", "Nothing annotated": "false"}
+_KEPT = ("progress_tab", "errors_")  # how the keys begin of what is as it was on the way back
 _SIGNS = (
     "Solid blue: annotated. Dashed orange: the model. A click on a name opens the cell on the Review page."
 )
@@ -138,8 +140,10 @@ def _show_crops(
     n_pages, page = -(-len(shown) // _PAGE), 0
     if n_pages > 1:
         left = st.columns(_ROW)[0]
-        key = f"errors_page_{where}_{n_pages}"
-        page = int(left.number_input(f"Page (of {n_pages:,})", 1, n_pages, key=key)) - 1
+        page = (
+            int(left.number_input(f"Page (of {n_pages:,})", 1, n_pages, key=f"errors_page_{where}_{n_pages}"))
+            - 1
+        )
     order = f"{len(shown):,} cells, the clearest mistake first. " if len(shown) > 1 else ""
     st.caption(order + _SIGNS)
     for start in range(page * _PAGE, min(len(shown), (page + 1) * _PAGE), _ROW):
@@ -155,6 +159,7 @@ def _show_crops(
                 help="Open this cell on the Review page",
                 width="stretch",
             ):
+                remember_way_back(image.id, "progress", _KEPT)
                 open_image(project.file, image.id, each.mistake.boxes[0])
 
 

@@ -45,7 +45,7 @@ ACTS: Mapping[str, Callable[..., None]] = {
         edits.show_theirs,
         navigation.toggle_cell_review, navigation.toggle_batches, navigation.toggle_passes,
         navigation.toggle_flagged, navigation.toggle_drawing, navigation.choose, navigation.step,
-        navigation.go, navigation.next_red, navigation.zoom_to, show_queue, show_keys,
+        navigation.go, navigation.let_go, navigation.next_red, navigation.zoom_to, show_queue, show_keys,
     )
 }
 # fmt: on

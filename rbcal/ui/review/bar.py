@@ -11,6 +11,7 @@ from rbcal.store.project import Project
 from rbcal.ui.review.acts import act
 from rbcal.ui.review.queue import Queue, queue_label, save, skip
 from rbcal.ui.review.wall import choose_unit
+from rbcal.ui.review.way_back import go_back, way_back_from
 from rbcal.wording import literal
 
 
@@ -24,17 +25,24 @@ def show_bar(project: Project, editor: Editor, order: Queue) -> None:
             width="stretch",
         )
         choose_unit()
-        key = printed("skip", "everywhere")
-        st.button("Skip", key="skip", on_click=act, args=(skip, *this), shortcut=key, help=f"Later ({key})")
+        way = way_back_from(editor.image.id)
+        if way is None:
+            key = printed("skip", "everywhere")
+            st.button(
+                "Skip", key="skip", on_click=act, args=(skip, *this), shortcut=key, help=f"Later ({key})"
+            )
+        else:
+            words = f"To the page {way.page.capitalize()}; what you did here stays a draft"
+            st.button("Back", key="go_back", on_click=go_back, args=this, help=words)
         key = printed("save", "everywhere")
         st.button(
-            "Save & next",
+            "Save & next" if way is None else "Save & back",
             key="save",
             type="primary",
             on_click=act,
             args=(save, *this),
             shortcut=key,
-            help=f"Store the boxes and open the next image ({key})",
+            help=f"Store the boxes, then {'open the next image' if way is None else 'go back'} ({key})",
         )
 
 

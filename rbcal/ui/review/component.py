@@ -11,8 +11,9 @@ from typing import Any
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
+from rbcal.charts.colours import class_colours, ink
 from rbcal.review.boxes import EditedBox
-from rbcal.review.canvas_drawing import BLUE, RED, colour
+from rbcal.review.canvas_drawing import BLUE, HIDDEN, RED, colour
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
 from rbcal.review.edits import NAME_IT
@@ -20,9 +21,10 @@ from rbcal.review.explanations import score_words
 from rbcal.review.shortcuts import key_table
 from rbcal.ui.review.acts import CANVAS, COMPANION, act
 from rbcal.ui.session import session
+from rbcal.wording import short_names
 
 _JS = Path(__file__).parent / "js"
-_PARTS = ("filters", "cell_review", "messages", "keys", "stage")
+_PARTS = ("filters", "cell_review", "messages", "keys", "names", "stage")
 _companion = st.components.v2.component(
     "rbcal.companion", js="\n".join((_JS / f"{name}.js").read_text("utf-8") for name in _PARTS)
 )
@@ -38,11 +40,10 @@ def show_canvas(editor: Editor) -> None:
         width=canvas.frame.canvas_width,
         height=canvas.frame.canvas_height,
         drawing_mode="labeled_rect",
-        label=canvas.pen.texts[editor.view.label],
+        label="",  # names lie beside the boxes: see names.js
         stroke_color=BLUE,
         stroke_width=canvas.pen.line,
         fill_color="rgba(0, 0, 0, 0)",
-        font_size=canvas.pen.font,
         on_change=lambda: act(None),
     )
 
@@ -60,6 +61,8 @@ def show_companion(editor: Editor) -> None:
             "keys": editor.keys,
             "shortcuts": key_table(),
             "ring": ring,
+            "label": editor.view.label,  # of boxes to draw
+            "names": None if by_cell else _names(editor),
             "centre": editor.centre,
             "zoom": editor.view.zoom,
             "loaded": editor.loaded,
@@ -75,6 +78,27 @@ def show_companion(editor: Editor) -> None:
         on_point_change=lambda: act(None),
         on_act_change=lambda: act(None),
     )
+
+
+def _names(editor: Editor) -> dict[str, Any]:
+    """Return what the boxes on the canvas are called, in canvas pixels."""
+    frame, hidden = editor.canvas.frame, len(editor.names)
+    looks = zip(editor.names, short_names(editor.names), class_colours(editor.classes), strict=True)
+    return {
+        "size": [frame.canvas_width, frame.canvas_height],
+        "classes": [
+            {"name": name, "short": short, "colour": colour, "ink": ink(colour)}
+            for name, short, colour in [*looks, (HIDDEN, HIDDEN, "#FFFFFF")]
+        ],
+        "boxes": [
+            [
+                *(round(side, 1) for side in frame.to_canvas(each.box)),
+                -1 if not editor.shows_name(each) else hidden if editor.is_hidden(each) else each.label,
+                each.id == editor.selected,
+            ]
+            for each in editor.visible
+        ],
+    }
 
 
 def _cell_review(editor: Editor, chosen: EditedBox | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from rbcal.review.view import View
 from rbcal.store.project import Project, ProjectFile
 from rbcal.store.queue import QueueEntry
 from rbcal.ui.review.acts import act
+from rbcal.ui.review.way_back import go_back
 from rbcal.ui.session import session
 from rbcal.ui.thumbnails import thumbnail
 from rbcal.wording import count, duration, literal
@@ -66,6 +67,7 @@ def save_as_read(editor: Editor, image_id: int) -> None:
     editor.save()
     following_id = _test_image(editor) or following_id
     live_thread.start(editor.log.file, following_id)
+    go_back(image_id)
     session.saved = f"Saved {literal(editor.image.name)}: {saved_words(editor)}"
     session.wanted_image = following_id
     session.editor = None

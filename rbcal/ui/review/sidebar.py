@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
+from rbcal.charts.colours import class_colours
 from rbcal.jobs import live_thread
 from rbcal.review import edits
 from rbcal.review.boxes import EditedBox
-from rbcal.review.canvas_drawing import HIDDEN
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
 from rbcal.review.explanations import green_words, live_words, promise_words, version_words
 from rbcal.store.log import Work
 from rbcal.ui.review.acts import act
+from rbcal.ui.review.cell_list import show_cells
 from rbcal.ui.review.view_menu import show_view
 from rbcal.ui.session import session
 from rbcal.wording import count, literal, signed
@@ -32,6 +32,7 @@ BLIND = (
     "Test image: what the model calls its cells is hidden until you have named them, so that figures rest on "
     "your word alone. Press the class key of each cell."
 )
+_DRAW = ("add_box", "Draw", "Draw boxes around cells that have none (D)")
 MOST_BUTTONS = 20  # classes; more of them make a list
 
 
@@ -47,7 +48,7 @@ def show_panel(editor: Editor) -> None:
     else:
         show_palette(editor)
         show_chosen(editor)
-        show_reds(editor)
+        show_cells(editor)
     show_green(editor)
     show_status(editor)
 
@@ -102,19 +103,19 @@ def show_tools(editor: Editor) -> None:
             disabled=not editor.cells,
         )
         if not by_cell:
-            icon, words = ("edit", "Edit boxes (D)") if drawing else ("add_box", "Draw boxes (D)")
-            _button("", "toggle_drawing", icon=icon, primary=drawing, help=words)
-        _button("", "undo", icon="undo", help="Undo (U, Ctrl+Z)", disabled=not history.past)
-        _button("", "redo", icon="redo", help="Redo (Ctrl+Shift+Z)", disabled=not history.future)
+            icon, text, words = ("edit", "Stop drawing", "Edit boxes (D, Esc)") if drawing else _DRAW
+            _button(text, "toggle_drawing", icon=icon, primary=drawing, help=words)
+        _button("Undo", "undo", help="Undo (U, Ctrl+Z)", disabled=not history.past)
+        _button("Redo", "redo", help="Redo (Ctrl+Shift+Z)", disabled=not history.future)
         with (
             st.container(key="view", width="content"),
-            st.popover("", icon=":material/tune:", help="View (V)"),
+            st.popover("View", help="Which boxes, their colours, brightness (V)"),
         ):
             show_view(editor)
         if editor.log.revision:
-            with st.popover("", icon=":material/history:", help="Earlier versions of this image"):
+            with st.popover("Versions", help="Earlier versions of this image"):
                 show_versions(editor)
-        _button("", "show_keys", icon="keyboard", help="Keys (?)")
+        _button("Keys", "show_keys", help="All keys (?)")
 
 
 def show_versions(editor: Editor) -> None:
@@ -173,9 +174,19 @@ def show_palette(editor: Editor) -> None:
                 label_visibility="collapsed",
             )
             return
+        st.html(_palette_style(editor))
         with st.container(horizontal=True, gap=None):
             for k in editor.choices:
                 _button(literal(named[k]), "relabel", k, key=f"class_{k}", primary=k == label)
+
+
+def _palette_style(editor: Editor) -> str:
+    """Return the colour of each class as a style of its button; the names on the image have the same."""
+    edges = (
+        f".st-key-class_{each.label} button {{ border-left: 5px solid {colour}; }}"
+        for each, colour in zip(editor.classes, class_colours(editor.classes), strict=True)
+    )
+    return f"<style>{' '.join(edges)}</style>"
 
 
 def show_chosen(editor: Editor) -> None:
@@ -187,14 +198,15 @@ def show_chosen(editor: Editor) -> None:
     elif chosen is None:
         lines = ["Click a cell to see what the model thinks of it." if editor.predictions.cells else ""]
     elif verdict is None:
-        lines = ["Drawn by you." if chosen.detection_id is None else "Found by an earlier model."]
+        by_hand = "Imported." if chosen.review_status is None else "Drawn by hand."
+        lines = [by_hand if chosen.detection_id is None else "Found by an earlier model."]
     else:
         cell = editor.predictions.cells[verdict.detection_id]
         likely = cell.probs[1:].argsort()[::-1][:3]
         chances = " · ".join(f"{literal(editor.names[k])} {cell.probs[k + 1]:.0%}" for k in likely)
         reasons = verdict.reasons or (["the model is sure of it"] if not verdict.flagged else [])
         lines = [f"**{chances}**", *map(literal, reasons)]
-    with st.container(height=92, border=False, key="chosen"), st.container(horizontal=True):
+    with st.container(height=74, border=False, key="chosen"), st.container(horizontal=True):
         st.markdown("  \n".join(f":small[{line}]" for line in lines if line), width="stretch")
         if chosen is not None:
             show_note(chosen)
@@ -212,55 +224,6 @@ def show_note(chosen: EditedBox) -> None:
             max_chars=edits.LONGEST_NOTE,
             on_change=lambda: act(take_note, key),
         )
-
-
-def show_reds(editor: Editor) -> None:
-    """Show why each red cell is red; a row points at its box."""
-    reds = editor.red_cells
-    if not editor.predictions.cells:
-        st.info(empty_words(editor))
-        return
-    if not reds:
-        st.info("No red cell: the model is sure of every box. Look over them, then save.")
-        return
-    done = [each.id in editor.visited or each.review_status != "open" for each in reds]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**Red cells** · {sum(done)} of {len(reds)} looked at", width="stretch")
-        _button("Next (N)", "next_red", disabled=all(done))
-    table = pd.DataFrame(
-        {
-            "Class": [
-                ("✓ " if tick else "") + (HIDDEN if editor.is_hidden(each) else editor.names[each.label])
-                for tick, each in zip(done, reds, strict=True)
-            ],
-            "Why": [editor.predictions.verdicts[each.detection_id or -1].brief for each in reds],
-        }
-    )
-    key = f"reds_{editor.image.id}"
-    with st.container(key="reds", height="stretch"):
-        st.dataframe(
-            table,
-            key=key,
-            hide_index=True,
-            height=28 * len(reds) + 38,  # whole: the container scrolls, as high as the window lets it
-            row_height=28,
-            on_select=lambda: act(choose_red, key),
-            selection_mode="single-cell",
-            column_config={"Class": st.column_config.TextColumn(width=105)},
-        )
-
-
-def empty_words(editor: Editor) -> str:
-    """Say what to do with an image that comes without boxes."""
-    draw = "Drag a box around each cell" if editor.view.drawing else "Press D and drag a box around each cell"
-    by_hand = f"{draw}; the class stays until you press another key. An image without cells is saved, too."
-    if editor.log.revision:
-        return "These are the boxes that were saved. Change what is wrong, and save again."
-    if editor.predictions.ranking is None and session.running_job is not None:
-        return f"The model is in training: its boxes come when it has ranked the pool. {by_hand}"
-    if editor.predictions.ranking is None:
-        return f"No model yet: this image is annotated from nothing. {by_hand}"
-    return f"The model found nothing here. {by_hand}"
 
 
 def show_green(editor: Editor) -> None:
@@ -322,10 +285,3 @@ def choose_class(editor: Editor, key: str) -> None:
 def take_note(editor: Editor, key: str) -> None:
     """Keep what was written beside the selected cell."""
     edits.note(editor, st.session_state[key])
-
-
-def choose_red(editor: Editor, key: str) -> None:
-    """Point at the cell whose row was clicked."""
-    cells = st.session_state[key]["selection"]["cells"]
-    if cells:
-        editor.select(editor.red_cells[cells[0][0]].id, centre=True)

@@ -25,12 +25,12 @@ def show_view(editor: Editor) -> None:
         index=names.index(view.only),
         format_func=lambda each: _ONLY[each] if isinstance(each, str) else f"only {editor.names[each]}",
     )
-    chips = st.segmented_control(
+    names_on = st.segmented_control(
         "Class names on",
         ["all", "flagged", "none"],
-        default=view.chips,
+        default=view.names_on,
         required=True,
-        key="chips",
+        key="names_on",
         format_func={"all": "all boxes", "flagged": "red and blue", "none": "no box"}.__getitem__,
     )
     choose_colours(editor)
@@ -38,8 +38,8 @@ def show_view(editor: Editor) -> None:
     if filters != NO_FILTERS | view.filters:
         view.filters = filters
         st.rerun()
-    if (chips, only) != (view.chips, view.only):
-        view.chips = chips
+    if (names_on, only) != (view.names_on, view.only):
+        view.names_on = names_on
         navigation.show_only(editor, only)
         st.rerun()
     start = "the last review" if editor.image.revision else "the model's boxes"

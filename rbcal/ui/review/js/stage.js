@@ -6,7 +6,7 @@
 // Python owns the facts (mode, selection, boxes); here is only what must not wait for a round trip.
 
 const DEBOUNCE_MS = 200;   // of the component: an edit younger than this is not in Python yet
-const ZOOM_STEP = 1.2, ZOOM_MOST = 10, LEAST_PANEL = 300, BOTTOM_GAP = 10;
+const ZOOM_STEP = 1.2, ZOOM_MOST = 10, LEAST_PANEL = 300, LEAST_PICTURE = 600, BOTTOM_GAP = 10;
 const CLICK_PX = 4;        // a mouse that moved less did not drag
 const stages = new WeakMap();
 let magnification = 1;     // of the fitted size; module-wide, so that it survives the next image
@@ -17,8 +17,13 @@ const STYLE = `
     width: var(--stage-width) !important; height: var(--stage-height) !important; }
   .rbcal-whole .dc-scroll { overflow: hidden !important; }
   .dc-canvas, .upper-canvas { outline: none !important; }
+  .rbcal-drawing .dc-scroll { outline: 3px solid var(--pen); outline-offset: -3px; }
+  .rbcal-pen { display: none; position: absolute; left: 50%; top: 6px; transform: translateX(-50%); z-index: 20; pointer-events: none; white-space: nowrap;
+    font: 600 13px/1.5 sans-serif; padding: 2px 10px; border-radius: 4px; background: var(--pen); color: var(--ink); }
+  .rbcal-drawing .rbcal-pen { display: block; }
   .rbcal-ring { position: absolute; z-index: 15; pointer-events: none; box-sizing: border-box;
     border-radius: 6px; border: solid #ffe600; outline: solid #000; }
+  ${NAMES_STYLE}
 `;
 
 function findRoot() {
@@ -102,18 +107,31 @@ class Stage {
       this.ring.className = 'rbcal-ring';
       this.part('.dc-container').append(this.ring);
       this.shownRing = undefined;
+      this.names = new Names(this.part('.dc-container'));
+      this.pen = document.createElement('div');
+      this.pen.className = 'rbcal-pen';
+      this.pen.setAttribute('role', 'status');
+      this.root.style.position = 'relative';
+      this.root.append(this.pen);
     }
     if (!this.root?.isConnected) return;
     this.fit();
     setFilter(this.filter, this.part('.dc-background-canvas'), this.data.filters);
     this.setMode();
     this.showRing();
+    if (!this.pressed) this.names.show(this.data.names, this.zoom);
     this.root.dataset.settled = settled;
   }
 
   setMode() {
     const button = this.part('button[aria-label="Edit"]');
     if (button && (button.getAttribute('aria-pressed') === 'true') !== (this.data.mode === 'edit')) button.click();
+    const { name, colour, ink } = this.data.names.classes[this.data.label] ?? {};
+    const says = this.data.mode === 'draw' && name ? `Drawing: ${name}. D or Esc ends it.` : '';
+    this.root.classList.toggle('rbcal-drawing', Boolean(says));
+    if (this.pen.textContent !== says) this.pen.textContent = says;
+    this.root.style.setProperty('--pen', colour);
+    this.root.style.setProperty('--ink', ink);
   }
 
   endTyping(area) {
@@ -138,7 +156,7 @@ class Stage {
     const row = column.parentElement.clientWidth;
     const scrolled = column.closest('[data-testid="stMain"]')?.scrollTop ?? 0;
     const top = this.part('.dc-scroll').getBoundingClientRect().top + scrolled;
-    const wide = Math.max(240, row - LEAST_PANEL - 8);
+    const wide = Math.max(LEAST_PICTURE, row - LEAST_PANEL - 8);
     const high = Math.max(240, window.innerHeight - Math.max(0, top) - BOTTOM_GAP);
     const fitted = Math.min(wide / canvas.width, high / canvas.height);
     const size = `${Math.floor(canvas.width * fitted)}|${Math.floor(canvas.height * fitted)}`;
@@ -159,7 +177,7 @@ class Stage {
   applyZoom() {
     this.part('.dc-container').style.zoom = this.zoom;
     this.root.classList.toggle('rbcal-whole', magnification === 1);
-    // Python draws lines and chips for this zoom, once it has settled: a redraw ends a drag.
+    // Python draws lines for this zoom, once it has settled: a redraw ends a drag.
     clearTimeout(this.zoomTimer);
     this.zoomTimer = setTimeout(() => {
       this.zoomTimer = null;
@@ -216,6 +234,7 @@ class Stage {
     if (event.button === 1) event.preventDefault();
     this.pressed = { x: event.clientX, y: event.clientY, point: this.position(event) };
     this.ring.style.display = 'none';
+    this.names.hideAt(this.pressed.point, this.zoom);
     // The component shows by its cursor whether a box is under it. Beside the boxes a drag moves the image;
     // the component would gather a group there, which it cannot delete.
     const overBox = getComputedStyle(this.part('.upper-canvas')).cursor !== 'default';
@@ -237,6 +256,7 @@ class Stage {
     this.pressed = null;
     const panned = this.pan && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > CLICK_PX;
     this.pan = null;
+    setTimeout(() => this.names.showAll(), 2 * DEBOUNCE_MS);   // by then the boxes have come that were moved
     this.editedAt = performance.now();
     this.shownRing = undefined;
     if (event.button !== 0 || panned) return;
@@ -262,7 +282,7 @@ class Stage {
   hide(hidden) {
     this.cellReview.hide(hidden);
     const container = this.part('.dc-container');
-    for (const each of container?.querySelectorAll('.dc-canvas, .upper-canvas, .rbcal-ring') ?? []) each.style.opacity = hidden ? 0 : 1;
+    for (const each of container?.querySelectorAll('.dc-canvas, .upper-canvas, .rbcal-ring, .rbcal-names') ?? []) each.style.opacity = hidden ? 0 : 1;
     return true;
   }
 
