@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rbcal.review.boxes import Box
     from rbcal.review.editor import Editor
     from rbcal.review.wall import Wall
-    from rbcal.ui.review.way_back import WayBack
 
 T = TypeVar("T")
 
@@ -48,6 +47,14 @@ class Key(Generic[T]):
 
 def _none() -> None:
     return None
+
+
+class WayBack(NamedTuple):
+    """Where one image was opened from; `widgets` are what was chosen there, by their keys."""
+
+    image_id: int
+    page: str  # "progress"
+    widgets: dict[str, Any]
 
 
 class Session:

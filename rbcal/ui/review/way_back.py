@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import streamlit as st
 
-from rbcal.ui.session import session
-
-
-class WayBack(NamedTuple):
-    """Where one image was opened from; `widgets` are what was chosen there, by their keys."""
-
-    image_id: int
-    page: str  # "progress"
-    widgets: dict[str, Any]
+from rbcal.ui.session import WayBack, session
 
 
 def remember_way_back(image_id: int, page: str, beginnings: tuple[str, ...]) -> None:
