@@ -60,6 +60,10 @@ EXAMPLES = {
         "rbcal export slides out/ --format coco --no-images",
         "rbcal export slides cells/ --format predictions-csv  # U^d, U^c and U^r of every cell",
     ],
+    "predict": [
+        "rbcal predict model/ slides/ found/  # found/cells.csv, found/images.csv",
+        "rbcal predict model/ slides.zip found/ --passes 20  # with U^d, U^c and U^r",
+    ],
     "report": ["rbcal report slides report.html"],
     "synth": ["rbcal synth drawn/ --images 300 --seed 1"],
     "backup": ["rbcal backup slides copy.rbcal"],

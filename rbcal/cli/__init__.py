@@ -12,6 +12,7 @@ from rbcal.cli import ranking  # isort: skip
 from rbcal.cli import cells  # isort: skip
 from rbcal.cli import simulate  # isort: skip
 from rbcal.cli import export  # isort: skip
+from rbcal.cli import predict  # isort: skip
 from rbcal.cli import report  # isort: skip
 from rbcal.cli import demo  # isort: skip
 from rbcal.cli import backups  # isort: skip
@@ -26,6 +27,7 @@ __all__ = [
     "doctor",
     "export",
     "models",
+    "predict",
     "projects",
     "ranking",
     "report",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -18,6 +16,7 @@ from rbcal.errors import ProjectError
 from rbcal.formats import coco, pictures, voc, yolo
 from rbcal.formats.dataset import LabelledImage
 from rbcal.formats.names import cell_text, file_names
+from rbcal.formats.tables import csv_table
 from rbcal.outputs import new_folder
 from rbcal.store.images import Image
 from rbcal.store.project import Project
@@ -242,7 +241,7 @@ class _Export:
     def _write_annotations(self) -> int:
         """Write every annotated cell with what the expert did with it, also those that teach nothing."""
         columns, n = (*_NAMED, *_ANNOTATION_COLUMNS, *_SAVED), 0
-        with _table(self._folder / "cells.csv", columns) as add:
+        with csv_table(self._folder / "cells.csv", columns) as add:
             for image in self._track([each for each in self._images if each.review_id is not None]):
                 n += 1
                 saved = self._project.reviews.versions(image.id)[0]
@@ -274,8 +273,8 @@ class _Export:
         about = {"model": ranking.model_id, "ranked_at": ranking.created_at}
         chances = [f"p({name})" for name in self._classes]  # no spreadsheet takes that for a formula
         with (
-            _table(self._folder / "cells.csv", (*_NAMED, *_CELL_COLUMNS, *chances, *_ABOUT)) as add_cell,
-            _table(self._folder / "images.csv", (*_NAMED, *_SCORES, *_ABOUT)) as add_image,
+            csv_table(self._folder / "cells.csv", (*_NAMED, *_CELL_COLUMNS, *chances, *_ABOUT)) as add_cell,
+            csv_table(self._folder / "images.csv", (*_NAMED, *_SCORES, *_ABOUT)) as add_image,
         ):
             n = 0
             for image, score, cells in self._scored(ranking):
@@ -367,12 +366,3 @@ def _result(image: Image, cell: Mapping[str, Any], category: int) -> dict[str, A
         "u_r": cell["U_r"],
         "flagged": bool(cell["flagged"]),
     }
-
-
-@contextmanager
-def _table(path: Path, columns: tuple[str, ...]) -> Iterator[Callable[[Mapping[str, Any]], object]]:
-    """Open a CSV file, and give the function that appends a row."""
-    with path.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the sign
-        table = csv.DictWriter(file, columns)
-        table.writeheader()
-        yield table.writerow

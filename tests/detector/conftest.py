@@ -44,10 +44,15 @@ def eager(detector: Detector) -> Detector:
     return detector
 
 
+def tiny_detector() -> Detector:
+    """Return a random lite detector for two classes, at a scale that keeps small pictures small."""
+    return eager(build(replace(RANDOM, second_look=True), 2, box_sides=np.full(4, 40, np.float32)))
+
+
 @pytest.fixture
 def detector() -> Detector:
-    """A random lite detector for two classes, at a scale that keeps small pictures small."""
-    return eager(build(replace(RANDOM, second_look=True), 2, box_sides=np.full(4, 40, np.float32)))
+    """A random lite detector for two classes."""
+    return tiny_detector()
 
 
 @pytest.fixture

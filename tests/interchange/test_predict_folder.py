@@ -1,0 +1,83 @@
+"""The cells of a folder of pictures as tables, found by an exported model without a project."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from rbcal import ScoringConfig, load_model, read_image, synth
+from rbcal.cli import app
+from rbcal.detector.checkpoint import save
+from rbcal.errors import ExistsError, FormatError
+from rbcal.interchange.predict_folder import predict_folder
+from tests.detector.conftest import tiny_detector
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A model of three classes as `rbcal export` writes it; "disc" counts as "slit"."""
+    folder = tmp_path_factory.mktemp("model")
+    classes = [{"name": "disc", "rare": False, "counts_as": "=slit"}, {"name": "=slit", "rare": True}]
+    (folder / "model.safetensors").write_bytes(save(tiny_detector()))
+    (folder / "model.json").write_text(json.dumps({"format": "rbcal model 1", "classes": classes}))
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two slides, and a file that is no picture though it is called one."""
+    folder = tmp_path / "pictures"
+    for seed, name in enumerate(["one/a.png", "two/b.png", "two/c.PNG"]):
+        pixels, _ = synth.draw(seed, width=96, height=96, n_cells=4)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(synth.encode(pixels))
+    (folder / "two" / "broken.jpg").write_bytes(b"\xff\xd8 no more")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_one_command_makes_a_table_of_cells_and_one_of_numbers(exported, pictures, tmp_path):
+    dest = tmp_path / "found"
+    done = CliRunner().invoke(app, ["predict", str(exported), str(pictures), str(dest), "--json"])
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    cells, images = pd.read_csv(dest / "cells.csv"), pd.read_csv(dest / "images.csv")
+    assert images["image"].tolist() == ["one/a.png", "two/b.png", "two/c.PNG"]
+    assert images["folder"].tolist() == ["one", "two", "two"]
+    assert list(said["unreadable"]) == ["two/broken.jpg"]
+    assert (said["n_images"], said["n_cells"]) == (3, len(cells)) == (3, images["cells"].sum())
+    model = load_model(exported)
+    found = model.detect(read_image(pictures / "one" / "a.png"))
+    shown = 1 - found.probs[:, 0] >= 0.5
+    of_one = cells[cells["image"] == "one/a.png"]
+    assert len(of_one) > 0
+    np.testing.assert_allclose(of_one[["x1", "y1", "x2", "y2"]], found.boxes[shown], rtol=1e-5)
+    np.testing.assert_allclose(of_one["probability"], found.probs[shown, 2], rtol=1e-5)
+    # a merged class is not there, and no spreadsheet takes a name for a formula
+    assert set(cells["class"]) == {"'=slit"}
+    assert [name for name in cells if name.startswith("p(")] == ["p(=slit)"]
+    assert images["n(=slit)"].tolist() == images["cells"].tolist()
+
+
+def test_passes_say_how_uncertain_each_cell_is(exported, pictures, tmp_path):
+    model = load_model(exported, scoring=ScoringConfig(passes=3, cell_threshold=0.1))
+    report = predict_folder(model, pictures / "one" / "a.png", tmp_path / "found", with_passes=True)
+    cells = pd.read_csv(tmp_path / "found" / "cells.csv")
+    assert report.n_cells == len(cells) > 0
+    assert cells[["U_d", "U_c"]].stack().between(0, 1).all()
+    assert set(cells["flagged"]) <= {0, 1}
+    assert not report.unreadable
+
+
+def test_nothing_is_written_over_and_a_folder_without_a_picture_is_said(exported, pictures, tmp_path):
+    model = load_model(exported)
+    with pytest.raises(ExistsError):
+        predict_folder(model, pictures, pictures)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FormatError, match="holds no picture"):
+        predict_folder(model, tmp_path / "empty", tmp_path / "found")
+    assert not (tmp_path / "found").exists()
