@@ -13,6 +13,7 @@ from rbcal.ui.review.bar import show_bar
 from rbcal.ui.review.component import show_canvas, show_companion
 from rbcal.ui.review.open_image import display_copy, forget_other_project, hold_picture
 from rbcal.ui.review.queue import Queue, first, following, queue_label, show_filmstrip, show_list
+from rbcal.ui.review.references import hold_references
 from rbcal.ui.review.save_questions import ask_before_save
 from rbcal.ui.review.shortcuts_help import show_keys
 from rbcal.ui.review.sidebar import show_panel
@@ -108,6 +109,7 @@ def show_image(project: Project, order: Queue) -> None:
         navigation.point_at(editor, box)
     st.html(STYLE)
     hold_picture(project, editor.image.id, "now")
+    hold_references(project)
     show_bar(project, editor, order)
     with st.container(horizontal=True, key="workplace", gap="small"):
         with st.container(key="queue", width=104):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,17 @@ from rbcal.store.project import Project
 
 SIZES = (12, 24, 40)  # cells on a screen
 _AHEAD = 8  # screens that are asked for at once; cells at random anew for each screen, with their new names
+_PACED = 100  # settled cells; by fewer nobody's pace is known
 _ALIKE = 3  # a screen is of one class if that class fills a part of it, 1 / this
+
+
+class Settled(NamedTuple):
+    """A screen that was settled, what became of its answers, and the seconds that they took."""
+
+    ranking_id: int
+    screen: list[AskedCell]
+    answered: Answered
+    seconds: float
 
 
 @dataclass
@@ -33,17 +44,21 @@ class Wall:
     coming: list[AskedCell] = field(default_factory=list)
     n_waiting: int = 0  # cells that nobody has read, when the coming ones were asked for
     later: set[int] = field(default_factory=set)  # ids of cells that were put off, or looked at again
-    past: list[tuple[list[AskedCell], Answered]] = field(default_factory=list)  # settled screens
+    past: list[Settled] = field(default_factory=list)  # shared by the walls of one person: a reload keeps it
     serial: int = 0  # of the screen: an answer to an earlier one comes too late
-    n_settled: int = 0  # cells
     notice: str = ""
+
+    @property
+    def n_settled(self) -> int:
+        """How many cells were answered here."""
+        return sum(each.answered.n_stored for each in self.past)
 
     def fill(self, project: Project) -> None:
         """Put the next cells on the screen, if none is on it."""
         current = project.rankings.current()
         if current is None or current.id != self.ranking_id:
             self.ranking_id = 0 if current is None else current.id
-            self.screen, self.coming, self.past = [], [], []
+            self.screen, self.coming = [], []
         if self.screen or current is None:
             return
         at_random = self.strategy == "cells_random" and self.label is None and self.like is None
@@ -86,28 +101,32 @@ class Wall:
             if cell.id in answers
         ]
         done = answer_cells(project, self._current(project), said, seconds)
-        self.past.append((self.screen, done))
+        self.past.append(Settled(self.ranking_id, self.screen, done, seconds))
         self.later |= set(later)
-        self.n_settled += done.n_stored
         self.n_waiting -= done.n_stored
         self.notice = f"{done.n_late} were read elsewhere meanwhile, and stay so." if done.n_late else ""
         self.screen = []
 
     def undo(self, project: Project) -> None:
         """Take the last settled screen back, and show it again."""
-        if not self.past:
+        if not self.past or self.past[-1].ranking_id != self.ranking_id:
             self.notice = "Nothing to take back on this wall."
             self.serial += 1  # the browser waits for an answer
             return
-        screen, done = self.past.pop()
+        _, screen, done, _ = self.past.pop()
         take_back(project, self._current(project), done)
         self.coming = self.screen + self.coming
         self.screen = screen
         self.later -= {cell.id for cell in screen}
-        self.n_settled -= done.n_stored
         self.n_waiting += done.n_stored
         self.notice = "Taken back."
         self.serial += 1
+
+    def seconds_left(self) -> float | None:
+        """Return how long the cells that wait take at the pace of this wall; None while it is not known."""
+        if self.kind is not None or self.n_settled < _PACED:
+            return None
+        return sum(each.seconds for each in self.past) / self.n_settled * self.n_waiting
 
     def _current(self, project: Project) -> int:
         """Return the ranking that holds by now: a new one may have come while a screen was read."""

@@ -101,11 +101,12 @@ class Summary:
         )
         return [(image_id, detection_id) for image_id, detection_id in rows]
 
-    def typical_cell(self, label: int) -> tuple[int, tuple[float, float, float, float]] | None:
-        """Return the image and the box of a cell that shows what a class is: of middling size, and whole.
+    def typical_cells(self, label: int, n: int = 1) -> list[tuple[int, tuple[float, float, float, float]]]:
+        """Return the images and the boxes of cells that show what a class is, the smallest first.
 
-        It is one to learn from, never of the test set; cells of classes that are merged into this one count.
-        None: no cell of it was read.
+        They are whole, and of sizes as usual as n can be: one is of middling size. They are there to learn
+        from, never of the test set; cells of classes that are merged into this one count. Fewer, if fewer
+        were read.
         """
         merges = read_merges(self._db)
         labels = [k for (k,) in self._db.tuples("SELECT id FROM class") if merges.target(k) == label]
@@ -120,11 +121,11 @@ class Summary:
             labels,
         )
         whole = [row for row in rows if row[5]] or rows
-        if not whole:
-            return None
-        image_id, *box, _ = whole[len(whole) // 2]
-        x1, y1, x2, y2 = map(float, box)
-        return image_id, (x1, y1, x2, y2)
+        n = min(n, len(whole))
+        chosen = (whole[(2 * k + 1) * len(whole) // (2 * n)] for k in range(n))
+        return [
+            (image_id, (float(x1), float(y1), float(x2), float(y2))) for image_id, x1, y1, x2, y2, _ in chosen
+        ]
 
     def fingerprint(self, split: Split) -> str:
         """Return the SHA-256 of the annotated images of one side of the test set, and of their annotations.

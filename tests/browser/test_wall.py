@@ -60,10 +60,27 @@ def test_one_look_and_enter_settles_a_screen_and_undo_brings_it_back(wall):
         waiting = {str(each.detection_id) for each in cells_to_ask(project, 1000).cells}
     assert waiting & set(shown) == {shown[3]}
 
+    page.reload()
+    page.locator(".st-key-review_unit").get_by_text("Cells").click()
+    expect(page.get_by_text(f"{n_kept + 4} cells named")).to_be_visible()
+    expect(page.locator(".wall[data-busy=false] .cell").first).to_be_visible()
+    page.locator(".wall").focus()
     page.keyboard.press("u")
     expect(page.locator(f".wall[data-busy=false] .cell[data-id='{shown[0]}']")).to_be_visible()
     assert ids(page) == shown
     eventually(lambda: set(statuses(path)) == {"open"}, "taken back")
+
+
+def test_the_key_of_a_class_shows_cells_of_it_that_were_read(wall):
+    page, path = wall
+    with Project.open(path) as project:
+        label = next(k for k in range(3) if project.summary.typical_cells(k))
+        known = len(project.summary.typical_cells(label, 3))
+    page.locator(f".wall .keys [data-label='{label}']").hover()
+    expect(page.locator(".class-card img")).to_have_count(known)
+    expect(page.locator(".class-card b")).to_have_text(("disc", "slit", "spiky")[label])
+    page.locator(".wall .cell").first.hover()
+    expect(page.locator(".class-card")).to_have_count(0)
 
 
 def test_what_was_said_on_a_screen_is_taken_back_before_the_screen_is(wall):

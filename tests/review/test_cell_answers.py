@@ -9,8 +9,8 @@ import pytest
 
 from rbcal.config import ScoringConfig
 from rbcal.jobs.cells import cells_to_ask
-from rbcal.review.cell_answers import CellAnswer, answer_cells, take_back
-from rbcal.review.wall import Wall, next_screen, side_by_side, sides_of
+from rbcal.review.cell_answers import Answered, CellAnswer, answer_cells, take_back
+from rbcal.review.wall import Settled, Wall, next_screen, side_by_side, sides_of
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
 from tests.browser.driver import UNIT, plant
@@ -142,6 +142,29 @@ def test_a_wall_goes_on_until_no_cell_waits_and_comes_back(project):
     wall.undo(project)
     assert last in [each.detection_id for each in wall.screen]
     assert wall.n_settled < n_cells
+
+
+def test_the_time_that_is_left_follows_the_pace_once_it_is_known():
+    past = [Settled(1, [], Answered({}, n, 0), seconds) for n, seconds in ((60, 20.0), (40, 30.0))]
+    assert Wall(past=past, n_waiting=400).seconds_left() == 200
+    assert Wall(past=past, n_waiting=400, kind="named").seconds_left() is None
+    assert Wall(past=past[:1], n_waiting=400).seconds_left() is None
+
+
+def test_a_screen_is_taken_back_on_another_wall_of_the_same_person_but_not_of_another_ranking(project):
+    wall = Wall(size=12)
+    wall.fill(project)
+    shown = wall.screen
+    wall.settle(project, {each.detection_id: each.label for each in shown})
+    after_reload = Wall(size=12, past=wall.past)
+    after_reload.fill(project)
+    assert after_reload.n_settled == len(shown)
+    after_reload.undo(project)
+    assert [each.id for each in after_reload.screen] == [each.id for each in shown]
+    assert {each.id for each in shown} <= {each.id for each in asked(project)}  # they wait again
+    wall.past.append(Settled(99, shown, Answered({}, 12, 0), 1.0))
+    after_reload.undo(project)
+    assert after_reload.notice == "Nothing to take back on this wall."
 
 
 def test_what_is_put_off_stays_open_and_does_not_come_again(project):

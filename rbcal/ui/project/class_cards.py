@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from html import escape
 
-import numpy as np
 import streamlit as st
 
-from rbcal.formats import crops, pictures
 from rbcal.store.classes import CellClass
 from rbcal.store.project import Project
-from rbcal.ui.thumbnails import address
+from rbcal.ui.thumbnails import address, cell_picture
 from rbcal.wording import count
 
 _PER_ROW = 7
-_AROUND = 0.35  # sides of the cell that a picture shows beyond it, on either side
 _STYLE = """<style>
   .class-card { font-size: .8rem; line-height: 1.35; }
   .class-card img, .class-card .none { width: 100%; max-width: 132px; aspect-ratio: 1;
@@ -36,26 +32,10 @@ def show_class_cards(project: Project) -> None:
 
 
 def _card(project: Project, each: CellClass, n_cells: int) -> str:
-    example = project.summary.typical_cell(each.label)
-    if example is None:
-        picture = '<div class="none"></div>'
-    else:
-        image_id, box = example
-        sha256 = project.images.digest(image_id)
-
-        def read() -> pictures.Pixels:
-            return pictures.decode(project.images.content(image_id), project.images.get(image_id).layer)
-
-        picture = f'<img alt="" src="{address(_crop(sha256, box, read))}">'
+    pictures = [address(cell_picture(project, *cell)) for cell in project.summary.typical_cells(each.label)]
+    picture = f'<img alt="" src="{pictures[0]}">' if pictures else '<div class="none"></div>'
     rare = ", rare" if each.rare else ""
     return (
         f'<div class="class-card">{picture}<div class="name">{escape(each.name)}</div>'
         f'<div class="few">{count(n_cells, "cell")}{rare}</div>{escape(each.sentence)}</div>'
     )
-
-
-@st.cache_data(max_entries=500, show_spinner=False)
-def _crop(sha256: str, box: tuple[float, float, float, float], _read: Callable[[], pictures.Pixels]) -> bytes:
-    """Return a picture of a cell of the image with these bytes."""
-    del sha256  # only the key
-    return crops.crop(_read(), [np.array(box)], margin=_AROUND).jpeg()

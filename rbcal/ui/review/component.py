@@ -24,7 +24,7 @@ from rbcal.ui.session import session
 from rbcal.wording import short_names
 
 _JS = Path(__file__).parent / "js"
-_PARTS = ("filters", "cell_review", "messages", "keys", "names", "stage")
+_PARTS = ("filters", "class_card", "cell_review", "messages", "keys", "names", "stage")
 _companion = st.components.v2.component(
     "rbcal.companion", js="\n".join((_JS / f"{name}.js").read_text("utf-8") for name in _PARTS)
 )
@@ -83,12 +83,12 @@ def show_companion(editor: Editor) -> None:
 def _names(editor: Editor) -> dict[str, Any]:
     """Return what the boxes on the canvas are called, in canvas pixels."""
     frame, hidden = editor.canvas.frame, len(editor.names)
-    looks = zip(editor.names, short_names(editor.names), class_colours(editor.classes), strict=True)
+    described = zip(editor.names, short_names(editor.names), class_colours(editor.classes), strict=True)
     return {
         "size": [frame.canvas_width, frame.canvas_height],
         "classes": [
             {"name": name, "short": short, "colour": colour, "ink": ink(colour)}
-            for name, short, colour in [*looks, (HIDDEN, HIDDEN, "#FFFFFF")]
+            for name, short, colour in [*described, (HIDDEN, HIDDEN, "#FFFFFF")]
         ],
         "boxes": [
             [
@@ -141,6 +141,7 @@ def _cell(editor: Editor, box: EditedBox) -> dict[str, Any]:
     cell = editor.predictions.cells.get(box.detection_id or -1)
     start = next((each for each in editor.log.start if each.id == box.id), box)
     spot, keys, hidden = box.detection_id in editor.cell_review.spots, editor.keys, editor.is_hidden(box)
+    colours = class_colours(editor.classes)
     did = {"kept": " · kept", "changed": " · changed", "unsure": " · unsure"}.get(box.review_status or "", "")
     return {
         "id": box.id,
@@ -156,6 +157,7 @@ def _cell(editor: Editor, box: EditedBox) -> dict[str, Any]:
                 "label": k,
                 "key": keys[k],
                 "name": editor.names[k],
+                "colour": colours[k],
                 "p": None if cell is None or hidden else float(cell.probs[k + 1]),
             }
             for k in editor.choices

@@ -17,10 +17,11 @@ from rbcal.jobs import live_thread
 from rbcal.jobs.answered import Kind
 from rbcal.jobs.cells import AskedCell
 from rbcal.review.shortcuts import class_keys
-from rbcal.review.wall import SIZES, Wall, sides_of
+from rbcal.review.wall import SIZES, Settled, Wall, sides_of
 from rbcal.store.project import Project, ProjectFile
+from rbcal.ui.review.references import hold_references
 from rbcal.ui.session import session
-from rbcal.wording import count, literal
+from rbcal.wording import count, duration, literal
 
 _SIDE = {12: 180, 24: 124, 40: 98}  # pixels of the screen, of a cell, by how many there are
 _AROUND = 2.2  # sides of the usual cell that a crop shows
@@ -35,8 +36,9 @@ _KINDS: dict[Kind | None, str] = {
 }
 _KIND_KEY = "wall_kind"
 _UNIT_KEY, _KEY = "review_unit", "wall_cells"
+_JS = Path(__file__).parent / "js"
 _cells = st.components.v2.component(
-    "rbcal.wall", js=(Path(__file__).parent / "js" / "wall.js").read_text("utf-8")
+    "rbcal.wall", js="\n".join((_JS / f"{name}.js").read_text("utf-8") for name in ("class_card", "wall"))
 )
 _KEEPS = "**Enter** keeps all that you have not named otherwise."
 _STAYS = "You answered these. **Enter** leaves those as they are that you do not name anew."
@@ -101,6 +103,7 @@ def show_wall(project: Project) -> None:
     if not wall.screen:
         st.success(f"No cell waits{' of this class' if wall.label is not None else ''}.")
         return
+    hold_references(project)
     _cells(
         key=_KEY,
         data={
@@ -122,8 +125,15 @@ def show_wall(project: Project) -> None:
 
 def _wall_of(file: ProjectFile) -> Wall:
     if session.wall is None or session.wall_of != file:
-        session.wall, session.wall_of = Wall(), file
+        session.wall, session.wall_of = Wall(past=_past(file, session.annotator)), file
     return session.wall
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _past(file: ProjectFile, annotator: str | None) -> list[Settled]:
+    """Return the screens that somebody settled since the app was started, to add to."""
+    del file, annotator  # only the key
+    return []
 
 
 def _show_head(
@@ -137,7 +147,8 @@ def _show_head(
 ) -> None:
     own = project.classes.own()
     are_left = "wait" if wall.kind is None else "are left"
-    named = f"**{count(wall.n_settled, 'cell')} named**, {wall.n_waiting:,} {are_left}."
+    left_to_do = "" if (seconds := wall.seconds_left()) is None else f", {duration(seconds)} at your pace"
+    named = f"**{count(wall.n_settled, 'cell')} named**, {wall.n_waiting:,} {are_left}{left_to_do}."
     doubtful, n_answers = live_thread.doubtful(project.file)
     with left.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{named} {literal(wall.notice)}", width="content")

@@ -67,7 +67,7 @@ class CellReview {
 
   build(parent) {
     const style = document.createElement('style');
-    style.textContent = CELL_REVIEW_STYLE;
+    style.textContent = CELL_REVIEW_STYLE + CARD_STYLE;
     this.element = document.createElement('div');
     this.element.className = 'cell-review';
     this.element.innerHTML = '<aside><div class="head"></div><div class="classes" role="group" aria-label="Class of the cell"></div><div class="scores"></div></aside>';
@@ -298,10 +298,12 @@ class CellReview {
     while (list.children.length < classes.length) {
       const row = document.createElement('button');
       row.innerHTML = '<span class="bar"></span><kbd></kbd><span class="name"></span><span class="share"></span>';
+      withClassCard(row);
       list.append(row);
     }
-    classes.forEach(({ label: own, key, name, p }, k) => {
+    classes.forEach(({ label: own, key, name, colour, p }, k) => {
       const row = list.children[k];
+      row.style.borderLeft = `5px solid ${colour}`;
       row.dataset.label = own;
       row.setAttribute('aria-pressed', own === label);
       row.title = name;

@@ -37,6 +37,7 @@ class Wall {
     this.element = document.createElement('div');
     this.element.className = 'wall';
     this.element.tabIndex = -1;
+    style.textContent += CARD_STYLE;
     this.element.innerHTML = '<div class="keys" role="group" aria-label="Classes"></div><div class="cells" role="group" aria-label="Cells"></div>';
     parent.append(style, this.element);
     this.onKey = (event) => this.key(event);
@@ -69,6 +70,8 @@ class Wall {
       button.querySelector('kbd').textContent = each.key.toUpperCase();
       button.querySelector('span').textContent = each.name;
       button.addEventListener('click', () => this.say(each.label));
+      button.dataset.label = each.label;
+      withClassCard(button);
       return button;
     });
     this.element.querySelector('.keys').replaceChildren(...buttons);

@@ -1,0 +1,30 @@
+// The card of a class: cells of it that were read, and what it is. It is there while the mouse or the focus is on the
+// class's button. What it shows, the page holds once for all who ask (references.js).
+
+const CARD_STYLE = `
+  .class-card { position: fixed; z-index: 1000; pointer-events: none; padding: 8px; border-radius: 6px; width: max-content; max-width: 320px;
+    background: var(--st-background-color, #fff); color: var(--st-text-color, #000); border: 2px solid var(--class, #888); box-shadow: 0 4px 18px #0005; font: 13px/1.35 var(--st-font, sans-serif); }
+  .class-card img { width: 96px; height: 96px; object-fit: cover; border-radius: 4px; margin-right: 4px; }
+  .class-card b, .class-card span { display: block; }
+`;
+
+function withClassCard(button) {
+  let card = null;
+  const hide = () => { card?.remove(); card = null; };
+  const show = () => {
+    const content = globalThis.rbcalReferences?.[button.dataset.label];
+    if (!content || card) return;
+    card = document.createElement('div');
+    card.className = 'class-card';
+    card.style.setProperty('--class', content.colour);
+    for (const picture of content.pictures) card.appendChild(document.createElement('img')).src = picture;
+    for (const [tag, text] of [['b', content.name], ['span', content.sentence]]) card.appendChild(document.createElement(tag)).textContent = text;
+    button.getRootNode().append(card);
+    const box = button.getBoundingClientRect(), { width, height } = card.getBoundingClientRect();
+    card.style.left = `${Math.max(4, Math.min(box.left, window.innerWidth - width - 8))}px`;
+    const below = box.bottom + 6;
+    card.style.top = `${below + height < window.innerHeight ? below : Math.max(4, box.top - height - 6)}px`;
+  };
+  for (const name of ['mouseenter', 'focus']) button.addEventListener(name, show);
+  for (const name of ['mouseleave', 'blur', 'click']) button.addEventListener(name, hide);
+}
