@@ -12,7 +12,15 @@ from rbcal.ui.review.acts import has_canvas
 from rbcal.ui.review.bar import show_bar
 from rbcal.ui.review.component import show_canvas, show_companion
 from rbcal.ui.review.open_image import display_copy, forget_other_project, hold_picture
-from rbcal.ui.review.queue import Queue, first, following, queue_label, show_filmstrip, show_list
+from rbcal.ui.review.queue import (
+    Queue,
+    first,
+    following,
+    queue_label,
+    show_filmstrip,
+    show_list,
+    show_nothing_left,
+)
 from rbcal.ui.review.references import hold_references
 from rbcal.ui.review.save_questions import ask_before_save
 from rbcal.ui.review.shortcuts_help import show_keys
@@ -85,19 +93,6 @@ def show_editor() -> None:
             show_keys(editor)
         case "save":
             ask_before_save(editor)
-
-
-def show_nothing_left(project: Project) -> None:
-    """Say that every image is reviewed, and what comes next."""
-    session.editor = None
-    counts = project.images.counts()
-    st.success(
-        f"Every image is reviewed: {counts.annotated_images} images, {counts.annotated_cells:,} cells."
-    )
-    st.page_link("pages/train.py", label="Train with them", icon=":material/model_training:")
-    st.page_link("pages/project.py", label="Import more images", icon=":material/folder_open:")
-    if st.button("Reopen an image", icon=":material/history:"):
-        show_list(FILE, session.view, project.classes.names())
 
 
 def show_image(project: Project, order: Queue) -> None:

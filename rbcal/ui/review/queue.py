@@ -19,6 +19,7 @@ from rbcal.review.view import View
 from rbcal.store.project import Project, ProjectFile
 from rbcal.store.queue import QueueEntry
 from rbcal.ui.review.acts import act
+from rbcal.ui.review.wall import choose_unit
 from rbcal.ui.review.way_back import go_back
 from rbcal.ui.session import session
 from rbcal.ui.thumbnails import thumbnail
@@ -166,6 +167,21 @@ def _lines(entry: QueueEntry, strategy: str) -> list[str]:
 
 
 # ---- the list of all ---------------------------------------------------------------------------------
+
+
+def show_nothing_left(project: Project) -> None:
+    """Say that every image is reviewed, how many cells in them nobody has read, and what comes next."""
+    session.editor = None
+    counts, ranking = project.images.counts(), project.rankings.current()
+    waiting = 0 if ranking is None else sum(each.n_cells for each in project.queue.waiting_cells(ranking.id))
+    done = f"{count(counts.annotated_images, 'image')}, {count(counts.annotated_cells, 'cell')}"
+    choose_unit()
+    left = f" **{count(waiting, 'cell')} in them** nobody has read: *Cells* shows them." if waiting else ""
+    st.success(f"Every image is reviewed: {done}.{left}")
+    st.page_link("pages/train.py", label="Train with them", icon=":material/model_training:")
+    st.page_link("pages/project.py", label="Import more images", icon=":material/folder_open:")
+    if st.button("Reopen an image", icon=":material/history:"):
+        show_list(project.file, session.view, project.classes.names())
 
 
 @st.dialog("All images", width="large", on_dismiss="rerun")
