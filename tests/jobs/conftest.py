@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from rbcal.acquisition.relevance import Score
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.jobs import score, train
+from rbcal.store.project import Project
 from rbcal.store.rankings import Cell
 from rbcal.types import EMBEDDING_SIZE
 from tests.browser.driver import WEIGHTS
-from tests.conftest import add_image
+from tests.conftest import CLASSES, add_image
 from tests.jobs.test_pipeline import PASSES, TINY, Silent
 
 EMBEDDINGS = np.eye(EMBEDDING_SIZE, dtype=np.float32)
@@ -41,11 +43,21 @@ def ranked(project):
     return project, images, ranking_id
 
 
+@pytest.fixture(scope="session")
+def scored_file(tmp_path_factory):
+    """The file of such a project, and what is in it; training takes seconds, a copy none."""
+    path = tmp_path_factory.mktemp("scored") / "scored.rbcal"
+    with Project.create(path, classes=CLASSES, rare=["spiky"]) as project:
+        trained = add_image(project, 1, annotated=True)
+        images = [add_image(project, seed)[0] for seed in (4, 5)]
+        train.train(project, replace(TINY, second_look=True), Silent())
+        ranking_id = score.score(project, replace(PASSES, cell_threshold=0.01), Silent())
+    return path, trained, images, ranking_id
+
+
 @pytest.fixture
-def scored(project):
+def scored(scored_file, tmp_path):
     """A pool of two images that a hardly trained model with a second look has scored."""
-    trained = add_image(project, 1, annotated=True)
-    images = [add_image(project, seed)[0] for seed in (4, 5)]
-    train.train(project, replace(TINY, second_look=True), Silent())
-    ranking_id = score.score(project, replace(PASSES, cell_threshold=0.01), Silent())
-    return project, trained, images, ranking_id
+    path, *rest = scored_file
+    with Project.open(shutil.copy(path, tmp_path / "slides.rbcal")) as project:
+        yield project, *rest
