@@ -25,7 +25,15 @@ _FEWEST_IMAGES = 5  # as the bootstrap has it: of fewer, the interval is all tha
 def answer_words(
     curve: Sequence[CurvePoint], shown: CurvePoint, comparisons: Mapping[int, StoredComparison]
 ) -> str:
-    """Return whether a model is better than the one before it, as Markdown: a verdict and a sentence.
+    """Return :func:`answer` as Markdown."""
+    verdict, sentence = answer(curve, shown, comparisons)
+    return f"**{verdict}** {sentence}" if verdict else sentence
+
+
+def answer(
+    curve: Sequence[CurvePoint], shown: CurvePoint, comparisons: Mapping[int, StoredComparison]
+) -> tuple[str, str]:
+    """Return whether a model is better than the one before: a verdict, empty for the first, and a sentence.
 
     Parameters
     ----------
@@ -39,13 +47,13 @@ def answer_words(
     images = count(shown.evaluation.n_images, "test image")
     base = _base(curve, shown, comparisons)
     if base is None:
-        return (
+        return "", (
             f"Model {shown.model_id} ({count(shown.n_cells, 'annotated cell')}) scores "
             f"{shown.evaluation.precision_all:.3f} on {images}. {_what_comes(curve, shown)}"
         )
     verdict, reason = _judged(shown, base, comparisons)
-    return (
-        f"**{verdict}** Model {shown.model_id} ({count(shown.n_cells, 'annotated cell')}) scores "
+    return verdict, (
+        f"Model {shown.model_id} ({count(shown.n_cells, 'annotated cell')}) scores "
         f"{shown.evaluation.precision_all:.3f} on {images}, model {base.model_id} ({base.n_cells:,}) "
         f"{base.evaluation.precision_all:.3f}: {reason}"
     )

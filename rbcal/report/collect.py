@@ -28,7 +28,7 @@ from rbcal.store.classes import CellClass
 from rbcal.store.database import now
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.images import Counts, Image, Split
-from rbcal.store.models import Model
+from rbcal.store.models import Model, StoredComparison
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, StoredRanking
 from rbcal.store.simulations import Simulation
@@ -138,7 +138,7 @@ class ReportData:
     spot_checks: tuple[int, int]
     pool: PoolSummary
     simulation: SimulationResult | None
-    versions: Mapping[str, str]
+    comparisons: Mapping[int, StoredComparison]
 
 
 def own_classes(classes: Sequence[CellClass]) -> list[CellClass]:
@@ -177,7 +177,7 @@ def collect(project: Project) -> ReportData:
             spot_checks=(0, 0) if model is None else project.reviews.spot_checks(model.id),
             pool=_pool(project),
             simulation=_simulation(project),
-            versions=_versions(),
+            comparisons=project.models.comparisons(),
         )
 
 
@@ -269,7 +269,7 @@ def _cropper(project: Project) -> Callable[[Image, Sequence[ArrayLike]], Crop]:
     return lambda image, boxes: crop(pixels(image), boxes)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Return the versions of this installation, torch's without loading it."""
     packages = {name: metadata.version(name) for name in _PACKAGES}
     return {"rbcal": __version__, "Python": platform.python_version(), **packages}

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rbcal.charts import simulation, simulation_words
+from rbcal.charts.answer import answer
 from rbcal.charts.few_cells import few_rare_cells
 from rbcal.charts.learning_curve import learning_curve
 from rbcal.charts.matched_training import HOLLOW_WORDS, on_new_cells, same_cells_words
@@ -23,7 +24,7 @@ from rbcal.evaluation.metrics import FEWEST_TEST_CELLS
 from rbcal.evaluation.strategy_comparison import summaries
 from rbcal.report import methods, tables
 from rbcal.report.charts import as_svg, precision_recall_charts
-from rbcal.report.collect import ReportData, SimulationResult
+from rbcal.report.collect import ReportData, SimulationResult, versions
 from rbcal.report.galleries import error_galleries, uncertain_cell
 from rbcal.review.explanations import green_words
 from rbcal.wording import count, duration
@@ -45,6 +46,8 @@ def as_html(data: ReportData) -> str:
     return _TEMPLATES.get_template("report.html").render(
         data=data,
         made=_day(data.made_at),
+        version=versions()["rbcal"],
+        answer=_answer(data),
         mark=MARK if data.synthetic else "",
         notices=list(_notices(data)),
         figures=_figures(data),
@@ -78,6 +81,12 @@ def as_html(data: ReportData) -> str:
         settings=list(_settings(data)),
         count=count,
     )
+
+
+def _answer(data: ReportData) -> tuple[str, str] | None:
+    """Return whether the model in use is better than the one before: a verdict and a sentence."""
+    in_use = [point for point in data.curve if data.model is not None and point.model_id == data.model.id]
+    return answer(data.curve, in_use[0], data.comparisons) if in_use else None
 
 
 def _unsure(n_cells: int) -> str:
@@ -196,7 +205,7 @@ def _settings(data: ReportData) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         "SHA-256 of images and annotations",
         [("for training", hashes["work"]), ("test set", hashes["test"])],
     )
-    yield "Versions where this report was made", tables.settings_rows(data.versions)
+    yield "Versions where this report was made", tables.settings_rows(versions())
 
 
 def _drawn(chart: _Chart, data: ReportData) -> Markup:

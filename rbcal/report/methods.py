@@ -10,7 +10,14 @@ from rbcal.config import ScoringConfig
 from rbcal.evaluation.learning_curves import METRICS, arm_curves, on_common_grid
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.evaluation.strategy_comparison import PairedDifference, summaries
-from rbcal.report.collect import AnnotationSummary, Errors, ReportData, SimulationResult, own_classes
+from rbcal.report.collect import (
+    AnnotationSummary,
+    Errors,
+    ReportData,
+    SimulationResult,
+    own_classes,
+    versions,
+)
 from rbcal.review.explanations import CellColours
 from rbcal.store.classes import CellClass
 from rbcal.store.models import Model
@@ -49,7 +56,7 @@ def methods(data: ReportData) -> list[str]:
 
 def _annotation(data: ReportData) -> Iterator[str]:
     yield (
-        f"Red blood cells were annotated with rbcal {data.versions['rbcal']}, an implementation of the "
+        f"Red blood cells were annotated with rbcal {versions()['rbcal']}, an implementation of the "
         "active-learning method of Sadafi et al. (2019): a box and one of "
         f"{count(len(own_classes(data.classes)), 'class', 'classes')} for each cell."
     )

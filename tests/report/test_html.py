@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from rbcal.charts.answer import answer_words
 from rbcal.config import SimulationConfig, TrainConfig
 from rbcal.evaluation.confusion import Confusion
 from rbcal.evaluation.learning_curves import SimulationPoint
@@ -121,6 +122,8 @@ def test_the_figures_are_those_of_the_store(full):
     assert f"1 (in use) 1 {counts.annotated_cells} {evaluation.precision_all:.3f}" in text
     assert "0.125" in text  # the other model
     assert "below the wanted 0.75" in text
+    words = answer_words(full.evaluations.curve(), full.evaluations.curve()[0], full.models.comparisons())
+    assert f"Did it help? {words}" in text
     assert full.models.get(1).sha256 in text
     assert full.summary.fingerprint("work") in text
     assert full.summary.fingerprint("test") in text
