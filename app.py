@@ -12,6 +12,7 @@ from rbcal.store.project_cards import note_opened
 from rbcal.ui import door
 from rbcal.ui.annotator import keep_annotator, recall_annotator
 from rbcal.ui.bug_report import offer_bug_report, show_bug_report
+from rbcal.ui.empty_page import reopen_if_emptied
 from rbcal.ui.project.backups import show_backups
 from rbcal.ui.running_work import show_running_work
 from rbcal.ui.session import session
@@ -114,6 +115,7 @@ def main() -> None:
         st.Page("pages/progress.py", title="Progress", icon=":material/show_chart:"),
     ]
     page = st.navigation([home, project, *others])
+    reopen_if_emptied(page, [home, project, *others])
 
     show_bug_report()
     path: Path | None = None

@@ -75,6 +75,8 @@ class Session:
     running_job: Key[tuple[Path, int] | None] = Key(_none)  # of a project, that the sidebar shows at work
     ended_job: Key[tuple[Path, int] | None] = Key(_none)  # that ended while this session was open
     announced_job: Key[tuple[Path, int] | None] = Key(_none)  # whose end was told
+    shown_page: Key[str | None] = Key(_none)  # by its title
+    emptied: Key[bool] = Key(bool)  # whether the browser says that it shows nothing any more
     editor: Key[Editor | None] = Key(_none)  # the image that is open on the Review page
     view: Key[View] = Key(View)
     inbox: Key[Inbox] = Key(Inbox)

@@ -26,8 +26,7 @@ def go_back(image_id: int) -> None:
 
 def leave_if_wanted() -> None:
     """Go back now, if that was asked for."""
-    if session.leaves and session.way_back is not None:
-        session.leaves = False
+    if session.leaves and session.way_back is not None:  # a late edit may win over the way: then once more
         st.switch_page(f"pages/{session.way_back.page}.py")
 
 
@@ -35,6 +34,6 @@ def restore_widgets(page: str) -> None:
     """Give the widgets of a page back what was chosen in them, when it is come back to."""
     way = session.way_back
     if way is not None and way.page == page:
-        session.way_back = None
+        session.way_back, session.leaves = None, False
         for key, value in way.widgets.items():
             st.session_state[key] = value
