@@ -28,6 +28,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def roughly(seconds: float) -> str:
+    """Return a time that is only known about.
+
+    >>> roughly(20), roughly(1436), roughly(9000)
+    ('about 1 min', 'about 24 min', 'about 2.5 h')
+    """
+    minutes = max(1, round(seconds / 60))
+    return f"about {minutes} min" if minutes < 120 else f"about {seconds / 3600:.1f} h"
+
+
 def count(n: int, noun: str, plural: str = "") -> str:
     """Return a number and its noun.
 

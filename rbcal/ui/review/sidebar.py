@@ -137,11 +137,11 @@ def show_cell_review(editor: Editor) -> None:
     where = f"{count(len(batch), 'cell')} side by side" if batch else f"Cell {place} of {total}"
     st.progress((total - left) / total if total else 1.0, f"{where} · {left} to go")
     with st.container(horizontal=True, gap="small", key="steps"):
-        _button("", "step", -1, key="before", icon="arrow_back", help="Left")
+        _button("Previous", "step", -1, key="before", help="The cell before (left)")
         _button("Keep all (Enter)" if batch else "Keep (Enter)", "keep", primary=True)
+        _button("Next", "step", 1, key="after", help="The cell after (right)")
         _button("Unsure", "leave_unsure", icon="question_mark", help="Nobody can tell what it is (/)")
         _button("Delete", "remove", icon="delete", help="Del")
-        _button("", "step", 1, key="after", icon="arrow_forward", help="Right")
     with st.container(horizontal=True, gap="small", key="kinds"):
         kind, passes = (
             "One by one" if view.batches else "Side by side",
@@ -215,8 +215,8 @@ def show_chosen(editor: Editor) -> None:
 def show_note(chosen: EditedBox) -> None:
     """Let the expert write a sentence beside the selected cell."""
     key = f"note_{chosen.id}_{chosen.note}"
-    icon = ":material/sticky_note_2:" if chosen.note else ":material/note_add:"
-    with st.popover("", icon=icon, help=literal(chosen.note) or "A note beside this cell", width="content"):
+    help_ = literal(chosen.note) or "A note beside this cell"
+    with st.popover("Note ✓" if chosen.note else "Note", help=help_, width="content"):
         st.text_input(
             "A note beside this cell",
             chosen.note,

@@ -12,6 +12,10 @@ from rbcal.ui.review.acts import act
 from rbcal.ui.review.colour_choice import choose_colours
 
 _ONLY = {"all": "all", "flagged": "only flagged (F)", "unsure": "only unsure"}
+_LINES = (
+    "The line of a box. **Red, dashed**: look here. **Green**: the model is sure. **Blue**: you read it. "
+    "**Violet**: unsure. The name has the colour of its class."
+)
 NO_FILTERS = {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"}
 
 
@@ -33,6 +37,7 @@ def show_view(editor: Editor) -> None:
         key="names_on",
         format_func={"all": "all boxes", "flagged": "red and blue", "none": "no box"}.__getitem__,
     )
+    st.caption(_LINES)
     choose_colours(editor)
     filters = _choose_filters(NO_FILTERS | view.filters)
     if filters != NO_FILTERS | view.filters:

@@ -21,7 +21,7 @@ from rbcal.review.wall import SIZES, Settled, Wall, sides_of
 from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.review.references import hold_references
 from rbcal.ui.session import session
-from rbcal.wording import count, duration, literal
+from rbcal.wording import count, literal, roughly
 
 _SIDE = {12: 180, 24: 124, 40: 98}  # pixels of the screen, of a cell, by how many there are
 _AROUND = 2.2  # sides of the usual cell that a crop shows
@@ -147,7 +147,7 @@ def _show_head(
 ) -> None:
     own = project.classes.own()
     are_left = "wait" if wall.kind is None else "are left"
-    left_to_do = "" if (seconds := wall.seconds_left()) is None else f", {duration(seconds)} at your pace"
+    left_to_do = "" if (seconds := wall.seconds_left()) is None else f", {roughly(seconds)} at your pace"
     named = f"**{count(wall.n_settled, 'cell')} named**, {wall.n_waiting:,} {are_left}{left_to_do}."
     doubtful, n_answers = live_thread.doubtful(project.file)
     with left.container(horizontal=True, vertical_alignment="center"):

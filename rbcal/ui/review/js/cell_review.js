@@ -298,7 +298,7 @@ class CellReview {
     while (list.children.length < classes.length) {
       const row = document.createElement('button');
       row.innerHTML = '<span class="bar"></span><kbd></kbd><span class="name"></span><span class="share"></span>';
-      withClassCard(row);
+      withClassCard(row, 'right');
       list.append(row);
     }
     classes.forEach(({ label: own, key, name, colour, p }, k) => {

@@ -4,11 +4,11 @@
 const CARD_STYLE = `
   .class-card { position: fixed; z-index: 1000; pointer-events: none; padding: 8px; border-radius: 6px; width: max-content; max-width: 320px;
     background: var(--st-background-color, #fff); color: var(--st-text-color, #000); border: 2px solid var(--class, #888); box-shadow: 0 4px 18px #0005; font: 13px/1.35 var(--st-font, sans-serif); }
-  .class-card img { width: 96px; height: 96px; object-fit: cover; border-radius: 4px; margin-right: 4px; }
+  .class-card img { width: 84px; height: 84px; object-fit: cover; border-radius: 4px; margin-right: 4px; }
   .class-card b, .class-card span { display: block; }
 `;
 
-function withClassCard(button) {
+function withClassCard(button, side = 'below') {
   let card = null;
   const hide = () => { card?.remove(); card = null; };
   const show = () => {
@@ -21,9 +21,9 @@ function withClassCard(button) {
     for (const [tag, text] of [['b', content.name], ['span', content.sentence]]) card.appendChild(document.createElement(tag)).textContent = text;
     button.getRootNode().append(card);
     const box = button.getBoundingClientRect(), { width, height } = card.getBoundingClientRect();
-    card.style.left = `${Math.max(4, Math.min(box.left, window.innerWidth - width - 8))}px`;
-    const below = box.bottom + 6;
-    card.style.top = `${below + height < window.innerHeight ? below : Math.max(4, box.top - height - 6)}px`;
+    const left = side === 'right' ? box.right + 8 : box.left, top = side === 'right' ? box.top : box.bottom + 6;
+    card.style.left = `${Math.max(4, Math.min(left, window.innerWidth - width - 4))}px`;
+    card.style.top = `${Math.max(4, Math.min(top, window.innerHeight - height - 4))}px`;
   };
   for (const name of ['mouseenter', 'focus']) button.addEventListener(name, show);
   for (const name of ['mouseleave', 'blur', 'click']) button.addEventListener(name, hide);

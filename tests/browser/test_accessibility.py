@@ -1,0 +1,58 @@
+"""Without a mouse, and with a screen reader: every control of every page has a name, and Tab reaches it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.driver import Canvas, CellReview, plant
+
+# A control as Playwright's tree of what a screen reader is told has it; a name would follow in quotes.
+_NAMELESS = re.compile(
+    r"^\s*- (?:button|textbox|combobox|checkbox|radio|link|tab|switch|slider|spinbutton)\b(?! \")",
+    re.MULTILINE,
+)
+_LIGATURE = re.compile(r'- button "[a-z]+(?:_[a-z0-9]+)+"')  # the name of an icon in place of one
+
+
+def nameless(page: Page) -> list[str]:
+    """Return the controls that a screen reader has no name for."""
+    told = page.locator("body").aria_snapshot()
+    return _NAMELESS.findall(told) + _LIGATURE.findall(told)
+
+
+def test_each_control_has_a_name(projects: Path, page: Page, server: str):
+    path = projects / "controls.rbcal"
+    plant(path, 3, embedded=True)
+    seen = {}
+
+    def look(what: str) -> None:
+        seen[what] = nameless(page)
+
+    page.goto(f"{server}/train?project={path.stem}")
+    expect(page.get_by_role("heading", name="Train").first).to_be_visible()
+    look("Train")
+    for name, heading in (("Home", "Projects"), ("Progress", "Progress"), ("Project", path.stem)):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", name=heading).first).to_be_visible()
+        look(name)
+    for tab in ("Classes", "Import", "Test set", "Export", "Backups", "Health"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(300)
+        look(tab)
+    page.goto(f"{server}/review?project={path.stem}")
+    canvas = Canvas(page, 640).ready()
+    page.keyboard.press("n")
+    canvas.ready()
+    look("image")
+    page.keyboard.press("w")
+    CellReview(page).ready()
+    look("walk")
+    page.keyboard.press("w")
+    canvas.ready()
+    page.locator(".st-key-review_unit").get_by_text("Cells").click()
+    expect(page.locator(".wall[data-busy=false] .cell").first).to_be_visible()
+    look("wall")
+    assert {what: names for what, names in seen.items() if names} == {}
