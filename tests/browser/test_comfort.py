@@ -225,6 +225,8 @@ def test_image_and_panel_fit_the_window_side_by_side(
         assert filmstrip["x"] + filmstrip["width"] <= stage["x"]
         assert stage["x"] + stage["width"] <= panel["x"]
         assert panel["width"] >= 270
+        picture = page.locator(".dc-scroll" if mode == "image" else ".cell-review .crop").bounding_box()
+        assert picture["width"] >= 600
         assert panel["x"] + panel["width"] <= window[0]
         for box in (stage, filmstrip, panel):
             assert box["y"] + box["height"] <= window[1] + 1

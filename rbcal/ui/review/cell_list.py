@@ -23,7 +23,7 @@ def show_cells(editor: Editor) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="list_head"):
         seen = sum(each.id in editor.visited or each.review_status != "open" for each in reds)
-        words = f"{seen} of {len(reds)} looked at" if reds else "No red cell"
+        words = f"{seen} of {len(reds)} looked at" if reds else "No red cell: look them over, then save."
         st.markdown(f":small[{words}]", width="stretch")
         if reds:
             kinds = {False: f"Red {len(reds)}", True: f"All {len(every)}"}
@@ -51,7 +51,7 @@ def show_cells(editor: Editor) -> None:
             "Why": [why_words(editor, each) for each in rows],
         }
     )
-    key = f"cells_{editor.image.id}"
+    key = f"cells_{editor.image.id}_{editor.view.lists_all}"  # another list has other rows
     with st.container(key="reds", height="stretch"):
         st.dataframe(
             table,

@@ -4,7 +4,7 @@
 // a few numbers.
 
 const CELL_ZOOM = 3;        // screen pixels per image pixel
-const HANDLE_PX = 10, ASIDE_PX = 268, LEAST_CROP = 200;
+const HANDLE_PX = 10, ASIDE_PX = 228, LEAST_CROP = 200, WALK_PANEL = 280;   // so that the crop has 600 pixels of 1280
 
 const CELL_REVIEW_STYLE = `
   .cell-review { display: flex; gap: 12px; font-family: var(--st-font, sans-serif); color: var(--st-text-color); }
@@ -141,7 +141,7 @@ class CellReview {
     const column = this.element?.getRootNode().host?.closest('[data-testid="stColumn"]') ?? this.element?.closest('[data-testid="stColumn"]');
     if (!column || !this.data) return;
     const top = this.element.getBoundingClientRect().top + (column.closest('[data-testid="stMain"]')?.scrollTop ?? 0);
-    const wide = Math.max(LEAST_CROP, column.parentElement.clientWidth - LEAST_PANEL - 8 - ASIDE_PX - 12);
+    const wide = Math.max(LEAST_CROP, column.parentElement.clientWidth - WALK_PANEL - 8 - ASIDE_PX - 12);
     const high = Math.max(LEAST_CROP, window.innerHeight - Math.max(0, top) - BOTTOM_GAP);
     const size = `${Math.floor(wide)}|${Math.floor(high)}`;
     if (size === this.size && !always) return;
