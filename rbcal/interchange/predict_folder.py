@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ def predict_folder(
             except ImageError as err:
                 unreadable[name] = str(err)
                 continue
-            named = {"image": cell_text(name), "folder": cell_text(str(PurePosixPath(name).parent))}
+            named = {"image": cell_text(name), "folder": cell_text(name.rpartition("/")[0])}
             cells, uncertainty = _cells(model, pixels, with_passes=with_passes)
             for k, row in enumerate(_rows(model, cells, chances)):
                 add_cell({**named, **row, **uncertainty[k]})
