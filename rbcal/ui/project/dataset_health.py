@@ -123,11 +123,12 @@ def _show_details(
         st.dataframe(dataset_health.near_duplicate_table(pairs), hide_index=True)
 
 
-@st.fragment(run_every=0.1)
+@st.fragment(run_every=1.0)  # half of the time is left for what the user does
 def _compare_images(file: ProjectFile) -> None:
     """Make the hashes that an older rbcal did not keep, a few at a time; the page stays usable."""
     with file.open() as project:
         left, n = hash_missing(project, _TICK), project.images.counts().images
-    st.progress(1 - left / n, f"Looking for near-duplicate images: {left} of {n} still to compare")
-    if not left:
-        st.rerun()
+    if left:
+        st.progress(1 - left / n, f"Looking for near-duplicate images: {left} of {n} still to compare")
+    elif st.button("All images are compared: see what was found", icon=":material/compare:"):
+        st.rerun()  # not by itself: it would close a dialog in which somebody writes
