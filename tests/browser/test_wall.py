@@ -79,6 +79,8 @@ def test_the_key_of_a_class_shows_cells_of_it_that_were_read(wall):
     page.locator(f".wall .keys [data-label='{label}']").hover()
     expect(page.locator(".class-card img")).to_have_count(known)
     expect(page.locator(".class-card b")).to_have_text(("disc", "slit", "spiky")[label])
+    page.keyboard.press("Enter")  # its button is made anew with the next screen, without the mouse leaving it
+    expect(page.get_by_text("cells named")).to_be_visible()
     page.locator(".wall .cell").first.hover()
     expect(page.locator(".class-card")).to_have_count(0)
 

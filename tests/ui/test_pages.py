@@ -54,6 +54,18 @@ def test_a_newcomer_is_asked_to_create_a_project(app, tmp_path):
     assert not at.exception
 
 
+def test_the_page_that_the_browser_saw_emptied_is_opened_again(app):
+    at = app()
+    at.text_input(key="new_name").input("anaemia").run()
+    button(at, "Create project").click().run()
+    at.session_state["emptied"], at.session_state["shown_page"] = True, "Train"
+    at.run()
+    assert [each.value for each in at.title] == ["Train"]
+    at.run()
+    assert at.session_state["shown_page"] == "Train"
+    assert not at.exception
+
+
 def test_a_name_that_leads_elsewhere_is_refused(app, tmp_path):
     at = app()
     at.text_input(key="new_name").input("../../evil").run()

@@ -8,11 +8,16 @@ function isEmpty() {
   return idle && main && !main.querySelector('[data-testid="stElementContainer"]:not(:empty), [data-testid="stColumn"]');
 }
 
+const timers = new WeakMap();   // by the place on the page: each run of the page comes by again
+
 export default function (component) {
+  const { parentElement } = component;
   let times = 0;
+  clearInterval(timers.get(parentElement));
   const timer = setInterval(() => {
     times = isEmpty() ? times + 1 : 0;
     if (times === EMPTY_TIMES) component.setTriggerValue('emptied', true);
   }, INTERVAL_MS);
+  timers.set(parentElement, timer);
   return () => clearInterval(timer);
 }

@@ -94,7 +94,7 @@ def empty_words(editor: Editor) -> str:
     draw = "Drag a box around each cell" if editor.view.drawing else "Press D and drag a box around each cell"
     by_hand = f"{draw}; the class stays until you press another key. An image without cells is saved, too."
     if editor.log.revision:
-        return "These are the boxes that were saved. Change what is wrong, and save again."
+        return f"It was saved as an image without cells. {draw} that is missing, and save again."
     if editor.predictions.ranking is None and session.running_job is not None:
         return f"The model is in training: its boxes come when it has ranked the pool. {by_hand}"
     if editor.predictions.ranking is None:

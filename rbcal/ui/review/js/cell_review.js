@@ -96,7 +96,7 @@ class CellReview {
   show(data, parent) {
     if (!this.element?.isConnected) this.build(parent);
     this.element.hidden = data.mode !== 'cells';
-    if (data.mode !== 'cells') return;
+    if (data.mode !== 'cells') return void hideClassCard();
     this.data = data.review;
     this.drag = null;
     this.showPicture(data.picture);

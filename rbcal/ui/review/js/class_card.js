@@ -8,23 +8,30 @@ const CARD_STYLE = `
   .class-card b, .class-card span { display: block; }
 `;
 
+let openCard = null;   // one at a time: a button that is gone says no more that the mouse has left it
+
+function hideClassCard() {
+  openCard?.remove();
+  openCard = null;
+}
+
+function showClassCard(button, side) {
+  hideClassCard();
+  const content = globalThis.rbcalReferences?.[button.dataset.label];
+  if (!content) return;
+  const card = openCard = document.createElement('div');
+  card.className = 'class-card';
+  card.style.setProperty('--class', content.colour);
+  for (const picture of content.pictures) card.appendChild(document.createElement('img')).src = picture;
+  for (const [tag, text] of [['b', content.name], ['span', content.sentence]]) card.appendChild(document.createElement(tag)).textContent = text;
+  button.getRootNode().append(card);
+  const box = button.getBoundingClientRect(), { width, height } = card.getBoundingClientRect();
+  const left = side === 'right' ? box.right + 8 : box.left, top = side === 'right' ? box.top : box.bottom + 6;
+  card.style.left = `${Math.max(4, Math.min(left, window.innerWidth - width - 4))}px`;
+  card.style.top = `${Math.max(4, Math.min(top, window.innerHeight - height - 4))}px`;
+}
+
 function withClassCard(button, side = 'below') {
-  let card = null;
-  const hide = () => { card?.remove(); card = null; };
-  const show = () => {
-    const content = globalThis.rbcalReferences?.[button.dataset.label];
-    if (!content || card) return;
-    card = document.createElement('div');
-    card.className = 'class-card';
-    card.style.setProperty('--class', content.colour);
-    for (const picture of content.pictures) card.appendChild(document.createElement('img')).src = picture;
-    for (const [tag, text] of [['b', content.name], ['span', content.sentence]]) card.appendChild(document.createElement(tag)).textContent = text;
-    button.getRootNode().append(card);
-    const box = button.getBoundingClientRect(), { width, height } = card.getBoundingClientRect();
-    const left = side === 'right' ? box.right + 8 : box.left, top = side === 'right' ? box.top : box.bottom + 6;
-    card.style.left = `${Math.max(4, Math.min(left, window.innerWidth - width - 4))}px`;
-    card.style.top = `${Math.max(4, Math.min(top, window.innerHeight - height - 4))}px`;
-  };
-  for (const name of ['mouseenter', 'focus']) button.addEventListener(name, show);
-  for (const name of ['mouseleave', 'blur', 'click']) button.addEventListener(name, hide);
+  for (const name of ['mouseenter', 'focus']) button.addEventListener(name, () => showClassCard(button, side));
+  for (const name of ['mouseleave', 'blur', 'click']) button.addEventListener(name, hideClassCard);
 }

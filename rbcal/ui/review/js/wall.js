@@ -63,6 +63,7 @@ class Wall {
   }
 
   showKeys() {
+    hideClassCard();   // the buttons are made anew
     const buttons = this.data.classes.map((each) => {
       const button = document.createElement('button');
       button.style.setProperty('--class', each.colour);
