@@ -33,8 +33,7 @@ def relabel(editor: Editor, label: int) -> None:
         editor.change(editor.history.relabel(target, label).keep(target))
     elif target is None:
         editor.view.label = label
-        if editor.view.drawing:
-            editor.redraw()  # its report says that the canvas has the new class, too: boxes wait for it
+        editor.redraw()  # what was drawn before has its class from now on; the canvas would not tell it
     else:
         editor.change(editor.history.relabel(target, label))
 

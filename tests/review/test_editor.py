@@ -43,6 +43,18 @@ def test_a_class_key_while_drawing_touches_no_box_of_before(project):
     assert [each.label for each in editor.boxes[len(before) :]] == [1]
 
 
+def test_a_box_keeps_the_class_that_it_was_drawn_with(editor):
+    navigation.toggle_drawing(editor)
+    drawn = {"type": "LabeledRect", "fillRule": "nonzero", "left": 9, "top": 9, "width": 99, "height": 99}
+    raw = {"objects": [*editor.canvas.drawing["objects"], {**drawn, "strokeWidth": 2}]}
+    editor.take_drawing(raw)
+    assert (editor.boxes[-1].review_status, editor.boxes[-1].label) == ("drawn", 0)
+    navigation.let_go(editor)
+    edits.relabel(editor, 2)  # no cell is chosen: the class of those to come
+    editor.take_drawing(editor.canvas.drawing)
+    assert (editor.boxes[-1].review_status, editor.boxes[-1].label) == ("drawn", 0)
+
+
 def test_a_box_that_was_changed_and_changed_back_is_kept(project, editor):
     editor.select(1)
     label = editor.boxes[1].label
