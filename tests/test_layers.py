@@ -16,7 +16,7 @@ LAYERS = (  # the lowest first; packages of one row do not know one another
     ("types", "json_values", "wording", "outputs"),
     ("config",),
     ("class_merges", "formats"),
-    ("live_head",),
+    ("live_head", "cell_finder"),
     ("evaluation", "acquisition", "synth"),
     ("store", "detector"),
     ("simulation",),

@@ -101,6 +101,11 @@ def neighbour(boxes: Sequence[EditedBox], start: EditedBox | None, right: int, d
     return nearest if nearest is not None and distance(nearest) < float("inf") else None
 
 
+def unnamed(outlines: Sequence[Box], label: int, first: int = 0) -> EditedBoxes:
+    """Return boxes that nobody read or named, numbered from `first` on; `label` only fills the place."""
+    return tuple(EditedBox(first + k, box, label, flagged=True) for k, box in enumerate(outlines))
+
+
 def to_states(boxes: Sequence[EditedBox]) -> dict[int, BoxState]:
     """Return the boxes as the log keeps them, by number."""
     return {
@@ -115,9 +120,10 @@ def from_states(states: Boxes, flagged: Collection[int] = ()) -> EditedBoxes:
 
 
 def from_state(number: int, state: BoxState, flagged: Collection[int]) -> EditedBox:
-    """Return one box of the log as a box to edit."""
+    """Return one box of the log as a box to edit; an open one that no model vouches for is red."""
     box, label, review_status, detection_id, note = state
-    return EditedBox(number, box, label, detection_id, detection_id in flagged, review_status, note)
+    red = detection_id in flagged or (detection_id is None and review_status == "open")
+    return EditedBox(number, box, label, detection_id, red, review_status, note)
 
 
 def middle(box: Box) -> tuple[float, float]:

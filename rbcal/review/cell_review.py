@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rbcal.review.boxes import EditedBox
 
 BATCH = 12  # cells side by side
+_OWN = ("drawn", None)  # boxes of people: of the expert, or imported
 
 
 @dataclass
@@ -16,12 +17,15 @@ class CellReview:
 
     red: Sequence[int]  # detections that are flagged, the most uncertain first
     spots: Sequence[int]  # green detections that were drawn for a check
+    from_nothing: bool = False  # no model saw the image: the boxes that were outlined are red
     is_open: bool = False  # it takes the place of the whole image
     batch: list[int] = field(default_factory=list)  # ids of the boxes side by side; none: one by one
 
     def red_cells(self, boxes: Sequence[EditedBox]) -> list[EditedBox]:
         """Return the boxes in the order of the list of red cells, those deleted left out."""
         detected = {each.detection_id: each for each in boxes}
+        if self.from_nothing:
+            return [each for each in boxes if each.detection_id is None and each.review_status not in _OWN]
         return [detected[detection] for detection in self.red if detection in detected]
 
     def cells(self, boxes: Sequence[EditedBox]) -> list[EditedBox]:

@@ -6,7 +6,7 @@ has the way of an act from the browser to them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -97,9 +97,16 @@ class Editor:
         """Whether all of the image is read without the model's names."""
         return self.hides_names and self.image.split == "test"
 
+    @property
+    def is_from_nothing(self) -> bool:
+        """Whether no model saw the image: nobody but the expert names its cells."""
+        return self.predictions.ranking is None
+
     def is_hidden(self, box: EditedBox | None) -> bool:
-        """Return whether the expert must not see yet what the model calls a cell."""
-        if box is None or not self.hides_names or box.detection_id is None:
+        """Return whether a cell has no name yet, or one of the model's that the expert must not see yet."""
+        if box is not None and box.detection_id is None:
+            return self.is_from_nothing and box.review_status in ("open", "unsure")
+        if box is None or not self.hides_names:
             return False
         if box.review_status in ("open", "unsure"):
             return self.is_blind
@@ -140,12 +147,20 @@ class Editor:
         """
         if history is self.history:
             return
+        history = replace(history, present=tuple(map(self._unread_still, history.present)))
         try:
             self.log.record(kind, history.present, review_id)
         except (ConflictError, ReplacedError):
             self._show(history, redraw=redraw)
             raise
         self._show(history, redraw=redraw)
+
+    def _unread_still(self, box: EditedBox) -> EditedBox:
+        """Return a box after a change: one without a name that was only moved has been named by nobody."""
+        was = self.history.find(box.id)
+        if was is None or (box.review_status, box.label) != ("changed", was.label) or not self.is_hidden(was):
+            return box
+        return replace(box, review_status=was.review_status)
 
     def _show(self, history: History, *, redraw: bool) -> None:
         self.history = history

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from rbcal.review import navigation
+from rbcal.review.boxes import same_cell
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
 from rbcal.review.history import History
+from rbcal.review.outlines import cell_outlines
 from rbcal.store.log import Kind
+from rbcal.wording import count
 
 NAME_IT = "Say what this cell is: press its class key. What the model calls it is hidden here."
+OUTLINED = "{} boxed. Name them one after another (W), delete what is no cell, draw what is missing."
+NAMELESS = "Nobody has named this cell yet: press its class key."
 LONGEST_NOTE = 300  # characters: a sentence or two
 _NEW_BOX = 24.0  # image pixels; where there is no other cell to take the size from
 
@@ -20,7 +25,7 @@ def relabel(editor: Editor, label: int) -> None:
         if target is None:
             return  # a batch, of which no cell is chosen
         order = editor.cells
-        editor.change(editor.history.relabel(target, label).keep(target))
+        editor.change(editor.history.answer(label, target))
         navigation.go_on(editor, order, target)
         return
     if editor.view.drawing:
@@ -30,12 +35,17 @@ def relabel(editor: Editor, label: int) -> None:
     if target is not None and editor.is_hidden(
         editor.chosen
     ):  # the same class as the model's is an answer, too
-        editor.change(editor.history.relabel(target, label).keep(target))
+        editor.change(editor.history.answer(label, target))
     elif target is None:
         editor.view.label = label
         editor.redraw()  # what was drawn before has its class from now on; the canvas would not tell it
     else:
         editor.change(editor.history.relabel(target, label))
+
+
+def name_it(editor: Editor) -> str:
+    """Say why a cell without a name cannot just be kept."""
+    return NAMELESS if editor.is_from_nothing else NAME_IT
 
 
 def keep(editor: Editor) -> None:
@@ -45,7 +55,7 @@ def keep(editor: Editor) -> None:
         editor.change(editor.history.keep(*(each.id for each in waiting(batch))))
         navigation.open_batch(editor)
     elif editor.is_hidden(editor.chosen):
-        editor.notice = NAME_IT
+        editor.notice = name_it(editor)
     elif editor.selected is not None:
         order, target = editor.cells, editor.selected
         editor.change(editor.history.keep(target))
@@ -55,7 +65,7 @@ def keep(editor: Editor) -> None:
 def keep_and_go_on(editor: Editor) -> None:
     """Find the selected box right as it is, and point at the next red one, on the whole image."""
     if editor.is_hidden(editor.chosen):
-        editor.notice = NAME_IT
+        editor.notice = name_it(editor)
         return
     if editor.selected is not None:
         editor.change(editor.history.keep(editor.selected))
@@ -79,10 +89,29 @@ def note(editor: Editor, text: str) -> None:
         editor.change(editor.history.note(editor.selected, " ".join(text.split())[:LONGEST_NOTE]))
 
 
+def outline(editor: Editor) -> None:
+    """Box the cells by their outline, here and on the images to come that no model has seen."""
+    with editor.log.transaction() as project:
+        sides = cell_outlines(project, editor.image, editor.canvas.frame)
+    new = [box for box in sides if same_cell(editor.boxes, box) is None]
+    editor.view.outlines, editor.view.drawing = True, False
+    if not new:
+        editor.notice = "No cell stands out from the slide here: draw the boxes (D)."
+        return
+    editor.change(editor.history.outline(new, editor.view.label))
+    editor.notice = OUTLINED.format(count(len(new), "cell"))
+
+
 def keep_rest(editor: Editor) -> None:
     """Find every box right that is still open: the expert has looked at all of them."""
     rest = [each.id for each in editor.boxes if each.review_status == "open" and not editor.is_hidden(each)]
     editor.change(editor.history.keep(*rest))
+
+
+def name_rest(editor: Editor, label: int) -> None:
+    """Say that every box without a name is of one class: the expert has looked at all of them."""
+    rest = [each.id for each in editor.boxes if each.review_status == "open" and editor.is_hidden(each)]
+    editor.change(editor.history.answer(label, *rest))
 
 
 def remove(editor: Editor) -> None:

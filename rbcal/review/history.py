@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from rbcal.review.boxes import Box, EditedBox, EditedBoxes, from_state, from_states
+from rbcal.review.boxes import Box, EditedBox, EditedBoxes, from_state, from_states, unnamed
 from rbcal.store.log import Work
 
 _STEPS = 200  # of undo; more than anybody takes back on one image
@@ -47,9 +47,11 @@ class History:
 
     def keep(self, *box_ids: int) -> History:
         """Return the history after the expert looked at boxes and found them right, in one change."""
-        return self._alter(
-            box_ids, lambda each: each if each.touched else replace(each, review_status="kept")
-        )
+        return self._alter(box_ids, _kept)
+
+    def answer(self, label: int, *box_ids: int) -> History:
+        """Return the history after the expert said what boxes are; the name that one has counts, too."""
+        return self._alter(box_ids, lambda each: _kept(each.named(label)))
 
     def leave_unsure(self, box_id: int) -> History:
         """Return the history after the expert looked at a box and could not say what it is."""
@@ -69,6 +71,11 @@ class History:
         new_id = max((each.id for each in self.present), default=-1) + 1
         return self.change((*self.present, EditedBox(new_id, box, label, review_status="drawn")))
 
+    def outline(self, outlines: Sequence[Box], label: int) -> History:
+        """Return the history after boxes joined that nobody read or named yet."""
+        first = max((each.id for each in self.present), default=-1) + 1
+        return self.change((*self.present, *unnamed(outlines, label, first)))
+
     def remove(self, box_id: int) -> History:
         """Return the history after the expert deleted a box."""
         return self.change(tuple(each for each in self.present if each.id != box_id))
@@ -86,6 +93,10 @@ class History:
 
     def _alter(self, box_ids: Collection[int], alter: Callable[[EditedBox], EditedBox]) -> History:
         return self.change(tuple(alter(each) if each.id in box_ids else each for each in self.present))
+
+
+def _kept(box: EditedBox) -> EditedBox:
+    return box if box.touched else replace(box, review_status="kept")
 
 
 def replay(work: Work, flagged: Collection[int] = ()) -> History:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rbcal.review import navigation
-from rbcal.review.boxes import from_states
+from rbcal.review.boxes import from_states, unnamed
 from rbcal.review.canvas_drawing import Frame
 from rbcal.review.canvas_state import CanvasState
 from rbcal.review.cell_review import CellReview, waiting
 from rbcal.review.edit_log import EditLog
 from rbcal.review.editor import Editor, Picture
 from rbcal.review.history import History, replay
+from rbcal.review.outlines import cell_outlines
 from rbcal.review.predictions import CellPredictions
 from rbcal.review.view import View
 from rbcal.store.classes import CellClass
@@ -26,7 +27,11 @@ def open_editor(
     image, classes = project.images.get(image_id), project.classes.all()
     frame = Frame.of(image.width, image.height)
     log, history = _open_log(project, image, frame)
-    _fit_view(view, classes, from_nothing=log.predictions.ranking is None and not history.present)
+    from_nothing = log.predictions.ranking is None
+    if from_nothing and view.outlines and not log.begun and not history.present:
+        log.start = unnamed(cell_outlines(project, image, frame), view.label)
+        history = History(log.start)
+    _fit_view(view, classes, empty=from_nothing and not history.present)
     editor = Editor(
         image,
         picture,
@@ -35,7 +40,7 @@ def open_editor(
         log,
         history,
         CanvasState(image.id, frame, has_canvas),
-        CellReview(log.predictions.red, [] if image.revision else log.predictions.spots),
+        CellReview(log.predictions.red, [] if image.revision else log.predictions.spots, from_nothing),
         hides_names=project.splits.names_are_hidden,
     )
     if view.cell_review and waiting(editor.cells):
@@ -69,11 +74,11 @@ def _open_log(project: Project, image: Image, frame: Frame) -> tuple[EditLog, Hi
     return log, history
 
 
-def _fit_view(view: View, classes: tuple[CellClass, ...], *, from_nothing: bool) -> None:
+def _fit_view(view: View, classes: tuple[CellClass, ...], *, empty: bool) -> None:
     """Choose no class that there is not, and draw where there is nothing else to do."""
     own = [each.label for each in classes if each.merged_into is None]
     if view.label not in own:
         view.label = own[0]
     if isinstance(view.only, int) and view.only not in own:
         view.only = "all"
-    view.drawing = view.drawing or from_nothing
+    view.drawing = view.drawing or empty

@@ -239,6 +239,27 @@ def test_an_unranked_pool_is_annotated_by_hand_from_nothing(projects: Path, page
     assert annotations.labels.tolist() == [2, 2]
 
 
+def test_cells_are_boxed_by_outline_named_by_keys_and_the_rest_at_once(
+    projects: Path, page: Page, open_review: Open
+):
+    path = projects / "outlines.rbcal"
+    (image_id,) = plant(path, 1, ranked=False, asks=True)
+    open_review("outlines")
+    page.get_by_role("button", name="Box the cells by outline").click()
+    expect(page.get_by_text("boxed. Name them")).to_be_visible()
+    n = len(drafted(path, image_id))
+    page.keyboard.press("w")
+    expect(page.get_by_text(f"Cell 1 of {n}")).to_be_visible()
+    page.keyboard.press("3")
+    expect(page.get_by_text(f"{n - 1} to go")).to_be_visible()
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("button", name="I looked at all: name them, save").click()
+    eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
+    annotations = reviewed(path, image_id).annotations
+    assert sorted(annotations.labels.tolist()) == [0] * (n - 1) + [2]
+    assert annotations.read.all()
+
+
 def test_names_are_shown_letter_by_letter(projects: Path, page: Page, open_review: Open):
     path = projects / "names.rbcal"
     nasty = ("<img src=x onerror=alert(1)>", ":material/bolt: $x^2$ **b**", ":red[r] -> `c` :smile:")

@@ -83,3 +83,12 @@ def test_names_are_shown_where_the_project_says_so(project):
     project.splits.hide_names(hide=False)
     editor = opened(project, project.splits.draw())
     assert not any(map(editor.is_hidden, editor.boxes))
+
+
+def test_a_hidden_cell_that_was_moved_still_has_no_name(editor):
+    editor.select(1)
+    left = editor.chosen.box[0]
+    edits.nudge(editor, 1, 0, 1, 0)
+    assert editor.chosen.box[0] == left + 1
+    assert editor.is_hidden(editor.chosen)
+    assert editor.n_unread == len(editor.boxes)

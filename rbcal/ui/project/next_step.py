@@ -29,9 +29,9 @@ def next_step(
         return Step("Import images, and boxes if you have some.")
     if not counts.annotated_cells:
         return Step(
-            "No cell is annotated yet. Draw the boxes of a few images by hand, or import boxes.",
+            "No cell is annotated yet. Let cells be boxed by their outline and name them, or import boxes.",
             "review",
-            "Draw boxes on the first image",
+            "Name the cells of the first image",
         )
     if model is None and is_training:
         return Step(

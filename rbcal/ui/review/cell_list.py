@@ -20,6 +20,17 @@ def show_cells(editor: Editor) -> None:
     reds, every = editor.red_cells, editor.boxes
     if not every:
         st.info(empty_words(editor))
+        if editor.is_from_nothing and not editor.log.revision:
+            st.button(
+                "Box the cells by outline",
+                key="outline",
+                type="primary",
+                icon=":material/select_all:",
+                on_click=act,
+                args=("outline",),
+                help="Boxes what is darker than the slide, here and on the next images, without a model. "
+                "What the cells are, you say.",
+            )
         return
     with st.container(horizontal=True, vertical_alignment="center", key="list_head"):
         seen = sum(each.id in editor.visited or each.review_status != "open" for each in reds)
@@ -98,7 +109,7 @@ def empty_words(editor: Editor) -> str:
     if editor.predictions.ranking is None and session.running_job is not None:
         return f"The model is in training: its boxes come when it has ranked the pool. {by_hand}"
     if editor.predictions.ranking is None:
-        return f"No model yet: this image is annotated from nothing. {by_hand}"
+        return f"No model yet. Let the cells be boxed by their outline, and name them. Or draw: {by_hand}"
     return f"The model found nothing here. {by_hand}"
 
 

@@ -16,7 +16,7 @@ from rbcal.review.boxes import EditedBox
 from rbcal.review.canvas_drawing import BLUE, HIDDEN, RED, colour
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
-from rbcal.review.edits import NAME_IT
+from rbcal.review.edits import name_it
 from rbcal.review.explanations import score_words
 from rbcal.review.shortcuts import key_table
 from rbcal.ui.review.acts import CANVAS, COMPANION, act
@@ -162,7 +162,7 @@ def _cell(editor: Editor, box: EditedBox) -> dict[str, Any]:
             }
             for k in editor.choices
         ],
-        "scores": [(NAME_IT, False)] if hidden else _scores(editor, box),
+        "scores": [(name_it(editor), False)] if hidden else _scores(editor, box),
         "head": ("Spot check: a green box, drawn at random" if spot else "What is this cell?") + did,
     }
 

@@ -11,6 +11,7 @@ from rbcal.ui.review.queue import save_as_read
 from rbcal.wording import count
 
 _QUIET = "quiet_unread"  # the key of the checkbox
+_REST = "class_of_rest"  # the key of the choice
 
 
 def ask_before_save(editor: Editor) -> None:
@@ -39,15 +40,35 @@ def ask_of_unread(editor: Editor) -> None:
         on_click=act,
         args=(_save_in_part, *this),
     )
-    all_read = not editor.is_blind and st.button(
+    all_read = not any(map(editor.is_hidden, editor.boxes)) and st.button(
         "I looked at all: keep the rest",
         key="save_all",
         on_click=act,
         args=(_keep_rest_and_save, *this),
         help="Marks them as kept, in one act that an undo takes back, then saves.",
     )
-    if st.button("Go on reading", key="go_on_reading") or in_part or all_read:
+    named = editor.is_from_nothing and _offer_name_for_rest(editor)
+    if st.button("Go on reading", key="go_on_reading") or in_part or all_read or named:
         st.rerun()
+
+
+def _offer_name_for_rest(editor: Editor) -> bool:
+    """Let the expert say what all boxes are that have no name; return whether he did."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Those without a name are",
+            editor.choices,
+            index=editor.choices.index(editor.view.label),
+            format_func=editor.names.__getitem__,
+            key=_REST,
+        )
+        return st.button(
+            "I looked at all: name them, save",
+            key="name_rest",
+            on_click=act,
+            args=(_name_rest_and_save, editor.image.id),
+            help="In one act that an undo takes back, then saves.",
+        )
 
 
 @st.dialog("No cells in this image?")
@@ -70,6 +91,12 @@ def _save_in_part(editor: Editor, image_id: int) -> None:
         with editor.log.transaction() as project:
             project.ask_of_unread(ask=False)
     save_as_read(editor, image_id)
+
+
+def _name_rest_and_save(editor: Editor, image_id: int) -> None:
+    if editor.image.id == image_id:
+        edits.name_rest(editor, st.session_state[_REST])
+        save_as_read(editor, image_id)
 
 
 def _keep_rest_and_save(editor: Editor, image_id: int) -> None:

@@ -24,6 +24,10 @@ ONE_BY_ONE = (
     "A class key says what it is and goes on. **Enter**: the model is right. **Del**: no cell. "
     "Drag the box or its corners to mend it. **U** undoes, **W** shows the whole image."
 )
+WITHOUT_NAMES = (
+    "A class key says what it is and goes on. **Del**: no cell. Drag the box or its corners to mend it. "
+    "**U** undoes, **W** shows the whole image."
+)
 IN_A_BATCH = (
     "**Enter** keeps all cells here that you have not mended. Click a wrong one, then press its class key, "
     "or **Del** if it is no cell. **U** undoes, **W** shows the whole image."
@@ -142,6 +146,9 @@ def show_cell_review(editor: Editor) -> None:
         _button("Next", "step", 1, key="after", help="The cell after (right)")
         _button("Unsure", "leave_unsure", icon="question_mark", help="Nobody can tell what it is (/)")
         _button("Delete", "remove", icon="delete", help="Del")
+    if editor.is_from_nothing:
+        st.caption(WITHOUT_NAMES)
+        return
     with st.container(horizontal=True, gap="small", key="kinds"):
         kind, passes = (
             "One by one" if view.batches else "Side by side",
@@ -194,7 +201,7 @@ def show_chosen(editor: Editor) -> None:
     chosen = editor.chosen
     verdict = None if chosen is None else editor.predictions.verdicts.get(chosen.detection_id or -1)
     if editor.is_hidden(chosen):
-        lines = [edits.NAME_IT]
+        lines = [edits.name_it(editor)]
     elif chosen is None:
         lines = ["Click a cell to see what the model thinks of it." if editor.predictions.cells else ""]
     elif verdict is None:

@@ -29,7 +29,10 @@ def show_start(project: Project) -> None:
     """Say what there is to learn from, and offer the one button that starts the next training."""
     counts = project.images.counts()
     if not counts.annotated_cells:
-        st.info("Training needs annotated cells. Import boxes, or draw some by hand.", icon=":material/draw:")
+        st.info(
+            "Training needs annotated cells. Import boxes, or name some cells on Review.",
+            icon=":material/draw:",
+        )
         st.page_link("pages/project.py", label="Go to Project")
         st.page_link("pages/review.py", label="Go to Review")
         return
