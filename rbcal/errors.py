@@ -25,7 +25,7 @@ Pages and the command line catch :class:`RbcalError` in one place each.
 
 RESTORE = (  # what to do where a project file is damaged
     "Nothing was written to it. Restore a backup: on the Project page, or with: rbcal restore. "
-    "What is lost is said by: rbcal verify."
+    "To see what is lost: rbcal verify."
 )
 
 

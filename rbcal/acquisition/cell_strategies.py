@@ -219,7 +219,7 @@ _ENTRIES = (
     CellStrategy(
         "cells_change",
         title="likely to change",
-        sentence="Cells you would change, most of all of classes with few cells, for each second spent.",
+        sentence="Most corrections for each second of your time; classes with few cells count more.",
         function=cells_change,
         method="of the highest expected number of corrections per second of review, weighted towards classes "
         "with few annotations",
@@ -227,7 +227,7 @@ _ENTRIES = (
     CellStrategy(
         "cells_entropy",
         title="each class in turn",
-        sentence="One of each class in turn, the least certain first, early on with chance.",
+        sentence="One of each class in turn, the least certain first; at the beginning partly at random.",
         function=cells_entropy,
         method="of each predicted class in turn, by predictive entropy with decaying noise (after ClaSP PE)",
     ),

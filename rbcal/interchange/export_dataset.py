@@ -264,7 +264,8 @@ class _Export:
         ranking = self._project.rankings.current()
         if ranking is None:
             raise ProjectError(
-                f"{self._project.path.name} has no predictions yet: train a model, then let it rank the pool."
+                f"{self._project.path.name} has no predictions yet: train a model, then let it sort the "
+                "images."
             )
         return ranking
 

@@ -219,7 +219,7 @@ def import_images(
     test_groups = draw_test_groups(items, splits, test_fraction, seed, report.complaints)
     report.complaints += [
         f"{each.image.file_name}: the annotation file puts it into the test set, but this project's test set "
-        "was drawn before; the image may teach"
+        "was drawn before; models may learn from the image"
         for each in items
         if each.image.split == "test" and each.existing is None and each.group not in test_groups
     ]
@@ -330,7 +330,7 @@ class _Import:
             self._complain(
                 image,
                 f"the annotation file says {image.width} x {image.height} pixels, the picture has "
-                f"{width} x {height}; its {len(image.boxes)} boxes were left out",
+                f"{width} x {height}; {count(len(image.boxes), 'box', 'boxes')} left out",
             )
             return None
         boxes = np.array(image.boxes, np.float32).reshape(-1, 4)
@@ -368,7 +368,7 @@ class _Import:
 def _waits(reason: str) -> str:
     """Return the note on an image whose boxes are not all there."""
     return (
-        f"{reason}, so none of its boxes was taken and it waits for review. Mend the file and import it "
+        f"{reason}, so none of its boxes was taken and it waits for review. Correct the file and import it "
         "again, or draw the boxes"
     )
 

@@ -28,7 +28,7 @@ def draw_test_groups(
 ) -> set[str]:
     """Return the frozen test groups: those of before, those that the files name, else a draw."""
     if not 0 <= fraction < 1:
-        raise ProjectError(f"The test fraction F must lie in 0 <= F < 1, but got {fraction:g}.")
+        raise ProjectError(f"The test fraction must be at least 0 and below 1, but got {fraction:g}.")
     frozen = {name for name, split in splits.items() if split == "test"}
     named = {each.group for each in items if each.image.split == "test"} - splits.keys()
     if named and not frozen:

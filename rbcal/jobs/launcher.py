@@ -109,13 +109,13 @@ def _why_it_died(path: Path) -> str:
     try:
         code = None if worker is None else worker.wait(timeout=5)
     except subprocess.TimeoutExpired as err:
-        raise JobError("The worker let go of the project but did not end. Try again in a minute.") from err
+        raise JobError("The last job of this project has not quite ended. Try again in a minute.") from err
     cause = ""
     if code is not None:
         cause = f" (signal {-code})" if code < 0 else f" (exit code {code})"
     if code == -9:
-        cause = " (it was killed, perhaps for want of memory)"
+        cause = " (it was killed, perhaps because memory ran out)"
     log = log_path(path)
     lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
-    said = f" Its last words: {lines[-1][:300].rstrip('.')}." if lines else ""
-    return f"The worker process ended unexpectedly{cause}.{said} No annotation is lost. Start it again."
+    said = f" The last line of its log: {lines[-1][:300].rstrip('.')}." if lines else ""
+    return f"The worker process ended unexpectedly{cause}.{said} No annotation is lost. Start the job again."

@@ -44,9 +44,9 @@ def why_not(project: Project) -> str | None:
     if ranking is None:
         return "The images that wait are not sorted yet. Press Train on the Train page."
     if ranking.stale:
-        return "Another model serves than the one that ranked the pool. Rank the pool again."
+        return "Another model than the one in use sorted the images. Sort them again on the Train page."
     if project.live_heads.get(ranking.id) is None:
-        return "The model that ranked the pool has no second look, so its names stay until the next training."
+        return "The model that sorted the images has no second look: its names stay until the next training."
     return None
 
 

@@ -11,6 +11,7 @@ from rbcal.errors import DetectorError
 from rbcal.formats.pictures import Pixels
 from rbcal.jobs.progress import ProgressReporter
 from rbcal.store.images import Image
+from rbcal.wording import count
 
 _Prediction = TypeVar("_Prediction")
 _SMALLEST_TILE = 256  # working pixels; three cells wide
@@ -20,7 +21,8 @@ def log_tiles(detector: Detector, images: Sequence[Image], progress: ProgressRep
     """Log how many images are too large to be looked at in one piece."""
     n_tiled = sum(len(detector.tiles(image.height, image.width)) > 1 for image in images)
     if n_tiled:
-        progress.log(f"{n_tiled} of {len(images)} images are large, and are looked at in overlapping tiles")
+        every = count(len(images), "image")
+        progress.log(f"{n_tiled:,} of {every} too large for one piece: looked at in overlapping tiles")
 
 
 def predict_within_memory(

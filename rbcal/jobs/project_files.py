@@ -126,7 +126,7 @@ def delete(project: Path) -> Path:
         When it is not there, or another program does not let go of it.
     """
     if not project.exists():
-        raise ProjectError(f"There is no project {project.stem} any more.")
+        raise ProjectError(f"There is no project {project.stem} any more. Choose another one.")
     folder = project.parent / TRASH / f"{datetime.now(UTC):{_STAMP}}"
     target = folder / project.name
     with _idle(project):

@@ -19,7 +19,7 @@ def promote_unless_worse(
     serving = project.models.serving()
     if not project.images.counts().test_cells:
         project.models.promote(model_id, "gate")
-        progress.log(f"Model {model_id} serves. There is no test set, so it was not compared")
+        progress.log(f"Model {model_id} is in use. There is no test set, so it was not compared")
         return
     measure_again(project, progress)
     evaluate_model(project, model_id, detector, progress)
@@ -30,7 +30,7 @@ def promote_unless_worse(
     project.models.compare(model_id, serving.id, result)
     gain = result.precision_all
     words = f"Precision_all {gain.new:.3f}, model {serving.id} {gain.old:.3f}"
-    words += f" (difference 95 % within {gain.low:+.3f} .. {gain.high:+.3f})"
+    words += f" (difference {gain.low:+.3f} to {gain.high:+.3f}, 95 %)"
     if result.worse:
         progress.log(
             f"Model {model_id} is worse than the one in use: {words}. The Train page asks you which to use"

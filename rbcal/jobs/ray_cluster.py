@@ -116,8 +116,8 @@ class Cluster:
             raise err.cause if isinstance(err.cause, RbcalError) else err from err
         except self._ray.exceptions.RayError as err:
             raise JobError(
-                f"The cluster lost the workers of one task {_TRIES + 1} times, perhaps for want of memory. "
-                "What is stored stays. See the log of Ray, and start again."
+                f"The cluster lost the workers of one task {_TRIES + 1} times, perhaps because memory ran "
+                "out. What is stored stays. See the log of Ray, and start again."
             ) from err
 
 

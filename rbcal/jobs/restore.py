@@ -44,7 +44,7 @@ def restore(project: Path, backup: Path) -> Path:
             else:
                 backups.overwrite(trial, project)
     except Timeout as err:
-        raise JobError("A worker is at this project. Cancel its job on the Train page first.") from err
+        raise JobError("A job of this project is under way. Cancel it on the Train page first.") from err
     finally:
         trial.unlink(missing_ok=True)
     return kept

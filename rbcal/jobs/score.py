@@ -85,7 +85,8 @@ def score(
         project.rankings.finish(ranking_id)
     learnt = live.update(project)  # what the expert answered while the model was being trained
     if learnt is not None and learnt.n_new:
-        progress.log(f"Names learn from {learnt.n_new} cells that model {model.id} was not trained on")
+        new = count(learnt.n_new, "cell")
+        progress.log(f"Names learn from {new} that model {model.id} was not trained on")
     progress.log(f"{count(len(pool), 'image')} sorted with model {model.id}, in the order of {strategy}")
     return ranking_id
 

@@ -28,6 +28,7 @@ from rbcal.simulation.arm import Arm, arms, run_arm
 from rbcal.simulation.corpus import Corpus
 from rbcal.simulation.seed_model import SeedModel, train_seed_model
 from rbcal.store.project import Project
+from rbcal.wording import count
 
 _MOST_PROCESSES = 8  # each takes about 1 GB
 _POLL_SECONDS = 0.3
@@ -155,7 +156,7 @@ class _Recorder:
         self._simulations.add(self._id, points)
         last = points[-1]
         self._progress.log(
-            f"Repeat {arm.repeat + 1}, {arm.strategy}: {last.n_cells} cells, "
+            f"Repeat {arm.repeat + 1}, {arm.strategy}: {count(last.n_cells, 'cell')}, "
             f"Precision_all {last.evaluation.precision_all:.3f}"
         )
 

@@ -25,6 +25,7 @@ from rbcal.jobs.training_setup import TrainingSetup, set_up_resumed_training, se
 from rbcal.store import backups
 from rbcal.store.project import Project
 from rbcal.types import Annotations, area
+from rbcal.wording import count, duration
 
 _KEEP_SECONDS = 30.0  # between two snapshots, at least,
 _KEEP_SHARE = 20  # and that many times what one takes: at most 5 % of the time
@@ -76,7 +77,7 @@ def _train_and_promote(project: Project, setup: TrainingSetup, progress: Progres
             f"{result.diverged} What it had learnt by step {result.kept_step:,} is kept as model {model_id}, "
             "which is not in use."
         ) from result.diverged
-    progress.log(f"Model {model_id} is trained, in {result.seconds:.0f} s")
+    progress.log(f"Model {model_id} is trained, in {duration(result.seconds)}")
     try:
         promote_unless_worse(project, model_id, result.detector, progress)
     except JobCancelledError as err:
@@ -142,7 +143,7 @@ def _train_once(project: Project, setup: TrainingSetup, progress: ProgressReport
         labels = [annotations.read_labels for annotations in samples.annotations]
 
         def validate(detector: Detector) -> float:
-            progress.log(f"Looking at {len(validation)} images that do not teach")
+            progress.log(f"Looking at {count(len(validation), 'image')} kept out of the training")
             predict = partial(mc_dropout.detect, detector)
             pairs = (
                 (truth, predict_within_memory(detector, predict, pixels, progress))
@@ -243,15 +244,16 @@ def _announce(setup: TrainingSetup, detector: Detector, progress: ProgressReport
         config.init, f"the weights of model {setup.parent_id}"
     )
     progress.log(
-        f"{config.backbone} on {detector.device}, from {source}: {len(images)} images, "
-        f"{sum(image.n_cells for image in images)} cells, {setup.n_classes} classes"
+        f"{config.backbone} on {detector.device}, from {source}: {count(len(images), 'image')}, "
+        f"{count(sum(image.n_cells for image in images), 'cell')}, "
+        f"{count(setup.n_classes, 'class', 'classes')}"
     )
     if config.processes > 1:
         progress.log(
             f"{config.processes} processes train it together, {config.batch_size} windows each in a step"
         )
     if apart := setup.images["validate"]:
-        progress.log(f"{len(apart)} of the images do not teach: they pick the best weights")
+        progress.log(f"{count(len(apart), 'image')} kept out of the training, to pick the best weights")
     log_tiles(detector, images, progress)
 
 

@@ -107,7 +107,7 @@ def run(file: ProjectFile, job_id: int, *, show: bool = False) -> Job:
             ):
                 _work(project, job_id, progress)
         except Timeout as err:
-            reason = "Another worker is at work on this project. Wait until it ends, or cancel it."
+            reason = "Another job of this project is under way. Wait until it ends, or cancel it."
             project.jobs.end(job_id, "failed", reason)
             raise JobError(reason) from err
         return project.jobs.get(job_id)
@@ -166,7 +166,7 @@ def _score_if_one_serves(project: Project, request: ScoreJob | None, progress: P
     if request is None:
         return
     if project.models.question() is not None and project.rankings.current() is not None:
-        progress.log("The pool keeps its ranking until you have said which model serves")
+        progress.log("The images that wait keep their order until you have chosen the model to use")
         return
     _score(project, request, progress)
 

@@ -154,12 +154,13 @@ def keep_green(editor: Editor) -> None:
     editor.change(editor.history.keep_green())
     accepted = [b for a, b in zip(before, editor.boxes, strict=True) if a is not b]
     n, hidden = len(accepted), sum(not editor.is_shown(each) for each in accepted)
-    editor.notice = f"{n} green box{'es' * (n != 1)} accepted." if n else "No green box waits."
+    accepts = f"{count(n, 'green box', 'green boxes')} accepted."
+    editor.notice = accepts if n else "There is no green box to accept."
     if hidden and not editor.cell_review.is_open:
-        editor.notice += f" {hidden} of them were not shown: the view is filtered."
+        editor.notice += f" Hidden by the filter under View: {hidden:,} of them."
     spots = [each for each in waiting(editor.cells) if each.detection_id in editor.cell_review.spots]
     if n and spots:
-        editor.notice += f" {len(spots)} of them, drawn at random, for a look."
+        editor.notice += f" Check {len(spots):,} of them, drawn at random."
         if editor.view.batches:
             navigation.enter_cell_review(editor)
         elif not editor.cell_review.is_open:
@@ -197,7 +198,7 @@ def show_version(editor: Editor, review_id: int) -> None:
     editor.cell_review.close()
     history = before.change(editor.log.reviewed(review_id))
     editor.change(history, kind="restore", review_id=review_id)
-    editor.notice = "These boxes are those of that version."
+    editor.notice = "You see the boxes of that version."
     if editor.history is not before:
         editor.notice += " Save makes them the newest."
 

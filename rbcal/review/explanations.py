@@ -17,7 +17,7 @@ from rbcal.store.colours import ColourBy, StoredChangeModel
 from rbcal.store.queue import QueueEntry
 from rbcal.store.rankings import Cell
 from rbcal.store.reviews import Version
-from rbcal.wording import duration, signed
+from rbcal.wording import count, duration, signed
 
 _ROUNDING = 1e-4  # float32 stores 0.29 as a little less
 BATCH = 10  # images; what an expert reviews in one sitting
@@ -154,7 +154,7 @@ def green_words(wrong: int, checked: int) -> str:
         return "No green box of this model was checked yet."
     low, high = wilson(wrong, checked)
     return (
-        f"{wrong} of {checked} spot checks of green boxes wrong: {wrong / checked:.0%} "
+        f"{wrong:,} of {checked:,} spot checks of green boxes wrong: {wrong / checked:.0%} "
         f"(95% interval {low:.0%} to {high:.0%})"
     )
 
@@ -166,7 +166,7 @@ def live_words(n_cells: int) -> str:
     'Names learn from your answers as you work (512 cells so far); not yet measured on the test set.'
     """
     return (
-        f"Names learn from your answers as you work ({n_cells:,} cell{'s' * (n_cells != 1)} so far); "
+        f"Names learn from your answers as you work ({count(n_cells, 'cell')} so far); "
         "not yet measured on the test set."
     )
 
@@ -238,7 +238,7 @@ def why(strategy: str, entry: QueueEntry, names: Sequence[str]) -> str:
     """
     score = entry.score
     if score is None:
-        return "not scored yet"
+        return "not sorted yet"
     words = "nothing found"
     if score.n_cells:
         likely = {f"may {label}": float(n) for label, n in entry.likely_cells.items()}
@@ -256,7 +256,7 @@ def brief(strategy: str, score: Score | None) -> str:
     'R 12'
     """
     if score is None:
-        return "not scored"
+        return "not sorted"
     return explaining(strategy, score).brief(score) if score.n_cells else "nothing found"
 
 
@@ -280,10 +280,10 @@ def batch_words(entries: Sequence[QueueEntry], names: Sequence[str], shown: Sequ
         return ""
     total = {name: sum(score.terms.get(name, 0.0) for score in scores) for name in scores[0].terms}
     likely = {k: sum(entry.likely_cells.get(k, 0) for entry in entries[:BATCH]) for k in shown}
-    named = ", ".join(f"{n} {names[k]}" for k, n in likely.items() if n)
-    which = "The next image" if len(scores) == 1 else f"The next {len(scores)} images"
+    named = ", ".join(f"{n:,} {names[k]}" for k, n in likely.items() if n)
+    which = "The next image" if len(scores) == 1 else f"The next {len(scores):,} images"
     n_cells = sum(score.n_cells for score in scores)
-    words = f"{which}: about {n_cells} cells{f' (maybe {named})' if named else ''}"
+    words = f"{which}: about {count(n_cells, 'cell')}{f' (maybe {named})' if named else ''}"
     if "change" in total:
         sd = math.hypot(*(score.terms.get("change_sd", 0.0) for score in scores))
         changes = changes_words(total["change"], sd or None, n_cells)
@@ -294,5 +294,5 @@ def batch_words(entries: Sequence[QueueEntry], names: Sequence[str], shown: Sequ
 def version_words(version: Version) -> str:
     """Say in one line what a version of an image's annotations is."""
     did = "imported" if version.origin == "import" else "saved"
-    cells = f"{version.n_cells} cell{'s' * (version.n_cells != 1)}"
+    cells = count(version.n_cells, "cell")
     return f"Version {version.revision}: {cells}, {did} {signed(version.created_at, version.who)}"

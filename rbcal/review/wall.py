@@ -14,6 +14,7 @@ from rbcal.jobs.cells import AskedCell, cells_to_ask
 from rbcal.review.boxes import Box
 from rbcal.review.cell_answers import Answered, CellAnswer, Unsure, answer_cells, take_back
 from rbcal.store.project import Project
+from rbcal.wording import count
 
 SIZES = (12, 24, 40)  # cells on a screen
 _AHEAD = 8  # screens that are asked for at once; cells at random anew for each screen, with their new names
@@ -104,13 +105,14 @@ class Wall:
         self.past.append(Settled(self.ranking_id, self.screen, done, seconds))
         self.later |= set(later)
         self.n_waiting -= done.n_stored
-        self.notice = f"{done.n_late} were read elsewhere meanwhile, and stay so." if done.n_late else ""
+        late = f"Not stored: {count(done.n_late, 'cell')}, answered elsewhere meanwhile."
+        self.notice = late if done.n_late else ""
         self.screen = []
 
     def undo(self, project: Project) -> None:
         """Take the last settled screen back, and show it again."""
         if not self.past or self.past[-1].ranking_id != self.ranking_id:
-            self.notice = "Nothing to take back on this wall."
+            self.notice = "There is nothing to take back."
             self.serial += 1  # the browser waits for an answer
             return
         _, screen, done, _ = self.past.pop()
@@ -119,7 +121,7 @@ class Wall:
         self.screen = screen
         self.later -= {cell.id for cell in screen}
         self.n_waiting += done.n_stored
-        self.notice = "Taken back."
+        self.notice = "The last screen is taken back."
         self.serial += 1
 
     def seconds_left(self) -> float | None:

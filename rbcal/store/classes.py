@@ -170,7 +170,8 @@ class Classes:
         for sentence in descriptions.values():
             if len(sentence.strip()) > LONGEST_SENTENCE:
                 raise ProjectError(
-                    f"A sentence has at most {LONGEST_SENTENCE} characters, but got {len(sentence.strip())}."
+                    f"The sentence about a class has at most {LONGEST_SENTENCE} characters, but this one has "
+                    f"{len(sentence.strip()):,}."
                 )
         with self._db.transaction():
             self._db.write_many(

@@ -145,7 +145,7 @@ class Log:
             if self.version(image_id) != version:
                 raise ConflictError(
                     "This image was changed elsewhere since you opened it: in another tab, or by another "
-                    "program. Your boxes are still here. Choose which go on."
+                    "program. Your boxes are still here. Choose which to go on with."
                 )
             was = self._stored(image_id) if version else {}
             boxes = self.as_stored(image_id, boxes)

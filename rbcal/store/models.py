@@ -155,7 +155,7 @@ class Models:
         """
         if not self.get(model_id).has_weights:
             raise ProjectError(
-                f"The checkpoint of model {model_id} was pruned, so it cannot serve. Choose another model."
+                f"The weights of model {model_id} were dropped, so it cannot be used. Choose another model."
             )
         with self._db.transaction():
             self._db.insert("serving", model_id=model_id, chosen_by=chosen_by, at=now())
@@ -231,9 +231,11 @@ class Models:
         model = self.get(model_id)
         content = self._db.read_chunks("checkpoint_chunk", model_id)
         if not content:
-            raise ProjectError(f"The checkpoint of model {model_id} was pruned. Choose another model.")
+            raise ProjectError(f"The weights of model {model_id} were dropped. Choose another model.")
         if hashlib.sha256(content).hexdigest() != model.sha256:
-            raise ProjectError(f"The checkpoint of model {model_id} is damaged. Train again.")
+            raise ProjectError(
+                f"The weights of model {model_id} are damaged. Choose another model, or train again."
+            )
         return content
 
 

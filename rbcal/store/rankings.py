@@ -214,7 +214,7 @@ class Rankings:
         )
         place, probs, embeddings, *scores = zip(*rows, strict=True) if rows else [()] * 9
         if None in embeddings:
-            raise ProjectError("This ranking is of an older rbcal. Rank the pool again on the Train page.")
+            raise ProjectError("The images were sorted by an older rbcal. Sort them again on the Train page.")
         distributions = self._widened(probs)
         embedded = self._embeddings(ranking_id, b"".join(embeddings))
         u_d, u_c, u_r, *others = (np.array(column, np.float32) for column in scores)

@@ -33,7 +33,9 @@ class Splits:
     def grow(self, every: int) -> None:
         """Let each so many-th annotated image become a test image from now on; 0: none does."""
         if every == 1 or every < 0:
-            raise ProjectError(f"A test image comes after at least 1 other: 2 or more, or 0; got {every}.")
+            raise ProjectError(
+                f"At most every second image becomes a test image: 2 or more, or 0 for none, but got {every}."
+            )
         self._db.write("UPDATE project SET test_every = ?", (every,))
 
     @property

@@ -68,8 +68,8 @@ def test_the_list_filters_by_class_and_opens_reviewed_images_again(
 
     page.keyboard.press("q")
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("Ranked by model 1.")).to_be_visible()
-    dialog.get_by_role("combobox", name="In which a cell may be").click()
+    expect(dialog.get_by_text("Sorted by model 1.")).to_be_visible()
+    dialog.get_by_role("combobox", name="May show cells of").click()
     page.get_by_role("option", name="spiky").click()
     dialog.get_by_role("heading").click()
     page.keyboard.press("a")  # no key works on the image behind

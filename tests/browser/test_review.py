@@ -226,7 +226,7 @@ def test_an_unranked_pool_is_annotated_by_hand_from_nothing(projects: Path, page
     path = projects / "byhand.rbcal"
     (image_id,) = plant(path, 1, ranked=False)
     canvas = open_review("byhand")
-    expect(page.get_by_text("No model yet")).to_be_visible()
+    expect(page.get_by_text("There is no model yet")).to_be_visible()
     expect(page.get_by_label("Edit", exact=True)).to_have_attribute("aria-pressed", "false")  # it draws
     canvas.drag((100, 100), (140, 130))
     page.keyboard.press("3")  # the box just drawn

@@ -128,7 +128,7 @@ def test_a_restore_keeps_what_was_there_also_when_older_copies_come_from_a_clock
 
 def test_no_restore_while_a_worker_is_at_the_project(path):
     kept = backups.create(path, ASKED)
-    with launcher.worker_lock(path), pytest.raises(JobError, match="worker is at this project"):
+    with launcher.worker_lock(path), pytest.raises(JobError, match="job of this project is under way"):
         restore(path, kept)
 
 

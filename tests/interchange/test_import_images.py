@@ -167,7 +167,7 @@ def test_an_image_with_a_box_beyond_its_border_waits_in_the_pool(project, slides
     assert report.complaints == [
         "001.png: box [200, 10, 210, 20] lies outside the picture",
         "001.png: 1 cell lies outside the picture, so none of its boxes was taken and it waits for review. "
-        "Mend the file and import it again, or draw the boxes",
+        "Correct the file and import it again, or draw the boxes",
     ]
 
 
@@ -226,7 +226,7 @@ def test_subfolders_are_groups_and_loners_stand_alone(project, tmp_path):
     ("options", "message"),
     [
         ({"seed_images": 9}, "9 seed images were asked for, but there are 8 images with boxes"),
-        ({"test_fraction": 1.0}, "0 <= F < 1"),
+        ({"test_fraction": 1.0}, "at least 0 and below 1"),
         ({"test_fraction": 0.5, "group": None, "seed_images": 8}, "8 seed images were asked for"),
     ],
 )

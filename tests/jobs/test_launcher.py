@@ -90,7 +90,7 @@ def test_a_killed_worker_is_shown_as_failed_with_the_reason(long_job):
     os.kill(launcher._workers[long_job.path.resolve()].pid, signal.SIGKILL)
     job = wait_until(long_job, lambda job: not job.active, seconds=20)
     assert job.state == "failed"
-    assert "killed, perhaps for want of memory" in job.reason
+    assert "killed, perhaps because memory ran out" in job.reason
     assert "No annotation is lost" in job.reason
 
 
@@ -100,8 +100,8 @@ def test_a_running_job_whose_lock_nobody_holds_has_died(slides):
     job = launcher.watch(slides)
     assert job.state == "failed"
     assert job.reason == (
-        "The worker process ended unexpectedly. Its last words: out of paper. "
-        "No annotation is lost. Start it again."
+        "The worker process ended unexpectedly. The last line of its log: out of paper. "
+        "No annotation is lost. Start the job again."
     )
 
 
@@ -145,7 +145,7 @@ def test_a_job_that_failed_notes_the_kind_of_its_error(slides, monkeypatch):
 def test_two_workers_do_not_work_on_one_project(slides, monkeypatch):
     monkeypatch.setattr(worker, "_STARTING_SECONDS", 0)
     job_id = slides.jobs.add(TrainJob(TINY))
-    with launcher.worker_lock(slides.path), pytest.raises(JobError, match="Another worker"):
+    with launcher.worker_lock(slides.path), pytest.raises(JobError, match="Another job of this project"):
         worker.run(slides.file, job_id)
     assert slides.jobs.get(job_id).state == "failed"
 
@@ -177,7 +177,7 @@ def test_after_a_question_the_pool_keeps_its_ranking(slides, monkeypatch):
     worker.run(slides.file, again)
     assert slides.models.question().model.id == 2
     assert slides.rankings.current().id == ranking
-    assert any("until you have said which model serves" in line for line in slides.jobs.log_tail(again))
+    assert any("until you have chosen the model to use" in line for line in slides.jobs.log_tail(again))
 
 
 def test_a_training_that_begins_again_for_want_of_memory_keeps_one_loss_a_step(slides, monkeypatch):

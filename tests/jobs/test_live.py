@@ -92,7 +92,7 @@ def test_without_a_second_look_a_serving_model_or_a_ranking_nothing_is_fitted(sc
     assert why_not(project) is None
     images = {"train": [project.images.get(image_id)]}
     project.models.promote(project.models.add(TINY, b"other", images, 1.0), "expert")
-    assert "Another model serves" in why_not(project)
+    assert "Another model than the one in use" in why_not(project)
     assert fit_live_head(project) is None
 
 

@@ -136,7 +136,7 @@ def test_without_reviews_the_times_are_assumed(ranked):
 def test_an_older_ranking_asks_to_be_made_again(ranked):
     project, _, _ = ranked
     project._database.write("UPDATE detection SET embedding = NULL, bald = NULL")
-    with pytest.raises(ProjectError, match="of an older rbcal"):
+    with pytest.raises(ProjectError, match="sorted by an older rbcal"):
         rerank(project, "balanced")
     assert len(project.reviews.outcomes()) == 0
 

@@ -164,7 +164,7 @@ def test_a_screen_is_taken_back_on_another_wall_of_the_same_person_but_not_of_an
     assert {each.id for each in shown} <= {each.id for each in asked(project)}  # they wait again
     wall.past.append(Settled(99, shown, Answered({}, 12, 0), 1.0))
     after_reload.undo(project)
-    assert after_reload.notice == "Nothing to take back on this wall."
+    assert after_reload.notice == "There is nothing to take back."
 
 
 def test_what_is_put_off_stays_open_and_does_not_come_again(project):

@@ -57,7 +57,7 @@ def test_the_cell_that_adds_most_to_relevance_comes_first_then_the_least_certain
 @pytest.mark.parametrize(
     ("score", "said"),
     [
-        (None, "not scored yet"),
+        (None, "not sorted yet"),
         (Score(0, 0, 0, 0, 0, 0), "nothing found"),
         (Score(0, 9, 0, 0, 0, 0), "the model is sure of every cell"),
         (Score(1, 9, 1, 1, 0, 0), "1 cell unsure of class"),

@@ -82,7 +82,7 @@ def test_a_damaged_project_is_moved_aside_and_the_backup_put_in_its_place(filled
 
 def test_nothing_is_restored_under_a_worker_or_from_what_is_no_project(filled, tmp_path):
     kept = backups.create(filled.path, ASKED)
-    with worker_lock(filled.path).acquire(timeout=0), pytest.raises(JobError, match="Cancel its job"):
+    with worker_lock(filled.path).acquire(timeout=0), pytest.raises(JobError, match="Cancel it on the"):
         restore(filled.path, kept)
     other = tmp_path / "x.rbcal"
     other.write_bytes(b"nothing")

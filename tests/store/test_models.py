@@ -98,7 +98,7 @@ def test_only_checkpoints_that_serve_are_best_or_are_new_stay(project):
     assert [point.model_id for point in project.evaluations.curve()] == ids
     assert project.evaluations.detections(ids[0]) == {}
     for act in (project.models.checkpoint, lambda model_id: project.models.promote(model_id, "expert")):
-        with pytest.raises(ProjectError, match=f"model {ids[0]} was pruned"):
+        with pytest.raises(ProjectError, match=f"weights of model {ids[0]} were dropped"):
             act(ids[0])
 
 

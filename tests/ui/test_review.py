@@ -117,7 +117,7 @@ def test_an_image_without_a_box_is_saved_after_a_question(pool):
         rank_empty(project, images)
     at = open_review()
     at.button(key="save").click().run()
-    assert "It has no box" in words(at)
+    assert "The image has no box" in words(at)
     assert stored(path, images[0]) is None
     at.button(key="save_empty").click().run()
     assert len(stored(path, images[0]).annotations) == 0

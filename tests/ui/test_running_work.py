@@ -52,7 +52,7 @@ def test_every_page_says_what_runs_and_lets_it_be_cancelled(app, training, page)
 @pytest.mark.parametrize("page", ["project", "progress", "train", "review"])
 def test_no_page_says_that_there_is_no_model_while_the_first_is_in_training(app, training, page):
     said = words(app(page))
-    assert "No model yet" not in said
+    assert "There is no model yet" not in said
     assert "Train the first model" not in said
     if page in ("project", "progress"):
         assert "The first model is in training" in said

@@ -12,7 +12,7 @@ from rbcal.ui.review.acts import act
 from rbcal.ui.review.queue import Queue, queue_label, save, skip
 from rbcal.ui.review.wall import choose_unit
 from rbcal.ui.review.way_back import go_back, way_back_from
-from rbcal.wording import literal
+from rbcal.wording import count, literal
 
 
 def show_bar(project: Project, editor: Editor, order: Queue) -> None:
@@ -29,7 +29,12 @@ def show_bar(project: Project, editor: Editor, order: Queue) -> None:
         if way is None:
             key = printed("skip", "everywhere")
             st.button(
-                "Skip", key="skip", on_click=act, args=(skip, *this), shortcut=key, help=f"Later ({key})"
+                "Skip",
+                key="skip",
+                on_click=act,
+                args=(skip, *this),
+                shortcut=key,
+                help=f"Put this image off until the others are done ({key})",
             )
         else:
             words = f"To the page {way.page.capitalize()}; what you did here stays a draft"
@@ -49,33 +54,33 @@ def show_bar(project: Project, editor: Editor, order: Queue) -> None:
 def place_words(editor: Editor, ids: list[int]) -> str:
     """Say where in the queue the image is, and what the queue is filtered by."""
     if editor.image.revision:
-        return f"reviewed {editor.image.revision} time{'s' * (editor.image.revision > 1)} before"
+        return f"reviewed {count(editor.image.revision, 'time')} before"
     label = queue_label(editor.view, len(editor.names))
     only = "" if label is None else f" that may show {literal(editor.names[label])}"
     if editor.image.split == "test":
         return "test image"
     if editor.image.id not in ids:
-        return f"not among the {len(ids)} images{only}"
-    return f"{ids.index(editor.image.id) + 1} of {len(ids)}{only}"
+        return f"not among the {count(len(ids), 'image')}{only}"
+    return f"{ids.index(editor.image.id) + 1:,} of {len(ids):,}{only}"
 
 
 def why_words(project: Project, editor: Editor, ids: list[int]) -> str:
     """Say why the image comes now, who ranked it, and when that is stale."""
     if editor.image.id not in ids:
         drawn = "Test image, drawn at random: no model learns from it; models are measured with your boxes. "
-        measured = "A test image: no model learns from it; all that follow are measured with these boxes. "
+        measured = "A test image: no model learns from it. All later models are measured with these boxes. "
         is_new = not editor.image.revision
         test = "" if editor.image.split != "test" else drawn if is_new else measured
         return test + "Saving stores a new version; the earlier ones stay." if editor.image.revision else test
     [entry] = project.queue.entries([editor.image.id])
     if entry.score is None or editor.predictions.ranking is None:
-        return "not scored yet"
+        return "not sorted yet"
     strategy = editor.predictions.ranking.strategy
     words = why(strategy, entry, editor.names)
     if strategy.startswith("relevance"):
         words = f"{brief(strategy, entry.score)}: {words}"
     words = literal(words)
-    words += f" · ranked by model {editor.predictions.ranking.model_id}, {literal(strategy)}"
+    words += f" · sorted by model {editor.predictions.ranking.model_id}, {literal(strategy)}"
     if editor.predictions.ranking.stale:
         words += " · :orange[another model is in use by now: sort the images again on the Train page]"
     return words

@@ -12,7 +12,7 @@ from rbcal.ui.review.acts import act
 from rbcal.ui.session import session
 
 _ROW, _HEAD = 28, 38  # pixels
-_STATUS = {"accepted_in_bulk": "accepted at once", None: "imported"}
+_STATUS = {"accepted_in_bulk": "accepted in bulk", None: "imported"}
 
 
 def show_cells(editor: Editor) -> None:
@@ -34,7 +34,7 @@ def show_cells(editor: Editor) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="list_head"):
         seen = sum(each.id in editor.visited or each.review_status != "open" for each in reds)
-        words = f"{seen} of {len(reds)} looked at" if reds else "No red cell: look them over, then save."
+        words = f"{seen} of {len(reds)} looked at" if reds else "No red cell. Look over the image, then save."
         st.markdown(f":small[{words}]", width="stretch")
         if reds:
             kinds = {False: f"Red {len(reds)}", True: f"All {len(every)}"}
@@ -107,9 +107,9 @@ def empty_words(editor: Editor) -> str:
     if editor.log.revision:
         return f"It was saved as an image without cells. {draw} that is missing, and save again."
     if editor.predictions.ranking is None and session.running_job is not None:
-        return f"The model is in training: its boxes come when it has ranked the pool. {by_hand}"
+        return f"The model is in training: its boxes come when it has sorted the images. {by_hand}"
     if editor.predictions.ranking is None:
-        return f"No model yet. Let the cells be boxed by their outline, and name them. Or draw: {by_hand}"
+        return f"There is no model yet. Box the cells by outline and name them, or draw them. {by_hand}"
     return f"The model found nothing here. {by_hand}"
 
 

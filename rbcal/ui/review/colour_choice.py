@@ -34,8 +34,8 @@ def choose_colours(editor: Editor) -> None:
         now.promise,
         format_func="{:.0%}".format,
         disabled=by == "paper",
-        help="Cells are green only where this can be promised, with 95 % confidence, from cells whose truth "
-        "is known: those of test images, and those that you read.",
+        help="A cell is green only where this can be promised with 95 % confidence. The promise rests on "
+        "cells whose truth is known: those of test images, and those that you read.",
     )
     if (by, promise) != (now.by, now.promise):
         edits.settle(editor, theirs_last=True)  # the expert has not chosen yet: both are in the log then

@@ -130,7 +130,7 @@ def _batch(editor: Editor, chosen: EditedBox | None) -> dict[str, Any]:
         **_cell(editor, shown),
         **({"id": -1, "label": -1, "scores": [], "box": [0, 0, 0, 0]} if chosen is None else {}),
         "batch": [_cell(editor, each) for each in tiles],
-        "head": f"Enter keeps {n}. First click those that are wrong, and press their class or Del."
+        "head": f"Enter keeps {n}. First click each wrong cell, and press its class key or Del."
         if n
         else "All of these are done. Enter shows the next.",
     }
@@ -186,5 +186,8 @@ def _scores(editor: Editor, box: EditedBox) -> list[tuple[str, bool]]:
             reasons = predictions.verdicts[cell.detection_id].reasons
             scores = [*((words, True) for words in reasons), *((words, False) for words, _ in scores)]
     if editor.view.passes and _passes(editor, box) is None:
-        scores = [*scores, ("The boxes of the passes are kept from the next ranking on.", False)]
+        scores = [
+            *scores,
+            ("The boxes of the passes are stored from the next sorting of the images on.", False),
+        ]
     return scores

@@ -176,7 +176,7 @@ def show_nothing_left(project: Project) -> None:
     waiting = 0 if ranking is None else sum(each.n_cells for each in project.queue.waiting_cells(ranking.id))
     done = f"{count(counts.annotated_images, 'image')}, {count(counts.annotated_cells, 'cell')}"
     choose_unit()
-    left = f" **{count(waiting, 'cell')} in them** nobody has read: *Cells* shows them." if waiting else ""
+    left = f" Nobody has read **{count(waiting, 'cell')}** in them: *Cells* shows them." if waiting else ""
     st.success(f"Every image is reviewed: {done}.{left}")
     st.page_link("pages/train.py", label="Train with them", icon=":material/model_training:")
     st.page_link("pages/project.py", label="Import more images", icon=":material/folder_open:")
@@ -197,11 +197,11 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
     with file.open() as project:
         choices = [None, *(each.label for each in project.classes.own())]
     label = middle.selectbox(
-        "In which a cell may be",
+        "May show cells of",
         choices,
         index=choices.index(view.queue_label) if view.queue_label in choices else 0,
-        format_func=lambda k: "of any class" if k is None else names[k],
-        help="Also the class that Save & next stays with.",
+        format_func=lambda k: "any class" if k is None else names[k],
+        help="*Save & next* stays with this class, too.",
     )
     with file.open() as project:
         order = project.queue.order(label)
@@ -217,7 +217,7 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
                 "": [thumbnail(project, entry.image_id) for entry in entries],
                 "#": range(leaf * _LISTED + 1, leaf * _LISTED + 1 + len(entries)),
                 "Image": [("⤼ " if entry.skipped else "") + entry.name for entry in entries],
-                "In this order for": [brief(strategy, entry.score) for entry in entries],
+                "Sorted by": [brief(strategy, entry.score) for entry in entries],
                 "Red": [entry.score.red if entry.score else None for entry in entries],
                 "Rare": [entry.score.n_rare if entry.score else None for entry in entries],
                 "Why": [why(strategy, entry, names) for entry in entries],
@@ -232,7 +232,7 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
         "Click a row to open its image."
     )
     if not ids:
-        st.info("No image here.")
+        st.info("No image here. Choose others above.")
         return
     _choose(table, [entry.image_id for entry in entries], f"{kind}_{label}_{leaf}")
 
@@ -240,8 +240,8 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
 def ranked_by(model_id: int | None, *, stale: bool) -> str:
     """Say whose ranking this is, and whether that model serves."""
     if model_id is None:
-        return "Not ranked yet: in the order of import."
-    words = f"Ranked by model {model_id}."
+        return "Not sorted yet: in the order of import."
+    words = f"Sorted by model {model_id}."
     return words + (
         " Another model is in use by now: sort the images again on the Train page." if stale else ""
     )
@@ -261,7 +261,7 @@ def _show_reviewed(file: ProjectFile, name: str, place: DeltaGenerator) -> None:
             }
         )
     if not here:
-        st.info("No image here.")
+        st.info("No image here. Choose others above.")
         return
     _choose(table, [each.image_id for each in here], f"reviewed_{leaf}")
 

@@ -27,9 +27,9 @@ def ask_of_unread(editor: Editor) -> None:
     """Ask what becomes of the boxes that are still open."""
     were = "was" if editor.n_unread == 1 else "were"
     words = f"**{count(editor.n_unread, 'box', 'boxes')} of this image {were} not read.** "
-    words += "Saved like that, they teach that a cell is there, never which."
+    words += "A box that nobody read teaches that a cell is there, but not of which class."
     if editor.image.split == "test":
-        words += " Nothing is measured on a test image until all its boxes are read."
+        words += " A model is measured on a test image only when all its boxes are read."
     st.markdown(words)
     st.checkbox("Do not ask again in this project: save as read in part", key=_QUIET)
     this = (editor.image.id,)
@@ -45,7 +45,7 @@ def ask_of_unread(editor: Editor) -> None:
         key="save_all",
         on_click=act,
         args=(_keep_rest_and_save, *this),
-        help="Marks them as kept, in one act that an undo takes back, then saves.",
+        help="Marks them as kept, then saves. One undo takes back all of them.",
     )
     named = editor.is_from_nothing and _offer_name_for_rest(editor)
     if st.button("Go on reading", key="go_on_reading") or in_part or all_read or named:
@@ -74,7 +74,7 @@ def _offer_name_for_rest(editor: Editor) -> bool:
 @st.dialog("No cells in this image?")
 def ask_of_no_cells(editor: Editor) -> None:
     """Ask whether an image without a box has no cells."""
-    st.markdown("It has no box. Saved like that, it teaches that all of it is background.")
+    st.markdown("The image has no box. Saved like that, it teaches the model that there is no cell in it.")
     empty = st.button(
         "It has no cells: save",
         key="save_empty",

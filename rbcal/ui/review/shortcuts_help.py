@@ -25,7 +25,7 @@ def show_keys(editor: Editor) -> None:
     with editor.log.file.open() as project:
         asks = project.ask_unread
     st.checkbox(
-        "Ask before boxes that were not read are saved",
+        "Ask before saving boxes that were not read",
         asks,
         key=f"ask_unread_{asks}",
         on_change=_ask_of_unread,

@@ -21,20 +21,20 @@ from rbcal.ui.session import session
 from rbcal.wording import count, literal, signed
 
 ONE_BY_ONE = (
-    "A class key says what it is and goes on. **Enter**: the model is right. **Del**: no cell. "
-    "Drag the box or its corners to mend it. **U** undoes, **W** shows the whole image."
+    "A class key names the cell and goes on. **Enter**: the model is right. **Del**: no cell. "
+    "Drag the box or its corners to correct it. **U** undoes, **W** shows the whole image."
 )
 WITHOUT_NAMES = (
     "A class key says what it is and goes on. **Del**: no cell. Drag the box or its corners to mend it. "
     "**U** undoes, **W** shows the whole image."
 )
 IN_A_BATCH = (
-    "**Enter** keeps all cells here that you have not mended. Click a wrong one, then press its class key, "
-    "or **Del** if it is no cell. **U** undoes, **W** shows the whole image."
+    "**Enter** keeps all cells here that you have not corrected. Click a wrong one, then press its class "
+    "key, or **Del** if it is no cell. **U** undoes, **W** shows the whole image."
 )
 BLIND = (
-    "Test image: what the model calls its cells is hidden until you have named them, so that figures rest on "
-    "your word alone. Press the class key of each cell."
+    "Test image: press the class key of each cell. What the model calls a cell is hidden until you have "
+    "named it, so that it does not lead you."
 )
 _DRAW = ("add_box", "Draw", "Draw boxes around cells that have none (D)")
 MOST_BUTTONS = 20  # classes; more of them make a list
@@ -77,18 +77,19 @@ def show_conflict(editor: Editor, theirs: Work) -> None:
     with st.container(horizontal=True, gap="small"):
         _button("Keep mine", "keep_mine", help="Undo shows theirs.")
         _button(
-            f"Show theirs ({len(theirs.boxes)} cells)",
+            f"Show theirs ({count(len(theirs.boxes), 'cell')})",
             "show_theirs",
             help="Undo brings yours back. Save & next stores what you see.",
         )
-    st.caption(f"Yours: {len(editor.boxes)} cells, not stored yet. Theirs: {literal(theirs_words(theirs))}.")
+    yours = count(len(editor.boxes), "cell")
+    st.caption(f"Yours: {yours}, not stored yet. Theirs: {literal(theirs_words(theirs))}.")
 
 
 def theirs_words(theirs: Work) -> str:
     """Say who changed the image meanwhile, and when."""
     last = theirs.last
     if last is None:
-        return "as the model left them"
+        return "as the model found them"
     did = "saved" if last.kind == "save" else "imported" if last.kind == "import" else "changed"
     return f"{did} {signed(last.at, last.who)}"
 
@@ -155,7 +156,9 @@ def show_cell_review(editor: Editor) -> None:
             "Hide passes" if view.passes else "Passes",
         )
         _button(kind, "toggle_batches", icon="grid_view", help="Twelve cells of one class at a time (G)")
-        _button(passes, "toggle_passes", icon="layers", help="Where the passes saw the cell (P)")
+        _button(
+            passes, "toggle_passes", icon="layers", help="The box of each pass, each look at the cell (P)"
+        )
     if not editor.is_blind:
         st.caption(IN_A_BATCH if batch else ONE_BY_ONE)
 
@@ -245,11 +248,11 @@ def show_green(editor: Editor) -> None:
         return
     n = sum(not each.flagged and each.review_status == "open" for each in editor.boxes)
     _button(
-        f"Accept {n} green box{'es' * (n != 1)} (A)",
+        f"Accept {count(n, 'green box', 'green boxes')} (A)",
         "keep_green",
         icon="done_all",
         disabled=not n,
-        help="About one in twenty of them, drawn at random, comes back for a look.",
+        help="About one in twenty of them, drawn at random, comes back as a spot check.",
     )
     if colours.by == "chance":
         st.caption(literal(promise_words(colours, *editor.predictions.spot_checks)))
@@ -261,9 +264,9 @@ def show_status(editor: Editor) -> None:
     """Say how many boxes there are, what happened last, and that nothing of them can be lost."""
     n, changed = len(editor.boxes), sum(each.touched for each in editor.boxes)
     unsure = sum(each.review_status == "unsure" for each in editor.boxes)
-    kept = " · stored, not saved yet" if editor.history.past else ""
+    kept = " · a draft, not saved yet" if editor.history.past else ""
     hidden = n - len(editor.visible) if not editor.cell_review.is_open else 0
-    filtered = f" · {hidden} not shown" if hidden else ""
+    filtered = f" · {hidden:,} not shown" if hidden else ""
     saved = f"  \n:green[✓ {session.saved}]" if session.saved else ""
     with st.container(key="status"):
         if editor.notice:
@@ -271,12 +274,12 @@ def show_status(editor: Editor) -> None:
         if editor.place is not None and editor.selected is None:
             st.markdown(":blue[In the ring the model sees a cell that has no box of its own.]")
         st.caption(
-            f"{n} cell{'s' * (n != 1)}, {changed} changed{f', {unsure} unsure' if unsure else ''}"
+            f"{count(n, 'cell')}, {changed:,} changed{f', {unsure:,} unsure' if unsure else ''}"
             f"{filtered}{kept}{saved}"
         )
         if (doubtful := live_thread.doubtful(editor.log.file))[0]:
             said = "contradicts others" if doubtful[0] == 1 else "contradict others"
-            words = f"{doubtful[0]:,} of {doubtful[1]:,} answers {said}, of cells that look alike"
+            words = f"{doubtful[0]:,} of {doubtful[1]:,} answers {said} on cells that look alike"
             st.caption(f":orange[{words}: see *Cells*, answers to check.]")
         if (error := live_thread.last_error(editor.log.file)) is not None:
             st.caption(f":orange[Names did not learn from your last answers: {literal(error)}]")

@@ -11,7 +11,7 @@ from rbcal.review.editor import Editor
 from rbcal.ui.review.acts import act
 from rbcal.ui.review.colour_choice import choose_colours
 
-_ONLY = {"all": "all", "flagged": "only flagged (F)", "unsure": "only unsure"}
+_ONLY = {"all": "all", "flagged": "only red and blue (F)", "unsure": "only unsure"}
 _LINES = (
     "The line of a box. **Red, dashed**: look here. **Green**: the model is sure. **Blue**: you read it. "
     "**Violet**: unsure. The name has the colour of its class."

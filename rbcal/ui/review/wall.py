@@ -28,10 +28,10 @@ _AROUND = 2.2  # sides of the usual cell that a crop shows
 STYLE = Path(__file__).with_name("review.css")
 _UNITS = ("Images", "Cells")
 _KINDS: dict[Kind | None, str] = {
-    None: "cells nobody has read",
+    None: "cells that nobody has read",
     "doubtful": "answers to check",
     "unsure": "unsure cells",
-    "in_bulk": "accepted in bulk",
+    "in_bulk": "cells accepted in bulk",
     "named": "named cells",
 }
 _KIND_KEY = "wall_kind"
@@ -40,13 +40,12 @@ _JS = Path(__file__).parent / "js"
 _cells = st.components.v2.component(
     "rbcal.wall", js="\n".join((_JS / f"{name}.js").read_text("utf-8") for name in ("class_card", "wall"))
 )
-_KEEPS = "**Enter** keeps all that you have not named otherwise."
-_STAYS = "You answered these. **Enter** leaves those as they are that you do not name anew."
+_KEEPS = "**Enter** keeps all cells that you have not corrected."
+_STAYS = "You answered these cells before. **Enter** leaves them as they are, except those that you correct."
 _HELP = (
-    "Point at a wrong one and press its class key; a "
-    "click, a drag, Shift and a click or Ctrl+A choose several. **Del**: no cell. **/**: unsure, nobody can "
-    "tell. **.**: later. **U** takes back, also a whole screen. A double click shows it in its image, Ctrl+M "
-    "the cells that look like it."
+    "Point at a wrong one and press its class key. Select several by click, drag, Shift and click, or "
+    "Ctrl+A. **Del**: no cell. **/**: unsure, nobody can tell. **.**: later. **U** takes back an answer, or "
+    "the last screen. A double click shows a cell in its image. **Ctrl+M** shows the cells that look like it."
 )
 
 
@@ -94,14 +93,13 @@ def show_wall(project: Project) -> None:
     wall.fill(project)
     _show_head(project, wall, *head)
     if project.rankings.current() is None:
-        comes = (
-            "the model is in training" if session.running_job else "train, and let the model rank the pool"
-        )
+        comes = "the model is in training" if session.running_job else "train a model first"
         st.info(f"No cell is found yet: {comes}.", icon=":material/grid_view:")
         st.page_link("pages/train.py", label="Go to Train")
         return
     if not wall.screen:
-        st.success(f"No cell waits{' of this class' if wall.label is not None else ''}.")
+        which = " of this class" if wall.label is not None else ""
+        st.success(f"No cell waits{which}. Choose others above, or go on with *Images*.")
         return
     hold_references(project)
     _cells(
@@ -153,7 +151,7 @@ def _show_head(
     with left.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{named} {literal(wall.notice)}", width="content")
         if wall.like is not None:
-            st.button("Look-alikes first: end this", key="end_like", on_click=wall.more_like, args=(None,))
+            st.button("Back to the chosen order", key="end_like", on_click=wall.more_like, args=(None,))
         if doubtful and wall.kind is None:
             st.button(
                 f"Check {count(doubtful, 'answer')}",
@@ -161,11 +159,11 @@ def _show_head(
                 icon=":material/rule:",
                 on_click=_choose_kind,
                 args=("doubtful",),
-                help=f"{doubtful:,} of {n_answers:,} answers contradict others, of cells that look alike.",
+                help=f"{doubtful:,} of {n_answers:,} answers contradict others on cells that look alike.",
             )
     kind = which.selectbox("Show", list(_KINDS), format_func=_KINDS.__getitem__, key=_KIND_KEY)
     strategy = place.selectbox(
-        "First come",
+        "Order",
         list(CELL_STRATEGIES),
         index=list(CELL_STRATEGIES).index(wall.strategy),
         format_func=lambda name: CELL_STRATEGIES[name].title,
@@ -175,9 +173,9 @@ def _show_head(
     )
     names = {each.label: each.name for each in own}
     label = middle.selectbox(
-        "Cells that are named",
+        "Class",
         [None, *names],
-        format_func=lambda k: "as any class" if k is None else names[k],
+        format_func=lambda k: "any class" if k is None else names[k],
         key="wall_label",
     )
     size = right.segmented_control("On a screen", SIZES, default=wall.size, required=True, key="wall_size")

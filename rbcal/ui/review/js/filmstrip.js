@@ -26,7 +26,7 @@ export default function (component) {
   const filmstrip = document.createElement('div');
   filmstrip.className = 'filmstrip';
   filmstrip.innerHTML = '<div class="items"></div><button class="all">All (Q)</button>';
-  filmstrip.querySelector('.all').title = `${data.total} images to review`;
+  filmstrip.querySelector('.all').title = `${data.total.toLocaleString('en')} image${data.total === 1 ? '' : 's'} to review`;
   filmstrip.querySelector('.all').addEventListener('click', () => setTriggerValue('open', 'all'));
   for (const item of data.items) {
     const button = document.createElement('button');
