@@ -7,14 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rbcal.errors import FormatError, ImageError
 from rbcal.formats import foreign, labels, pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import Files, joined
 from rbcal.formats.stacks import Layer
+from rbcal.interchange.box_checks import checked_boxes, waits
 from rbcal.interchange.import_items import LONGEST_NAME, ImportItem, Track, import_items
 from rbcal.interchange.near_duplicates import perceptual_hash
 from rbcal.interchange.splits import draw_annotated, draw_test_groups, redraw
@@ -22,8 +20,6 @@ from rbcal.store.images import LARGEST_FILE, Image, Split
 from rbcal.store.project import Project
 from rbcal.types import Annotations
 from rbcal.wording import count, listed
-
-_MAY_STICK_OUT = 1.0  # pixels beyond the border that are rounding, not a mistake
 
 
 def _with_suffix(files: Files, suffixes: tuple[str, ...]) -> Files:
@@ -211,7 +207,7 @@ def import_images(
     source = _readable(source)
     items = import_items(project, source, annotations, group, report.complaints, track, ungrouped=ungrouped)
     report.complaints += [
-        f"{each.image.file_name}: " + _waits(f"{count(len(each.image.unusable), 'cell')} could not be read")
+        f"{each.image.file_name}: " + waits(f"{count(len(each.image.unusable), 'cell')} could not be read")
         for each in items
         if each.image.unusable
     ]
@@ -322,31 +318,12 @@ class _Import:
         self.report.pool_images += annotations is None and split == "work"
 
     def _annotations(self, image: LabelledImage, width: int, height: int) -> Annotations | None:
-        """Return the boxes of an image, clipped at its border, or None if one of them cannot be used.
-
-        A model would learn that the cell of that one is background.
-        """
-        if image.width and image.height and (image.width, image.height) != (width, height):
-            self._complain(
-                image,
-                f"the annotation file says {image.width} x {image.height} pixels, the picture has "
-                f"{width} x {height}; {count(len(image.boxes), 'box', 'boxes')} left out",
-            )
-            return None
-        boxes = np.array(image.boxes, np.float32).reshape(-1, 4)
-        clipped = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
-        outside = ~np.all(clipped[:, :2] < clipped[:, 2:], axis=1)
-        if outside.any():
-            for box in boxes[outside]:
-                self._complain(image, f"box {_sides(box)} lies outside the picture")
-            n = int(outside.sum())
-            self._complain(image, _waits(f"{count(n, 'cell')} lie{'s' * (n == 1)} outside the picture"))
-            return None
-        for box in boxes[np.abs(boxes - clipped).max(axis=1, initial=0) > _MAY_STICK_OUT]:
-            self._complain(image, f"box {_sides(box)} sticks out of the picture; it was clipped")
-        labels = {name: label for label, name in enumerate(self.project.classes.names())}
-        is_named = np.isin(np.arange(len(boxes)), image.unsure, invert=True)
-        return Annotations(clipped, np.array([labels[name] for name in image.classes], np.int64), is_named)
+        """Return the boxes of an image, or None if one of them cannot be used."""
+        classes = {name: label for label, name in enumerate(self.project.classes.names())}
+        annotations, complaints = checked_boxes(image, width, height, classes)
+        for words in complaints:
+            self._complain(image, words)
+        return annotations
 
     def _save(self, image_id: int, split: Split, annotations: Annotations | None) -> None:
         if annotations is not None:
@@ -363,18 +340,6 @@ class _Import:
 
     def _complain(self, image: LabelledImage, words: str) -> None:
         self.report.complaints.append(f"{image.file_name}: {words}")
-
-
-def _waits(reason: str) -> str:
-    """Return the note on an image whose boxes are not all there."""
-    return (
-        f"{reason}, so none of its boxes was taken and it waits for review. Correct the file and import it "
-        "again, or draw the boxes"
-    )
-
-
-def _sides(box: NDArray[np.float32]) -> str:
-    return f"[{', '.join(f'{side:g}' for side in box.tolist())}]"
 
 
 def _decoded(content: bytes, layer: str) -> pictures.Pixels:

@@ -12,6 +12,7 @@ from rbcal.store.log import Boxes, BoxState, ReviewStatus
 from rbcal.types import iou
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in image pixels
+_NEW_BOX = 24.0  # image pixels; where there is no other cell to take the size from
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class EditedBox:
     def touched(self) -> bool:
         """Whether the expert changed or drew it."""
         return self.review_status in ("changed", "drawn")
+
+    @property
+    def is_of_people(self) -> bool:
+        """Whether the expert drew it, or it was imported."""
+        return self.detection_id is None and self.review_status in ("drawn", None)
 
     @property
     def waits(self) -> bool:
@@ -106,6 +112,12 @@ def unnamed(outlines: Sequence[Box], label: int, first: int = 0) -> EditedBoxes:
     return tuple(EditedBox(first + k, box, label, flagged=True) for k, box in enumerate(outlines))
 
 
+def usual_side(boxes: Sequence[EditedBox]) -> float:
+    """Return how long the longer side of a box usually is: of the middle one, in image pixels."""
+    sides = sorted(max(each.box[2] - each.box[0], each.box[3] - each.box[1]) for each in boxes)
+    return sides[len(sides) // 2] if sides else _NEW_BOX
+
+
 def to_states(boxes: Sequence[EditedBox]) -> dict[int, BoxState]:
     """Return the boxes as the log keeps them, by number."""
     return {
@@ -114,16 +126,19 @@ def to_states(boxes: Sequence[EditedBox]) -> dict[int, BoxState]:
     }
 
 
-def from_states(states: Boxes, flagged: Collection[int] = ()) -> EditedBoxes:
-    """Return boxes of the log as boxes to edit; `flagged` are detections that are red while open."""
+def from_states(states: Boxes, flagged: Collection[int | None] = ()) -> EditedBoxes:
+    """Return boxes of the log as boxes to edit; `flagged` are detections that are red while open.
+
+    None among them: those are red, too, that were boxed by their outline.
+    """
     return tuple(from_state(number, state, flagged) for number, state in states.items())
 
 
-def from_state(number: int, state: BoxState, flagged: Collection[int]) -> EditedBox:
-    """Return one box of the log as a box to edit; an open one that no model vouches for is red."""
+def from_state(number: int, state: BoxState, flagged: Collection[int | None]) -> EditedBox:
+    """Return one box of the log as a box to edit."""
     box, label, review_status, detection_id, note = state
-    red = detection_id in flagged or (detection_id is None and review_status == "open")
-    return EditedBox(number, box, label, detection_id, red, review_status, note)
+    edited = EditedBox(number, box, label, detection_id, detection_id in flagged, review_status, note)
+    return replace(edited, flagged=False) if edited.is_of_people else edited
 
 
 def middle(box: Box) -> tuple[float, float]:

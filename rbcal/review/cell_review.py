@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from rbcal.review.boxes import EditedBox
 
 BATCH = 12  # cells side by side
-_OWN = ("drawn", None)  # boxes of people: of the expert, or imported
 
 
 @dataclass
@@ -25,7 +24,7 @@ class CellReview:
         """Return the boxes in the order of the list of red cells, those deleted left out."""
         detected = {each.detection_id: each for each in boxes}
         if self.from_nothing:
-            return [each for each in boxes if each.detection_id is None and each.review_status not in _OWN]
+            return [each for each in boxes if each.detection_id is None and not each.is_of_people]
         return [detected[detection] for detection in self.red if detection in detected]
 
     def cells(self, boxes: Sequence[EditedBox]) -> list[EditedBox]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rbcal.review import navigation
-from rbcal.review.boxes import same_cell
+from rbcal.review.boxes import same_cell, usual_side
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
 from rbcal.review.history import History
@@ -15,7 +15,6 @@ NAME_IT = "Say what this cell is: press its class key. What the model calls it i
 OUTLINED = "{} boxed. Name them one after another (W), delete what is no cell, draw what is missing."
 NAMELESS = "Nobody has named this cell yet: press its class key."
 LONGEST_NOTE = 300  # characters: a sentence or two
-_NEW_BOX = 24.0  # image pixels; where there is no other cell to take the size from
 
 
 def relabel(editor: Editor, label: int) -> None:
@@ -140,8 +139,7 @@ def nudge(editor: Editor, left: float, top: float, right: float, bottom: float) 
 def insert(editor: Editor, x: float, y: float) -> None:
     """Draw a box of the usual size around a point of the canvas, and select it."""
     x, y = editor.canvas.to_image(x, y)
-    sides = sorted(max(each.box[2] - each.box[0], each.box[3] - each.box[1]) for each in editor.boxes)
-    half = (sides[len(sides) // 2] if sides else _NEW_BOX) / 2
+    half = usual_side(editor.boxes) / 2
     box = editor.canvas.frame.clip((x - half, y - half, x + half, y + half))
     history = editor.history.draw(box, editor.view.label)
     editor.selected = history.present[-1].id

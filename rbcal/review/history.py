@@ -99,7 +99,7 @@ def _kept(box: EditedBox) -> EditedBox:
     return box if box.touched else replace(box, review_status="kept")
 
 
-def replay(work: Work, flagged: Collection[int] = ()) -> History:
+def replay(work: Work, flagged: Collection[int | None] = ()) -> History:
     """Return the history of unfinished work as it was when its last act was made: undo goes on from there."""
     boxes = {each.id: each for each in from_states(work.start, flagged)}
     history = History(tuple(boxes.values()))

@@ -51,8 +51,10 @@ class CellPredictions:
         return replace(self, verdicts={key: Verdict(key, True, (), "", 0.0) for key in self.verdicts})
 
     @property
-    def flagged(self) -> set[int]:
-        """The detections that are red while nobody has dealt with them."""
+    def flagged(self) -> set[int | None]:
+        """The detections that are red while nobody has dealt with them; None: boxes that no model made."""
+        if self.ranking is None:
+            return {None}
         return {key for key, verdict in self.verdicts.items() if verdict.flagged}
 
     @property

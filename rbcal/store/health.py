@@ -17,7 +17,7 @@ from typing import get_args
 
 from rbcal import errors
 from rbcal.errors import DamagedError, RbcalError
-from rbcal.store import schema
+from rbcal.store import migrations
 from rbcal.store.database import advice, reading
 from rbcal.store.job_requests import Kind
 from rbcal.store.jobs import ERROR_KIND, State
@@ -89,7 +89,7 @@ def read_health(path: Path) -> ProjectHealth:
         problems.append(type(err).__name__)
     except _UNREADABLE as err:
         return ProjectHealth(n_bytes, problems=[type(err).__name__])
-    is_checked = version == schema.USER_VERSION and n_bytes <= _MOST_BYTES
+    is_checked = version == migrations.USER_VERSION and n_bytes <= _MOST_BYTES
     counts: dict[str, int] = {}
     last_job = None
     try:

@@ -13,7 +13,7 @@ from typing import Self
 from rbcal.errors import RESTORE, DamagedError, ExistsError, ProjectError, RbcalError
 from rbcal.formats.names import composed
 from rbcal.outputs import new_file
-from rbcal.store import backups, schema
+from rbcal.store import backups, migrations
 from rbcal.store.classes import Classes
 from rbcal.store.colours import Colours
 from rbcal.store.database import Database, Header, is_closed, now, read_header, replaced
@@ -156,7 +156,7 @@ class Project:
             try:
                 with database.transaction():
                     _migrate(database)
-                    database.write(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                    database.write(f"PRAGMA application_id = {migrations.APPLICATION_ID}")
                     database.write(
                         "INSERT INTO project (id, name, created_at) VALUES (1, ?, ?)",
                         (composed(path.stem), now()),
@@ -188,15 +188,15 @@ class Project:
         if project_id is not None and not path.exists():
             raise replaced(path)
         header = check(path)
-        if header.user_version < schema.USER_VERSION:
-            backups.create(path, f"before-format-{schema.USER_VERSION}")
+        if header.user_version < migrations.USER_VERSION:
+            backups.create(path, f"before-format-{migrations.USER_VERSION}")
         database = Database(path)
         try:
             if database.missing_bytes():
                 raise DamagedError(f"{path.name} is shorter than it should be: its end is missing. {RESTORE}")
             database.expected_id = project_id or database.project_id()
             database.check_project()
-            if header.user_version < schema.USER_VERSION:
+            if header.user_version < migrations.USER_VERSION:
                 with database.transaction():
                     _migrate(database)
         except BaseException:
@@ -322,8 +322,8 @@ def free(path: Path) -> Path:
 
 
 def _migrate(database: Database) -> None:
-    schema.migrations.apply(database.sqlite_utils)
-    database.write(f"PRAGMA user_version = {schema.USER_VERSION}")
+    migrations.MIGRATIONS.apply(database.sqlite_utils)
+    database.write(f"PRAGMA user_version = {migrations.USER_VERSION}")
 
 
 def check(path: Path) -> Header:
@@ -350,13 +350,13 @@ def check(path: Path) -> Header:
 
 
 def _judge(path: Path, header: Header | None) -> Header:
-    if header is None or header.application_id != schema.APPLICATION_ID:
+    if header is None or header.application_id != migrations.APPLICATION_ID:
         raise ProjectError(f"{path.name} is not an rbcal project. It was left as it is.")
-    if header.user_version > schema.USER_VERSION:
+    if header.user_version > migrations.USER_VERSION:
         raise ProjectError(
             f"{path.name} was written by a newer rbcal: format {header.user_version}, "
-            f"not {schema.USER_VERSION}. Update rbcal to open it."
+            f"not {migrations.USER_VERSION}. Update rbcal to open it."
         )
-    if header.schema != schema.schema_of_version(header.user_version):
+    if header.schema != migrations.schema_of_version(header.user_version):
         raise DamagedError(f"{path.name} is damaged: its tables are not those of an rbcal project. {RESTORE}")
     return header

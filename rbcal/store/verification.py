@@ -16,7 +16,7 @@ from typing import Any
 from safetensors import SafetensorError, deserialize
 
 from rbcal.errors import ProjectError
-from rbcal.store import schema
+from rbcal.store import migrations
 from rbcal.store.column_values import faults
 from rbcal.store.database import advice, missing_bytes, reading, schema_of
 from rbcal.store.log import BoxState, apply_acts, read_acts
@@ -127,11 +127,11 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
     ours, version = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
     )
-    if ours != schema.APPLICATION_ID:
+    if ours != migrations.APPLICATION_ID:
         raise ProjectError(f"{path.name} is not an rbcal project, or the page that says so is lost.")
-    if version != schema.USER_VERSION:
+    if version != migrations.USER_VERSION:
         raise ProjectError(
-            f"{path.name} has format {version}; this rbcal verifies format {schema.USER_VERSION}. "
+            f"{path.name} has format {version}; this rbcal verifies format {migrations.USER_VERSION}. "
             "Open the project once, which brings an older one up to date, or update rbcal."
         )
 
@@ -148,7 +148,7 @@ def _database(connection: sqlite3.Connection, path: Path) -> Check:
         lines = [row[0] for row in connection.execute("PRAGMA integrity_check")]
         check.problems += [line for line in lines if line != "ok"]
     with _noting(check):
-        wanted, there = schema.schema_of_version(schema.USER_VERSION), schema_of(connection)
+        wanted, there = migrations.schema_of_version(migrations.USER_VERSION), schema_of(connection)
         check.problems += [f"{kind} {name} is missing or altered" for kind, name, _ in sorted(wanted - there)]
         check.problems += [f"{kind} {name} is not ours" for kind, name, _ in sorted(there - wanted)]
     return check

@@ -14,14 +14,14 @@ from safetensors.numpy import save as safetensors
 from sqlite_utils import Database as SqliteUtils
 
 from rbcal.config import ScoringConfig, TrainConfig
-from rbcal.store import schema
+from rbcal.store import migrations
 from rbcal.store.database import Database
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Score
 from rbcal.types import Annotations
 
-OLD, NEW = schema.USER_VERSION, schema.USER_VERSION + 1  # formats
+OLD, NEW = migrations.USER_VERSION, migrations.USER_VERSION + 1  # formats
 _STATEMENTS = (  # what migrations are made of: columns, tables, a table made anew, an index
     "ALTER TABLE image ADD COLUMN n_bytes INTEGER NOT NULL DEFAULT 0",
     "CREATE TABLE cell_count (image_id INTEGER PRIMARY KEY REFERENCES image (id), n INTEGER NOT NULL) STRICT",
@@ -48,10 +48,10 @@ def migrate(db: SqliteUtils) -> None:
 @contextmanager
 def next_format() -> Iterator[None]:
     """Let this rbcal be one with a migration more, in this process."""
-    later = schema.Migrations("rbcal")
-    later._migrations = [*schema.migrations._migrations]
+    later = migrations.Migrations("rbcal")
+    later._migrations = [*migrations.MIGRATIONS._migrations]
     later(name="m_next")(migrate)
-    with patch.object(schema, "migrations", later), patch.object(schema, "USER_VERSION", NEW):
+    with patch.object(migrations, "MIGRATIONS", later), patch.object(migrations, "USER_VERSION", NEW):
         yield
 
 
@@ -82,7 +82,7 @@ class Planted:
                 [1] * len(self.unfinished)
             )
             assert project.classes.names() == ("disc", "slit")
-            if schema.USER_VERSION == NEW:
+            if migrations.USER_VERSION == NEW:
                 self._expect_upgraded(project)
 
     def _expect_upgraded(self, project: Project) -> None:
@@ -92,7 +92,7 @@ class Planted:
         assert dict(database.tuples("SELECT id, n_bytes FROM image")) == sizes
         counts = {image.id: image.n_cells for image in project.images.all()}
         assert dict(database.tuples("SELECT image_id, n FROM cell_count")) == counts
-        names = [*(each.name for each in schema.migrations._migrations[:OLD]), "m_next"]
+        names = [*(each.name for each in migrations.MIGRATIONS._migrations[:OLD]), "m_next"]
         assert [row["name"] for row in database.rows("SELECT name FROM _sqlite_migrations")] == names
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from rbcal.store.migrations import schema_of_version
 from rbcal.store.project import Project
-from rbcal.store.schema import schema_of_version
 from tests.crash import older
 from tests.crash.kill import say, say_ready
 

@@ -10,7 +10,7 @@ from sqlite_utils.migrations import Migrations
 
 from rbcal.config import TrainConfig
 from rbcal.evaluation.metrics import ClassIntervals
-from rbcal.store import backups, schema
+from rbcal.store import backups, migrations
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
 from rbcal.types import Detections
@@ -69,11 +69,11 @@ def test_the_intervals_of_classes_with_few_test_cells_come_back(project):
 
 def test_a_measurement_of_format_1_opens_without_recall_and_can_be_made_again(tmp_path, monkeypatch):
     first = Migrations("rbcal")
-    first(name="m001_first")(schema.m001_first)
+    first(name="m001_first")(migrations.m001_first)
     path = tmp_path / "old.rbcal"
     with monkeypatch.context() as older:
-        older.setattr(schema, "migrations", first)
-        older.setattr(schema, "USER_VERSION", 1)
+        older.setattr(migrations, "MIGRATIONS", first)
+        older.setattr(migrations, "USER_VERSION", 1)
         with Project.create(path, classes=["disc", "slit", "spiky"]) as project:
             image_id, cells = add_image(project, 1)
             save_as_older_rbcal(project, image_id, cells, "import", [None] * len(cells))
@@ -90,7 +90,7 @@ def test_a_measurement_of_format_1_opens_without_recall_and_can_be_made_again(tm
         project.evaluations.save(1, replace(FIGURES, n_named=(1, 0, 0), n_correct=(1, 0, 0)))
         assert project.evaluations.of(1).recall == (1, 0, None)
     assert verify(path).ok
-    assert [each.why for each in backups.listing(path)] == [f"before-format-{schema.USER_VERSION}"]
+    assert [each.why for each in backups.listing(path)] == [f"before-format-{migrations.USER_VERSION}"]
 
 
 def test_a_model_of_the_same_annotations_is_no_new_cell_and_one_of_a_new_review_is(project):

@@ -9,10 +9,10 @@ import pytest
 
 from rbcal.errors import ProjectError
 from rbcal.jobs.restore import restore
-from rbcal.store import backups, schema
+from rbcal.store import backups, migrations
 from rbcal.store.database import Database
+from rbcal.store.migrations import APPLICATION_ID, MIGRATIONS, USER_VERSION
 from rbcal.store.project import Project, check, project_path
-from rbcal.store.schema import APPLICATION_ID, USER_VERSION, migrations
 from rbcal.store.verification import verify
 from rbcal.types import Annotations
 from tests.conftest import add_image
@@ -32,7 +32,7 @@ def test_the_file_says_what_it_is(project):
     project.close()
     header = project.path.read_bytes()[:100]
     assert int.from_bytes(header[68:72], "big") == APPLICATION_ID
-    assert int.from_bytes(header[60:64], "big") == USER_VERSION == len(migrations._migrations)
+    assert int.from_bytes(header[60:64], "big") == USER_VERSION == len(MIGRATIONS._migrations)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + bytes(84)])
@@ -149,11 +149,11 @@ def test_a_project_of_an_older_format_is_backed_up_and_brought_up_to_date_with_a
 
 
 def test_a_project_of_format_2_keeps_its_open_boxes_and_asks_of_them(tmp_path, monkeypatch):
-    second, path = schema.Migrations("rbcal"), tmp_path / "old.rbcal"
-    second._migrations = schema.migrations._migrations[:2]
+    second, path = migrations.Migrations("rbcal"), tmp_path / "old.rbcal"
+    second._migrations = migrations.MIGRATIONS._migrations[:2]
     with monkeypatch.context() as earlier:
-        earlier.setattr(schema, "migrations", second)
-        earlier.setattr(schema, "USER_VERSION", 2)
+        earlier.setattr(migrations, "MIGRATIONS", second)
+        earlier.setattr(migrations, "USER_VERSION", 2)
         with Project.create(path, classes=["disc"]) as project:
             image_id, _ = add_image(project, 1)
             two = Annotations([[1, 1, 9, 9], [11, 1, 19, 9]], [0, 0])
@@ -192,8 +192,8 @@ def test_an_upgrade_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         raise ValueError("at its end")
 
     with older.next_format():
-        schema.schema_of_version(older.NEW)
-        monkeypatch.setattr(schema.migrations._migrations[-1], "fn", break_off)
+        migrations.schema_of_version(older.NEW)
+        monkeypatch.setattr(migrations.MIGRATIONS._migrations[-1], "fn", break_off)
         with pytest.raises(ValueError, match="at its end"):
             Project.open(path)
         assert check(path).user_version == older.OLD

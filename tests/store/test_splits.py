@@ -7,7 +7,7 @@ from sqlite_utils.migrations import Migrations
 
 from rbcal import synth
 from rbcal.errors import ProjectError
-from rbcal.store import schema
+from rbcal.store import migrations
 from rbcal.store.project import Project
 from rbcal.types import Annotations
 from tests.conftest import add_image
@@ -84,12 +84,17 @@ def test_until_a_training_groups_change_sides_and_then_only_untouched_ones_join(
 
 def test_a_project_of_an_older_format_with_a_test_set_keeps_it_as_it_is(tmp_path, monkeypatch):
     earlier = Migrations("rbcal")
-    for each in (schema.m001_first, schema.m002_as_named, schema.m003_read, schema.m004_honest_colours):
+    for each in (
+        migrations.m001_first,
+        migrations.m002_as_named,
+        migrations.m003_read,
+        migrations.m004_honest_colours,
+    ):
         earlier(name=each.__name__)(each)
     path = tmp_path / "old.rbcal"
     with monkeypatch.context() as older:
-        older.setattr(schema, "migrations", earlier)
-        older.setattr(schema, "USER_VERSION", 4)
+        older.setattr(migrations, "MIGRATIONS", earlier)
+        older.setattr(migrations, "USER_VERSION", 4)
         with Project.create(path, classes=["disc"]) as project:
             add_image(project, 1, split="test")
     with Project.open(path) as project:

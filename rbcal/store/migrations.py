@@ -16,7 +16,7 @@ from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
 USER_VERSION = 8  # the number of migrations; in the header of every project file
-migrations = Migrations("rbcal")
+MIGRATIONS = Migrations("rbcal")
 _LIVE = (  # of a ranking by a model with a second look
     # Its last layer, and the same as the expert's answers have it by now; float32 (C, D + 1), the bias last.
     """CREATE TABLE live_head (
@@ -89,7 +89,7 @@ _NAMED = """CREATE VIEW read_annotation AS
   WHERE review_status IS NULL OR review_status NOT IN ('open', 'unsure')"""
 
 
-@migrations()
+@MIGRATIONS()
 def m001_first(db: Database) -> None:
     """Create every table of version 1, inside one transaction; ``executescript`` would commit first."""
     statement = ""
@@ -100,7 +100,7 @@ def m001_first(db: Database) -> None:
             statement = ""
 
 
-@migrations()
+@MIGRATIONS()
 def m002_as_named(db: Database) -> None:
     """Count how often each class was named, and keep what live names are fitted from.
 
@@ -117,7 +117,7 @@ def m002_as_named(db: Database) -> None:
         db.execute(statement)
 
 
-@migrations()
+@MIGRATIONS()
 def m003_read(db: Database) -> None:
     """Count only the cells that were read, and ask what becomes of boxes that were not."""
     # 0: what was not read is saved as read in part, without a question.
@@ -128,7 +128,7 @@ def m003_read(db: Database) -> None:
         db.execute(statement)
 
 
-@migrations()
+@MIGRATIONS()
 def m004_honest_colours(db: Database) -> None:
     """Keep how likely a change of a cell is, and what the user wants of the green ones."""
     db.execute(
@@ -143,7 +143,7 @@ def m004_honest_colours(db: Database) -> None:
     db.execute(_CHANGE_MODEL)
 
 
-@migrations()
+@MIGRATIONS()
 def m005_splits(db: Database) -> None:
     """Let the test set grow with what is annotated by hand, and hide the model's names in it."""
     db.execute(  # each so many-th annotated image is a test image; 0: none is
@@ -158,14 +158,14 @@ def m005_splits(db: Database) -> None:
         db.execute(statement)
 
 
-@migrations()
+@MIGRATIONS()
 def m006_intervals(db: Database) -> None:
     """Keep where the figures of a class with few test cells may lie."""
     # ClassIntervals as JSON; NULL: there are enough of them, none, or an older rbcal measured.
     db.execute("ALTER TABLE class_evaluation ADD COLUMN intervals TEXT")
 
 
-@migrations()
+@MIGRATIONS()
 def m007_unsure(db: Database) -> None:
     """Let the expert leave a cell unsure, and note why; say how sure a number of changes is."""
     views = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'").fetchall()
@@ -197,7 +197,7 @@ def _make_anew(db: Database, table: str, old: str, new: str) -> None:
         db.execute(sql)
 
 
-@migrations()
+@MIGRATIONS()
 def m008_class_descriptions(db: Database) -> None:
     """Keep what a class is, in a sentence of the expert's own."""
     db.execute(  # NULL: that of the paper's class of this name, if it is one
@@ -211,8 +211,8 @@ def schema_of_version(version: int) -> frozenset[tuple[str, str, str | None]]:
     connection = sqlite3.connect(":memory:")
     try:
         db = Database(connection, execute_plugins=False)
-        later = [each.name for each in migrations.pending(db)][version:]
-        migrations.apply(db, stop_before=later[0] if later else None)
+        later = [each.name for each in MIGRATIONS.pending(db)][version:]
+        MIGRATIONS.apply(db, stop_before=later[0] if later else None)
         return schema_of(connection)
     finally:
         connection.close()
