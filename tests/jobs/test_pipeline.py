@@ -111,6 +111,7 @@ def test_a_merge_into_a_class_younger_than_the_model_does_not_stop_it(slides):
     assert len(slides.evaluations.curve()) == 2
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_the_same_seed_gives_the_same_model_and_ranking(slides):
     for _ in range(2):
         train.train(slides, TINY, Silent())
@@ -143,6 +144,7 @@ def test_without_a_test_set_a_model_is_trained_but_not_measured(project):
 # stop and go on
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_a_training_that_is_cancelled_and_resumed_gives_bit_for_bit_the_model_of_one_that_was_not(slides):
     config = replace(TINY, steps=5)
     train.train(slides, config, Silent())

@@ -91,6 +91,7 @@ def test_each_arm_starts_from_the_same_model_and_reviews_what_it_asked_for(simul
         assert len(set(asked)) == len(asked)
 
 
+@pytest.mark.usefixtures("two_cores")  # of which a simulation takes one
 def test_one_process_gives_what_two_give_and_a_cancelled_simulation_goes_on(slides, simulated):
     with pytest.raises(JobCancelledError):
         simulate.simulate(slides, TINY, Silent(stop_after=3), processes=1)  # the first arm is stored
