@@ -10,6 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Each process of pytest-xdist and what it starts computes with its own share of the cores: two that both take
+# all of them wait for each other more than they compute. Before torch, which reads it once.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, share)))
+
 import rbcal.detector  # noqa: F401  before torch: it sets how threads wait
 from rbcal import synth
 from rbcal.store.project import Project
@@ -61,6 +67,15 @@ def project(tmp_path: Path) -> Iterator[Project]:
     """An empty project with three classes; the last is rare."""
     with Project.create(tmp_path / "slides.rbcal", classes=CLASSES, rare=["spiky"]) as opened:
         yield opened
+
+
+@pytest.fixture
+def two_cores() -> Iterator[None]:
+    """Compute on two cores, for what must come out the same although several compute."""
+    from rbcal.detector import devices  # and torch, which most tests do without
+
+    with devices.on_cores(2):
+        yield
 
 
 def add_image(

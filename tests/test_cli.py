@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,12 @@ def rbcal(tmp_path, monkeypatch):
     return run
 
 
+@pytest.fixture
+def few_crops(monkeypatch):
+    """Let the second look of a training by command learn from four cells a step."""
+    monkeypatch.setattr("rbcal.cli.models.TrainConfig", partial(TrainConfig, crops=4))
+
+
 def document(result):
     return json.loads(result.stdout)
 
@@ -58,7 +65,8 @@ def test_a_test_set_that_is_refused_says_which_options_there_are(rbcal, tmp_path
 
 
 @pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")
-def test_the_loop_by_commands(rbcal, tmp_path):
+@pytest.mark.usefixtures("few_crops")
+def test_the_loop_by_commands(rbcal, tmp_path, monkeypatch, capsys):
     slides = write_coco(tmp_path / "data")
     rbcal("init", "p.rbcal", "--rare", "spiky")
     done = rbcal(
@@ -126,12 +134,15 @@ def test_the_loop_by_commands(rbcal, tmp_path):
     assert exported["sha256"] == listed[0]["sha256"]
     assert "exists already" in rbcal("export", "p.rbcal", "out", code=1).stderr
     picture = next((slides.parent / "images").iterdir())
-    script = [sys.executable, DOCS / "use_model.py", tmp_path / "out", picture]
-    done = subprocess.run(script, capture_output=True, text=True, check=True)
-    assert all(line.split()[0] in ("disc", "slit", "spiky") for line in done.stdout.splitlines())
+    monkeypatch.setattr(sys, "argv", ["use_model.py", str(tmp_path / "out"), str(picture)])
+    capsys.readouterr()
+    runpy.run_path(str(DOCS / "use_model.py"))  # tests/test_public_face.py starts a process of it
+    found = capsys.readouterr().out.splitlines()
+    assert all(line.split()[0] in ("disc", "slit", "spiky") for line in found)
 
 
 @pytest.mark.filterwarnings("ignore::tqdm.TqdmWarning")
+@pytest.mark.usefixtures("few_crops")
 def test_a_training_that_was_interrupted_is_resumed_by_command(rbcal, tmp_path, monkeypatch):
     slides = write_coco(tmp_path / "data", 2)
     rbcal("init", "p.rbcal")

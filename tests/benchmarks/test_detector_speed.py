@@ -8,12 +8,14 @@ import pytest
 from rbcal.benchmarks import detector_speed, drawn, training_speed
 from rbcal.benchmarks.detector_speed import bench
 from rbcal.benchmarks.tables import bench_table
+from rbcal.config import TrainConfig
 
 
 @pytest.mark.parametrize("seconds", [0, 0.1])
 def test_the_document_has_its_ratios_and_a_table(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(detector_speed, "_WARM_UP_STEPS", 1)
     monkeypatch.setattr(training_speed, "_TIMED_STEPS", 1)
+    monkeypatch.setattr(training_speed, "TrainConfig", partial(TrainConfig, crops=4))
     monkeypatch.setattr(detector_speed, "_POOLS", (1, 2))
     monkeypatch.setattr(drawn, "WIDTH", 128)
     monkeypatch.setattr(drawn, "HEIGHT", 96)

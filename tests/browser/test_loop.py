@@ -65,11 +65,11 @@ def wait_for_the_end(page: Page, path: Path, job_id: int) -> None:
 
 def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path):
     path = projects / "loop.rbcal"
-    data = write_coco(tmp_path / "data", 12, n_groups=4, width=320, height=240, n_cells=14)
+    data = write_coco(tmp_path / "data", 12, n_groups=4, width=280, height=210, n_cells=9)
     create_and_import(page, server, data)
-    start_training(page, server, 100, "Train", second_look=False)  # half a minute less
+    start_training(page, server, 40, "Train", second_look=False)  # half a minute less
     for place in (".stMain", ".stSidebar"):
-        words = page.locator(place).get_by_text(re.compile(r"Training: \d+ of 100"))
+        words = page.locator(place).get_by_text(re.compile(r"Training: \d+ of 40"))
         expect(words).to_be_visible(timeout=TRAINING_MS)
     wait_for_the_end(page, path, 1)
     done = re.compile(r"Training is done:\W* Precision")  # with what keeps a name from being Markdown
@@ -78,9 +78,9 @@ def test_the_whole_loop(projects: Path, server: str, page: Page, tmp_path: Path)
     with Project.open(path) as project:
         first, *_ = project.queue.top()
     cells = detected_cells(path, first.image_id)
-    moved, relabelled = inner(cells, 2, width=320, height=240)
+    moved, relabelled = inner(cells, 2, width=280, height=210)
     page.goto(f"{server}/review?project=loop")
-    canvas = Canvas(page, 320).ready()
+    canvas = Canvas(page, 280).ready()
     x, y = centre(moved)
     canvas.drag((x, y), (x + 6, y + 4))
     canvas.click(*centre(relabelled))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 from rbcal.config import TrainConfig
+from rbcal.detector.checkpoint import load, save
 from rbcal.detector.faster_rcnn import Blueprint, Detector, build, with_second_look
 from rbcal.detector.trainer import train
 from rbcal.formats.pictures import Pixels
@@ -74,11 +77,17 @@ def vgg(blueprint: Blueprint) -> Detector:
 
 
 @pytest.fixture(scope="session")
-def able() -> Detector:
-    """A detector that has learnt to find dark and bright squares."""
-    detector = build(TrainConfig(steps=30, device="cpu", crops=6), 2, box_sides=SIDES)
-    train(detector, [picture(seed) for seed in range(8)], TrainConfig(steps=30, device="cpu", crops=6))
-    return detector
+def able(tmp_path_factory: pytest.TempPathFactory) -> Detector:
+    """A detector that has learnt to find dark and bright squares; one process of several trains it."""
+    folder = tmp_path_factory.getbasetemp()
+    path = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "able.safetensors"
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            config = TrainConfig(steps=30, device="cpu", crops=6)
+            detector = build(config, 2, box_sides=SIDES)
+            train(detector, [picture(seed) for seed in range(8)], config)
+            path.write_bytes(save(detector))
+    return load(path.read_bytes())
 
 
 @pytest.fixture

@@ -153,6 +153,7 @@ def test_rare_classes_are_seen_more_often_if_the_config_wants_it() -> None:
     assert sorted(Counting.seen) == [0, 1, 2, 3, 3]
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_a_state_holds_all_that_the_training_needs_to_go_on() -> None:
     config = replace(RANDOM, steps=4, second_look=True)
     whole, _ = trained(config=config)
@@ -177,6 +178,7 @@ def test_every_step_is_reported_with_the_parts_of_its_loss() -> None:
         assert step.loss == pytest.approx(parts)
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_the_same_seed_trains_the_same_detector() -> None:
     torch.manual_seed(1)
     one = save(trained()[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +16,9 @@ from rbcal.errors import DetectorError, DivergedError, JobCancelledError, Projec
 from rbcal.evaluation import average_precision
 from rbcal.jobs import evaluate, score, train, training_setup
 from rbcal.jobs.loaders import load_annotations
+from rbcal.store.project import Project
 from rbcal.store.verification import verify
-from tests.conftest import add_image
+from tests.conftest import CLASSES, add_image
 
 TINY = TrainConfig(steps=2, init="random", crop=160, crops=4, second_look=False)
 PASSES = ScoringConfig(passes=3)
@@ -48,14 +50,35 @@ class Silent:
         self.lines.append(line)
 
 
-@pytest.fixture
-def slides(project):
-    """One image to train on, one to test on, two in the pool."""
+def fill(project):
+    """Add one image to train on, one to test on, two in the pool."""
     add_image(project, 1, annotated=True)
     add_image(project, 3, group="test", split="test", annotated=True)
     for seed in (4, 5):
         add_image(project, seed)
     return project
+
+
+@pytest.fixture
+def slides(project):
+    """A project with these images."""
+    return fill(project)
+
+
+@pytest.fixture(scope="module")
+def trained_file(tmp_path_factory):
+    """The file of such a project after a training; a training takes seconds, a copy none."""
+    path = tmp_path_factory.mktemp("trained") / "trained.rbcal"
+    with Project.create(path, classes=CLASSES, rare=["spiky"]) as project:
+        train.train(fill(project), TINY, Silent())
+    return path
+
+
+@pytest.fixture
+def trained(trained_file, tmp_path):
+    """The same project after a training: model 1 serves."""
+    with Project.open(shutil.copy(trained_file, tmp_path / "trained.rbcal")) as project:
+        yield project
 
 
 def test_a_project_in_which_no_cell_was_read_has_nothing_to_train_on(project):
@@ -76,41 +99,39 @@ def test_boxes_that_nobody_read_have_embeddings_and_the_project_stays_whole(slid
     assert verify(slides.path).ok
 
 
-def test_a_class_that_joins_after_the_training_does_not_stop_scoring(slides):
-    train.train(slides, TINY, Silent())
-    slides.classes.add(["newcomer"], rare=["newcomer"])
-    score.score(slides, PASSES, Silent())
-    assert all(entry.score for entry in slides.queue.top())
-    evaluate.evaluate(slides, Silent())
-    assert slides.evaluations.curve()[0].evaluation.ap_50[3] is None
+def test_a_class_that_joins_after_the_training_does_not_stop_scoring(trained):
+    trained.classes.add(["newcomer"], rare=["newcomer"])
+    score.score(trained, PASSES, Silent())
+    assert all(entry.score for entry in trained.queue.top())
+    evaluate.evaluate(trained, Silent())
+    assert trained.evaluations.curve()[0].evaluation.ap_50[3] is None
 
 
-def test_a_model_from_before_a_merge_finds_no_cell_of_the_merged_class(slides):
-    train.train(slides, TINY, Silent())
-    slides.classes.merge(1, 0)
-    ranking_id = score.score(slides, PASSES, Silent())
-    stored = [np.frombuffer(row, "<f4") for (row,) in slides._database.tuples("SELECT probs FROM detection")]
+def test_a_model_from_before_a_merge_finds_no_cell_of_the_merged_class(trained):
+    trained.classes.merge(1, 0)
+    ranking_id = score.score(trained, PASSES, Silent())
+    stored = [np.frombuffer(row, "<f4") for (row,) in trained._database.tuples("SELECT probs FROM detection")]
     assert stored
     assert not np.stack(stored)[:, 2].any()
     assert np.allclose(np.stack(stored).sum(axis=1), 1, atol=1e-3)
-    evaluate.evaluate(slides, Silent())
-    figures = slides.evaluations.curve()[0].evaluation
+    evaluate.evaluate(trained, Silent())
+    figures = trained.evaluations.curve()[0].evaluation
     assert (figures.n_cells[1], figures.ap_50[1]) == (0, None)
-    assert figures.n_cells[0] == slides.reviews.cells_per_class("test")[0]
-    assert slides.rankings.get(ranking_id)
+    assert figures.n_cells[0] == trained.reviews.cells_per_class("test")[0]
+    assert trained.rankings.get(ranking_id)
 
 
-def test_a_merge_into_a_class_younger_than_the_model_does_not_stop_it(slides):
-    train.train(slides, TINY, Silent())
-    slides.classes.add(["newcomer"], rare=["newcomer"])
-    slides.classes.merge(0, 3)
-    score.score(slides, PASSES, Silent())
-    evaluate.evaluate(slides, Silent())
-    assert slides.evaluations.curve()[0].evaluation.n_cells[3] > 0
-    train.train(slides, TINY, Silent())
-    assert len(slides.evaluations.curve()) == 2
+def test_a_merge_into_a_class_younger_than_the_model_does_not_stop_it(trained):
+    trained.classes.add(["newcomer"], rare=["newcomer"])
+    trained.classes.merge(0, 3)
+    score.score(trained, PASSES, Silent())
+    evaluate.evaluate(trained, Silent())
+    assert trained.evaluations.curve()[0].evaluation.n_cells[3] > 0
+    train.train(trained, TINY, Silent())
+    assert len(trained.evaluations.curve()) == 2
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_the_same_seed_gives_the_same_model_and_ranking(slides):
     for _ in range(2):
         train.train(slides, TINY, Silent())
@@ -118,12 +139,11 @@ def test_the_same_seed_gives_the_same_model_and_ranking(slides):
     assert first.sha256 == second.sha256
 
 
-def test_a_cancelled_scoring_leaves_the_old_ranking(slides):
-    train.train(slides, TINY, Silent())
-    kept = score.score(slides, PASSES, Silent())
+def test_a_cancelled_scoring_leaves_the_old_ranking(trained):
+    kept = score.score(trained, PASSES, Silent())
     with pytest.raises(JobCancelledError):
-        score.score(slides, PASSES, Silent(stop_after=1))
-    assert slides.rankings.current().id == kept
+        score.score(trained, PASSES, Silent(stop_after=1))
+    assert trained.rankings.current().id == kept
 
 
 def test_without_a_test_set_a_model_is_trained_but_not_measured(project):
@@ -143,6 +163,7 @@ def test_without_a_test_set_a_model_is_trained_but_not_measured(project):
 # stop and go on
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_a_training_that_is_cancelled_and_resumed_gives_bit_for_bit_the_model_of_one_that_was_not(slides):
     config = replace(TINY, steps=5)
     train.train(slides, config, Silent())
@@ -190,9 +211,9 @@ def test_the_state_is_written_down_now_and_then(slides, monkeypatch):
                 raise Died
 
     with pytest.raises(Died):
-        train.train(slides, replace(TINY, steps=5), Dying())
+        train.train(slides, replace(TINY, steps=4), Dying())
     assert slides.snapshots.current().step == 2
-    assert slides.models.get(train.resume(slides, Silent())).kept_step == 5
+    assert slides.models.get(train.resume(slides, Silent())).kept_step == 4
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_keeps_what_was_learnt(slides, monkeypatch):
@@ -262,8 +283,7 @@ def test_too_little_memory_for_anything_is_an_error_that_says_what_to_do(slides,
     assert slides.images.counts().annotated_cells
 
 
-def test_too_little_memory_to_look_at_an_image_makes_smaller_tiles(slides, monkeypatch):
-    train.train(slides, TINY, Silent())
+def test_too_little_memory_to_look_at_an_image_makes_smaller_tiles(trained, monkeypatch):
     look = mc_dropout.Detector.roi_features
 
     def small(self, image):
@@ -273,39 +293,38 @@ def test_too_little_memory_to_look_at_an_image_makes_smaller_tiles(slides, monke
 
     monkeypatch.setattr(mc_dropout.Detector, "roi_features", small)
     progress = Silent()
-    score.score(slides, PASSES, progress)
+    score.score(trained, PASSES, progress)
     assert [line for line in progress.lines if "memory" in line] == [
         "Out of memory. Going on with tiles of 1024 pixels",
         "Out of memory. Going on with tiles of 512 pixels",
     ]
-    assert all(entry.score for entry in slides.queue.top())
+    assert all(entry.score for entry in trained.queue.top())
     monkeypatch.setattr(mc_dropout.Detector, "roi_features", lambda self, image: small(None, None))
     with pytest.raises(AttributeError):  # an error that is not about memory passes through
-        score.score(slides, PASSES, progress)
+        score.score(trained, PASSES, progress)
 
     def never(self, image):
         raise MemoryError
 
     monkeypatch.setattr(mc_dropout.Detector, "roi_features", never)
     with pytest.raises(DetectorError, match="too little memory to look"):
-        score.score(slides, PASSES, progress)
+        score.score(trained, PASSES, progress)
 
 
 # who serves
 
 
-def test_the_first_model_serves_and_one_that_is_not_worse_takes_over(slides):
-    first = train.train(slides, TINY, Silent())
-    assert slides.models.serving().id == first
-    second = train.train(slides, replace(TINY, seed=1), Silent())
-    assert slides.models.serving().id == second
-    assert slides.models.question() is None
+def test_the_first_model_serves_and_one_that_is_not_worse_takes_over(trained):
+    assert trained.models.serving().id == 1
+    second = train.train(trained, replace(TINY, seed=1), Silent())
+    assert trained.models.serving().id == second == 2
+    assert trained.models.question() is None
 
 
 def test_a_model_that_is_worse_waits_for_the_expert(slides):
     for seed in (11, 12, 13, 14):
         add_image(slides, seed, group=f"test {seed}", split="test", annotated=True)
-    config = TrainConfig(steps=40, crop=320, seed=3, device="cpu", second_look=False)  # quick
+    config = TrainConfig(steps=20, crop=320, seed=3, device="cpu", second_look=False)  # quick
     good = train.train(slides, config, Silent())
     progress = Silent()
     bad = train.train(slides, TINY, progress)
@@ -334,32 +353,29 @@ def test_a_new_model_looks_again_at_the_annotated_images_that_were_reviewed_last
     assert slides.evaluations.n_predicted(model_id) == len(slides.images.test())
 
 
-def test_a_rival_of_an_older_rbcal_is_measured_again(slides):
-    old = train.train(slides, TINY, Silent())
-    slides._database.write("DELETE FROM model_detection")
-    train.train(slides, replace(TINY, seed=1), Silent())
-    assert slides.evaluations.detections(old)
+def test_a_rival_of_an_older_rbcal_is_measured_again(trained):
+    trained._database.write("DELETE FROM model_detection")
+    train.train(trained, replace(TINY, seed=1), Silent())
+    assert trained.evaluations.detections(1)
 
 
 # where a training starts
 
 
-def test_auto_starts_from_imagenet_then_from_the_model_that_serves(slides):
+def test_auto_starts_from_imagenet_then_from_the_model_that_serves(slides, trained):
     assert training_setup.set_up_training(slides, TrainConfig()).config.init == "imagenet"
-    first = train.train(slides, TINY, Silent())
-    plan = training_setup.set_up_training(slides, TrainConfig())
-    assert (plan.config.init, plan.parent.id, plan.config.steps) == ("serving", first, 150)
-    other = training_setup.set_up_training(slides, TrainConfig(backbone="vgg16"))
+    plan = training_setup.set_up_training(trained, TrainConfig())
+    assert (plan.config.init, plan.parent.id, plan.config.steps) == ("serving", 1, 150)
+    other = training_setup.set_up_training(trained, TrainConfig(backbone="vgg16"))
     assert (other.config.init, other.parent) == ("imagenet", None)
     with pytest.raises(TrainingError, match="serving model with vgg16; this project has one with efficient"):
-        training_setup.set_up_training(slides, TrainConfig(backbone="vgg16", init="serving"))
+        training_setup.set_up_training(trained, TrainConfig(backbone="vgg16", init="serving"))
 
 
-def test_a_warm_start_knows_the_old_classes_and_makes_room_for_new_ones(slides):
-    train.train(slides, TINY, Silent())
-    slides.classes.add(["newcomer"])
-    warm = slides.models.get(train.train(slides, TrainConfig(steps=1), Silent()))
-    assert evaluate.load_detector(slides, warm).blueprint.n_classes == 4
+def test_a_warm_start_knows_the_old_classes_and_makes_room_for_new_ones(trained):
+    trained.classes.add(["newcomer"])
+    warm = trained.models.get(train.train(trained, TrainConfig(steps=1, crop=160, crops=4), Silent()))
+    assert evaluate.load_detector(trained, warm).blueprint.n_classes == 4
 
 
 def test_images_that_pick_the_weights_are_whole_groups_that_never_taught(slides, monkeypatch):
@@ -378,24 +394,23 @@ def test_images_that_pick_the_weights_are_whole_groups_that_never_taught(slides,
     assert not training_setup.set_up_training(slides, replace(TINY, validation=0)).images["validate"]
 
 
-def test_earlier_models_are_measured_on_test_images_that_joined_since(slides):
-    first = train.train(slides, TINY, Silent())
-    before = slides.evaluations.of(first)
-    free, _ = add_image(slides, 21, group="slide 21")
-    group = slides._database.value("SELECT group_id FROM image WHERE id = ?", (free,))
-    slides.splits.move([group], "test")
+def test_earlier_models_are_measured_on_test_images_that_joined_since(trained):
+    first, before = 1, trained.evaluations.of(1)
+    free, _ = add_image(trained, 21, group="slide 21")
+    group = trained._database.value("SELECT group_id FROM image WHERE id = ?", (free,))
+    trained.splits.move([group], "test")
     _, cells = synth.draw(21, width=160, height=120, n_cells=8)
-    slides.reviews.save(free, cells, origin="expert", base_revision=0)
+    trained.reviews.save(free, cells, origin="expert", base_revision=0)
     progress = Silent()
-    second = train.train(slides, replace(TINY, seed=1), progress)
-    points = {point.model_id: point.evaluation for point in slides.evaluations.curve()}
+    second = train.train(trained, replace(TINY, seed=1), progress)
+    points = {point.model_id: point.evaluation for point in trained.evaluations.curve()}
     assert before.n_images == 1
     assert points[first].n_images == points[second].n_images == 2
     assert sum(points[first].n_cells) == sum(before.n_cells) + len(cells)
     assert f"Measuring model {first} on 1 new test image, too" in progress.lines
     pairs = [
-        (load_annotations(slides, image), slides.evaluations.detections(first)[image.id])
-        for image in slides.images.test()
+        (load_annotations(trained, image), trained.evaluations.detections(first)[image.id])
+        for image in trained.images.test()
     ]
     figures = replace(points[first], intervals=None)
-    assert figures == average_precision.evaluate(pairs, 3, slides.classes.rare_labels())
+    assert figures == average_precision.evaluate(pairs, 3, trained.classes.rare_labels())

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from functools import partial
 
 import pytest
 
 from rbcal.acquisition.cost_model import CostModel
-from rbcal.config import SimulationConfig
+from rbcal.config import SimulationConfig, TrainConfig
 from rbcal.detector.faster_rcnn import Detector
 from rbcal.errors import JobCancelledError, ScoringError
 from rbcal.jobs import simulate
@@ -62,6 +63,13 @@ def simulated(tmp_path_factory):
         yield project
 
 
+@pytest.fixture
+def few_crops(monkeypatch):
+    """Let a second look learn from four cells a step."""
+    for module in (seed_model, runtime_estimate):
+        monkeypatch.setattr(module, "TrainConfig", partial(TrainConfig, crops=4))
+
+
 def curves(project, simulation_id):
     return {
         (point.repeat, point.strategy, point.round): replace(point, seconds=0.0)
@@ -91,6 +99,7 @@ def test_each_arm_starts_from_the_same_model_and_reviews_what_it_asked_for(simul
         assert len(set(asked)) == len(asked)
 
 
+@pytest.mark.usefixtures("two_cores")  # of which a simulation takes one
 def test_one_process_gives_what_two_give_and_a_cancelled_simulation_goes_on(slides, simulated):
     with pytest.raises(JobCancelledError):
         simulate.simulate(slides, TINY, Silent(stop_after=3), processes=1)  # the first arm is stored
@@ -105,19 +114,18 @@ def test_one_process_gives_what_two_give_and_a_cancelled_simulation_goes_on(slid
 
 
 def test_more_strategies_join_the_stored_simulation(slides):
-    simulation_id = simulate.simulate(slides, replace(TINY, strategies=("random",)), Silent(), processes=1)
+    config = replace(TINY, strategies=("random",), rounds=1)
+    simulation_id = simulate.simulate(slides, config, Silent(), processes=1)
     before = slides.simulations.points(simulation_id)
     progress = Silent()
-    assert (
-        simulate.simulate(slides, replace(TINY, strategies=("balanced",)), progress, processes=1)
-        == simulation_id
-    )
+    joined = simulate.simulate(slides, replace(config, strategies=("balanced",)), progress, processes=1)
+    assert joined == simulation_id
     points = curves(slides, simulation_id)
     assert {name for _, name, _ in points} == {"random", "balanced"}
     assert [each for each in slides.simulations.points(simulation_id) if each.strategy == "random"] == before
     assert points[0, "balanced", 0] == replace(points[0, "random", 0], strategy="balanced")
     assert slides.simulations.all()[0].finished
-    assert simulate.simulate(slides, replace(TINY, rounds=1), progress, processes=1) != simulation_id
+    assert simulate.simulate(slides, replace(config, rounds=2), progress, processes=1) != simulation_id
 
 
 def test_another_annotation_is_another_simulation(slides):
@@ -135,10 +143,12 @@ def test_a_pool_that_is_used_up_ends_the_arm(slides):
     assert [point.n_images for point in points] == [2, 9]
 
 
-def test_each_round_brings_an_image_however_many_cells_the_last_one_had(slides):
-    config = replace(TINY, strategies=("random",), query=1, rounds=3)
+def test_each_round_brings_an_image_however_many_cells_the_last_one_had_and_its_time(slides):
+    config = replace(TINY, strategies=("random",), query=1, rounds=3, cost_model=(100.0, 0.0, 0.0))
+    assert CostModel(*config.cost_model).image == 100
     points = slides.simulations.points(simulate.simulate(slides, config, Silent(), processes=1))
     assert [point.n_images for point in points] == [2, 3, 4, 5]
+    assert [point.expert_seconds for point in points] == [0, 100, 200, 300]
 
 
 def test_a_memory_too_small_for_the_features_changes_nothing_but_the_time(slides, monkeypatch):
@@ -152,6 +162,7 @@ def test_a_memory_too_small_for_the_features_changes_nothing_but_the_time(slides
 CELLS = replace(TINY, strategies=("random", "cells_random", "none"), rounds=1, second_look=True, live_every=5)
 
 
+@pytest.mark.usefixtures("few_crops")
 def test_arms_over_cells_and_the_control_start_alike_and_train_alike(slides):
     points = curves(slides, simulate.simulate(slides, CELLS, Silent(), processes=1))
     first = points[0, "random", 0]
@@ -164,14 +175,14 @@ def test_arms_over_cells_and_the_control_start_alike_and_train_alike(slides):
     assert len({first.weights_sha256, cells.weights_sha256, control.weights_sha256}) == 3
 
 
-def test_an_oracle_that_errs_gives_other_annotations_and_leaves_the_seed_images(slides):
+def test_an_oracle_that_errs_gives_other_annotations_and_leaves_the_seed_images(slides, simulated):
     config = replace(TINY, strategies=("random",), rounds=1, error_rate=1.0)
     start, point = slides.simulations.points(simulate.simulate(slides, config, Silent(), processes=1))
-    right = replace(config, error_rate=0.0)
-    same_start, other = slides.simulations.points(simulate.simulate(slides, right, Silent(), processes=1))
+    right = curves(simulated, 1)  # of an oracle that does not
+    same_start, other = right[0, "random", 0], right[0, "random", 1]
     assert (point.query, point.n_cells) == (other.query, other.n_cells)
     assert point.cells_by_class != other.cells_by_class
-    assert replace(start, seconds=0.0) == replace(same_start, seconds=0.0)
+    assert replace(start, seconds=0.0) == same_start
 
 
 def test_cells_are_not_asked_for_by_the_image(slides):
@@ -212,6 +223,7 @@ def test_the_cost_of_cells_counts_the_whole_pool_and_that_of_the_control_none(sl
     assert of == {"random": 3 + 2 + 2, "cells_random": 9 - 2, "none": 0}  # images that are predicted
 
 
+@pytest.mark.usefixtures("few_crops")
 def test_the_cost_of_a_second_look_is_that_of_the_annotated_cells(slides, monkeypatch):
     """An untrained detector would have it look at hundreds of places."""
     corpus, numbers = simulate.load_corpus(slides), []
@@ -232,13 +244,6 @@ def test_the_cost_counts_arms_and_rounds(slides):
     assert (estimate.n_arms, estimate.n_rounds, estimate.processes) == (6, 12, 2)
     assert estimate.seconds > 0
     assert estimate.rounds_per_hour == pytest.approx(12 * 3600 / estimate.seconds)
-
-
-def test_the_time_of_the_expert_follows_the_cost_model(slides):
-    slow = replace(TINY, strategies=("random",), rounds=1, cost_model=(100.0, 0.0, 0.0))
-    points = slides.simulations.points(simulate.simulate(slides, slow, Silent(), processes=1))
-    assert points[1].expert_seconds == 100 * len(points[1].query)
-    assert CostModel(*slow.cost_model).image == 100
 
 
 @pytest.mark.crash
