@@ -26,8 +26,8 @@ OFFLINE = Path(__file__).parent / "offline"
 
 
 LONG_FILES = (  # in the order in which two processes begin them, so that none is left for the end
-    *("test_loop.py", "test_pipeline.py", "test_cli.py", "test_simulate.py", "test_review.py"),
-    *("test_comfort.py", "test_cell_review.py", "test_trainer.py", "test_second_look.py", "test_launcher.py"),
+    *("test_loop.py", "test_pipeline.py", "test_launcher.py", "test_simulate.py", "test_cli.py"),
+    *("test_trainer.py", "test_review.py", "test_comfort.py", "test_cell_review.py", "test_second_look.py"),
 )
 
 
