@@ -24,6 +24,7 @@ def cells(
     class_name: Annotated[
         str | None, typer.Option("--class", help="Only cells that the model names so now.")
     ] = None,
+    group: Annotated[str | None, typer.Option(help="Only cells of that slide or patient.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the cells to name next, of all images that wait, and how likely you would change each."""
@@ -31,7 +32,10 @@ def cells(
     with Project.open(project) as opened:
         names = opened.classes.names()
         label = None if class_name is None else _label(class_name, names)
-        query = cells_to_ask(opened, limit, strategy, label)
+        if group is not None and group not in opened.images.group_splits():
+            slides = ", ".join(opened.images.group_splits())
+            raise ProjectError(f"There is no slide {group!r} in this project. Choose one of: {slides}.")
+        query = cells_to_ask(opened, limit, strategy, label, group=group)
     if as_json:
         print_json(
             {

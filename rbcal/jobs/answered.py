@@ -32,7 +32,7 @@ class AnsweredCell:
 
 
 def answered_cells(
-    project: Project, kind: Kind, label: int | None = None, limit: int = 1000
+    project: Project, kind: Kind, label: int | None = None, group: str | None = None, limit: int = 1000
 ) -> list[AskedCell]:
     """Return answered cells to look at again, as the current ranking's model sees them.
 
@@ -44,6 +44,8 @@ def answered_cells(
         the newest image comes first.
     label : int, optional
         Only cells that were named so.
+    group : str, optional
+        Only cells of images of that slide.
     limit : int
         How many at most.
     """
@@ -61,7 +63,7 @@ def answered_cells(
         chosen = [
             _asked(project, cell, hint)
             for cell, hint in zip(cells, hints, strict=True)
-            if label is None or cell.state.label == label
+            if label in (None, cell.state.label) and group in (None, project.images.get(cell.image_id).group)
         ]
     return chosen[:limit]
 

@@ -90,6 +90,7 @@ def cells_to_ask(
     label: int | None = None,
     like: Floats | None = None,
     *,
+    group: str | None = None,
     sample: bool = False,
 ) -> CellQuery:
     """Return the cells to ask for next, of all that nobody has read; no image is predicted anew.
@@ -102,6 +103,8 @@ def cells_to_ask(
         Only cells that are named so now.
     like : (D,) float32, optional
         An embedding: those that look most like it come first, whatever the strategy.
+    group : str, optional
+        Only cells of images of that slide.
     sample : bool
         Whether to choose among the cells of some images, drawn at random: quick, however large the pool.
 
@@ -120,7 +123,7 @@ def cells_to_ask(
                 "The pool is not ranked yet, so no cell is known. Train, then score the pool: rbcal train, "
                 "rbcal score."
             )
-        waiting = project.queue.waiting_cells(ranking.id)
+        waiting = project.queue.waiting_cells(ranking.id, group)
         images = _drawn(waiting, limit) if sample else waiting
         pool = project.rankings.pool(ranking.id, [each.image_id for each in images])
         change = project.colours.get(ranking.id)

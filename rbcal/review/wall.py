@@ -38,6 +38,7 @@ class Wall:
     ranking_id: int = 0
     kind: Kind | None = None  # answered cells, to look at again; None: those that nobody has read
     label: int | None = None  # only cells that are named so
+    group: str | None = None  # only cells of images of that slide
     strategy: str = DEFAULT_CELL_STRATEGY
     like: AskedCell | None = None  # cells that look like this one come first
     size: int = SIZES[1]
@@ -64,13 +65,15 @@ class Wall:
             return
         at_random = self.strategy == "cells_random" and self.label is None and self.like is None
         if self.kind is not None and len(self.coming) < self.size:
-            answered = answered_cells(project, self.kind, self.label)
+            answered = answered_cells(project, self.kind, self.label, self.group)
             self.coming = [cell for cell in answered if cell.id not in self.later]
             self.n_waiting = len(self.coming)
         elif self.kind is None and (at_random or len(self.coming) < self.size):  # at random it is quick
             like = None if self.like is None else self.like.embedding
             limit = _AHEAD * self.size + len(self.later)
-            query = cells_to_ask(project, limit, self.strategy, self.label, like, sample=at_random)
+            query = cells_to_ask(
+                project, limit, self.strategy, self.label, like, group=self.group, sample=at_random
+            )
             self.coming = [cell for cell in query.cells if cell.id not in self.later]
             self.n_waiting = query.n_cells
         nearest = self.coming[: self.size]
@@ -135,9 +138,11 @@ class Wall:
         current = project.rankings.current()
         return self.ranking_id if current is None else current.id
 
-    def restart(self, size: int, label: int | None, strategy: str, kind: Kind | None) -> None:
+    def restart(
+        self, size: int, label: int | None, strategy: str, kind: Kind | None, group: str | None = None
+    ) -> None:
         """Begin anew with screens of another size, with other cells or in another order."""
-        self.size, self.label, self.strategy, self.kind = size, label, strategy, kind
+        self.size, self.label, self.strategy, self.kind, self.group = size, label, strategy, kind, group
         self.screen, self.coming = [], []
 
     def more_like(self, cell: AskedCell | None) -> None:

@@ -92,7 +92,7 @@ class Queue:
             for row, cells in zip(rows, likely, strict=True)
         ]
 
-    def waiting_cells(self, ranking_id: int) -> list[WaitingCells]:
+    def waiting_cells(self, ranking_id: int, group: str | None = None) -> list[WaitingCells]:
         """Return, for each image of a ranking with cells that nobody has read, how many those are."""
         rows = self._db.tuples(
             "SELECT image_id, n_cells, is_reviewed FROM (SELECT score.image_id,"
@@ -100,9 +100,11 @@ class Queue:
             "   (SELECT count(*) FROM annotation WHERE review_id = review.id AND review_status = 'open') END"
             "  AS n_cells"
             "  FROM score JOIN image ON image.id = score.image_id"
+            "  JOIN image_group ON image_group.id = image.group_id"
             "  LEFT JOIN current_review AS review ON review.image_id = image.id"
-            "  WHERE score.ranking_id = ? AND image.split = 'work') WHERE n_cells > 0 ORDER BY image_id",
-            (ranking_id,),
+            "  WHERE score.ranking_id = ? AND image.split = 'work' AND ifnull(image_group.name = ?, TRUE))"
+            " WHERE n_cells > 0 ORDER BY image_id",
+            (ranking_id, group),
         )
         return [WaitingCells(image_id, n, bool(in_part)) for image_id, n, in_part in rows]
 

@@ -28,9 +28,11 @@ def cell(probs, *, bald=0.1, x=0.0):
 
 @pytest.fixture
 def ranked(project):
-    """A pool of three images with 3, 1 and 2 cells, ranked by R = 5, 9, 7."""
+    """A pool of three images with 3, 1 and 2 cells, ranked by R = 5, 9, 7; the last is of another slide."""
     add_image(project, 99, annotated=True)
-    images = [add_image(project, seed)[0] for seed in range(3)]
+    images = [
+        add_image(project, seed, group=group)[0] for seed, group in enumerate(("slide", "slide", "other"))
+    ]
     model_id = project.models.add(TrainConfig(), WEIGHTS, {"train": project.images.annotated()}, 1.0)
     project.models.promote(model_id, "gate")
     ranking_id = project.rankings.begin(model_id, ScoringConfig())

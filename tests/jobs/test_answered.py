@@ -52,6 +52,7 @@ def test_cells_of_each_kind_are_found_again(reviewed):
     assert Counter(cell.image_id for cell in named)[image_id] == n - 2
     assert {cell.label for cell in named} == {1}
     assert answered_cells(project, "in_bulk") == []
+    assert answered_cells(project, "named", 1, "another slide") == []
     assert len({cell.id for cell in answered_cells(project, "named")}) == len(
         answered_cells(project, "named")
     )

@@ -57,6 +57,15 @@ def test_of_a_large_pool_some_images_are_drawn_and_all_cells_are_counted(ranked,
     assert [each.image_id for each in project.queue.waiting_cells(every.ranking.id)] == images[1:]
 
 
+def test_one_slide_alone(ranked):
+    project, images, _ = ranked
+    query = cells_to_ask(project, 100, group="other", sample=True)
+    assert query.n_cells == 2
+    assert {cell.image_id for cell in query.cells} == {images[2]}
+    assert json.loads(run(project, "--group", "other", "--json"))["waiting"] == 2
+    assert "There is no slide 'x'" in run(project, "--group", "x", code=1)
+
+
 def test_one_class_alone(ranked):
     project, images, _ = ranked
     query = cells_to_ask(project, 100, label=0)

@@ -28,10 +28,10 @@ _AROUND = 2.2  # sides of the usual cell that a crop shows
 STYLE = Path(__file__).with_name("review.css")
 _UNITS = ("Images", "Cells")
 _KINDS: dict[Kind | None, str] = {
-    None: "cells that nobody has read",
+    None: "unread cells",
     "doubtful": "answers to check",
     "unsure": "unsure cells",
-    "in_bulk": "cells accepted in bulk",
+    "in_bulk": "accepted in bulk",
     "named": "named cells",
 }
 _KIND_KEY = "wall_kind"
@@ -87,7 +87,7 @@ def show_wall(project: Project) -> None:
     """Show the next cells to name, or say that none waits."""
     wall = _wall_of(project.file)
     st.html(STYLE)
-    unit, *head = st.columns([2, 3.4, 3, 3, 3, 2.6], vertical_alignment="bottom")
+    unit, *head = st.columns([2.3, 3.1, 2.3, 2.3, 2.2, 2.2, 2.4], vertical_alignment="bottom")
     with unit:
         choose_unit()
     wall.fill(project)
@@ -98,7 +98,7 @@ def show_wall(project: Project) -> None:
         st.page_link("pages/train.py", label="Go to Train")
         return
     if not wall.screen:
-        which = " of this class" if wall.label is not None else ""
+        which = "" if wall.label is None and wall.group is None else " of these"
         st.success(f"No cell waits{which}. Choose others above, or go on with *Images*.")
         return
     hold_references(project)
@@ -141,6 +141,7 @@ def _show_head(
     which: DeltaGenerator,
     place: DeltaGenerator,
     middle: DeltaGenerator,
+    slide: DeltaGenerator,
     right: DeltaGenerator,
 ) -> None:
     own = project.classes.own()
@@ -178,9 +179,16 @@ def _show_head(
         format_func=lambda k: "any class" if k is None else names[k],
         key="wall_label",
     )
+    group = slide.selectbox(
+        "Slide",
+        [None, *(each.name for each in project.images.groups() if each.split == "work")],
+        format_func=lambda name: "any slide" if name is None else name,
+        key="wall_slide",
+    )
     size = right.segmented_control("On a screen", SIZES, default=wall.size, required=True, key="wall_size")
-    if (size, label, strategy, kind) != (wall.size, wall.label, wall.strategy, wall.kind):
-        wall.restart(size, label, strategy, kind)
+    chosen = (size, label, strategy, kind, group)
+    if chosen != (wall.size, wall.label, wall.strategy, wall.kind, wall.group):
+        wall.restart(*chosen)
         st.rerun()
 
 
