@@ -101,6 +101,15 @@ def outline(editor: Editor) -> None:
     editor.notice = OUTLINED.format(count(len(new), "cell"))
 
 
+def pin(editor: Editor) -> None:
+    """Let the selected cell stand for its class on the class's card, or no more."""
+    if editor.chosen is not None:
+        with editor.log.transaction() as project:
+            is_pinned = project.references.toggle(editor.image.id, editor.chosen.box)
+        saved = "" if editor.log.revision else ", once the image is saved"
+        editor.notice = f"Pinned: its class shows it{saved}." if is_pinned else "Not pinned any more."
+
+
 def keep_rest(editor: Editor) -> None:
     """Find every box right that is still open: the expert has looked at all of them."""
     rest = [each.id for each in editor.boxes if each.review_status == "open" and not editor.is_hidden(each)]

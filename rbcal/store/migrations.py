@@ -15,7 +15,7 @@ from sqlite_utils.migrations import Migrations
 from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
-USER_VERSION = 8  # the number of migrations; in the header of every project file
+USER_VERSION = 9  # the number of migrations; in the header of every project file
 MIGRATIONS = Migrations("rbcal")
 _LIVE = (  # of a ranking by a model with a second look
     # Its last layer, and the same as the expert's answers have it by now; float32 (C, D + 1), the bias last.
@@ -203,6 +203,18 @@ def m008_class_descriptions(db: Database) -> None:
     db.execute(  # NULL: that of the paper's class of this name, if it is one
         "ALTER TABLE class ADD COLUMN description TEXT CHECK (length(description) BETWEEN 1 AND 300)"
     )
+
+
+@MIGRATIONS()
+def m009_reference_cells(db: Database) -> None:
+    """Keep the cells that the expert pinned to show what a class is, by the place of their box."""
+    db.execute("""CREATE TABLE reference_cell (
+  id        INTEGER PRIMARY KEY,
+  image_id  INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+  x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,
+  pinned_at TEXT NOT NULL,
+  CHECK (0 <= x1 AND x1 < x2 AND 0 <= y1 AND y1 < y2)
+) STRICT""")
 
 
 @cache

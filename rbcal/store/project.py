@@ -25,6 +25,7 @@ from rbcal.store.log import Log
 from rbcal.store.models import Models
 from rbcal.store.queue import Queue
 from rbcal.store.rankings import Rankings
+from rbcal.store.references import References
 from rbcal.store.reviews import Reviews
 from rbcal.store.simulations import Simulations
 from rbcal.store.snapshots import Snapshots
@@ -126,6 +127,7 @@ class Project:
         self.evaluations = Evaluations(database)
         self.simulations = Simulations(database)
         self.targets = Targets(database)
+        self.references = References(database)
         self.summary = Summary(database)
         self.jobs = Jobs(database)
 

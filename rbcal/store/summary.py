@@ -101,32 +101,6 @@ class Summary:
         )
         return [(image_id, detection_id) for image_id, detection_id in rows]
 
-    def typical_cells(self, label: int, n: int = 1) -> list[tuple[int, tuple[float, float, float, float]]]:
-        """Return the images and the boxes of cells that show what a class is, the smallest first.
-
-        They are whole, and of sizes as usual as n can be: one is of middling size. They are there to learn
-        from, never of the test set; cells of classes that are merged into this one count. Fewer, if fewer
-        were read.
-        """
-        merges = read_merges(self._db)
-        labels = [k for (k,) in self._db.tuples("SELECT id FROM class") if merges.target(k) == label]
-        rows = self._db.tuples(
-            f"""
-            SELECT image_id, x1, y1, x2, y2,
-                   x1 > 1 AND y1 > 1 AND x2 < width - 1 AND y2 < height - 1 AS is_whole
-            FROM read_annotation JOIN image ON image.id = image_id
-            WHERE read_annotation.split = 'work' AND class_id IN ({", ".join("?" * len(labels))})
-            ORDER BY is_whole DESC, (x2 - x1) * (y2 - y1), read_annotation.id
-            """,  # noqa: S608  our own text
-            labels,
-        )
-        whole = [row for row in rows if row[5]] or rows
-        n = min(n, len(whole))
-        chosen = (whole[(2 * k + 1) * len(whole) // (2 * n)] for k in range(n))
-        return [
-            (image_id, (float(x1), float(y1), float(x2), float(y2))) for image_id, x1, y1, x2, y2, _ in chosen
-        ]
-
     def fingerprint(self, split: Split) -> str:
         """Return the SHA-256 of the annotated images of one side of the test set, and of their annotations.
 

@@ -74,8 +74,8 @@ def test_one_look_and_enter_settles_a_screen_and_undo_brings_it_back(wall):
 def test_the_key_of_a_class_shows_cells_of_it_that_were_read(wall):
     page, path = wall
     with Project.open(path) as project:
-        label = next(k for k in range(3) if project.summary.typical_cells(k))
-        known = len(project.summary.typical_cells(label, 3))
+        label = next(k for k in range(3) if project.references.of_class(k))
+        known = len(project.references.of_class(label, 3))
     page.locator(f".wall .keys [data-label='{label}']").hover()
     expect(page.locator(".class-card img")).to_have_count(known)
     expect(page.locator(".class-card b")).to_have_text(("disc", "slit", "spiky")[label])

@@ -117,3 +117,15 @@ def test_a_drawing_of_before_is_not_taken_for_the_one_on_the_canvas(editor):
     assert not editor.loaded
     assert editor.canvas.accept(editor.canvas.drawing)
     assert editor.loaded
+
+
+def test_a_cell_is_pinned_for_its_class_and_let_go(project, editor):
+    editor.select(0)
+    edits.keep(editor)
+    edits.pin(editor)
+    assert project.references.is_pinned(editor.image.id, editor.chosen.box)
+    assert editor.notice == "Pinned: its class shows it, once the image is saved."
+    editor.save()
+    assert project.references.of_class(editor.chosen.label)[0][0] == editor.image.id
+    edits.pin(editor)
+    assert project.references.pinned() == []

@@ -118,21 +118,3 @@ def test_a_merged_class_has_the_name_of_its_target_in_the_fingerprint(project, t
         assert other.summary.fingerprint("work") == project.summary.fingerprint("work")
     [only] = project.summary.rounds("work")
     assert only.cells == {0: 2}
-
-
-def test_the_typical_cell_of_a_class_is_whole_of_middling_size_and_not_of_the_test_set(project):
-    def save(image_id, boxes, label):
-        annotations = Annotations(np.float32(boxes), np.full(len(boxes), label, np.int64))
-        project.reviews.save(image_id, annotations, origin="import", base_revision=0)
-
-    image_id, _ = add_image(project, 1)
-    save(image_id, [[0, 0, 30, 30], [10, 10, 14, 14], [20, 20, 40, 40], [50, 50, 58, 58]], 0)
-    test_id, _ = add_image(project, 2, group="other", split="test")
-    save(test_id, [[10, 10, 20, 20]], 1)
-    assert project.summary.typical_cells(0) == [(image_id, (50, 50, 58, 58))]
-    sides = [box[2] - box[0] for _, box in project.summary.typical_cells(0, 3)]
-    assert sides == [4, 8, 20]  # of four cells the one at the border is left out
-    assert len(project.summary.typical_cells(0, 9)) == 3
-    assert project.summary.typical_cells(1, 3) == []
-    project.classes.merge(0, 2)
-    assert project.summary.typical_cells(2) == [(image_id, (50, 50, 58, 58))]

@@ -32,7 +32,7 @@ def show_class_cards(project: Project) -> None:
 
 
 def _card(project: Project, each: CellClass, n_cells: int) -> str:
-    pictures = [address(cell_picture(project, *cell)) for cell in project.summary.typical_cells(each.label)]
+    pictures = [address(cell_picture(project, *cell)) for cell in project.references.of_class(each.label)]
     picture = f'<img alt="" src="{pictures[0]}">' if pictures else '<div class="none"></div>'
     rare = ", rare" if each.rare else ""
     return (

@@ -40,7 +40,7 @@ ACTS: Mapping[str, Callable[..., None]] = {
     function.__name__: function
     for function in (
         edits.relabel, edits.keep, edits.keep_and_go_on, edits.remove, edits.move, edits.nudge, edits.insert,
-        edits.leave_unsure, edits.outline,
+        edits.leave_unsure, edits.outline, edits.pin,
         edits.keep_green, edits.undo, edits.redo, edits.start_over, edits.show_version, edits.keep_mine,
         edits.show_theirs,
         navigation.toggle_cell_review, navigation.toggle_batches, navigation.toggle_passes,

@@ -37,6 +37,7 @@ BLIND = (
     "named it, so that it does not lead you."
 )
 _DRAW = ("add_box", "Draw", "Draw boxes around cells that have none (D)")
+PIN = "Whether this cell is among those that its class shows, at the key of the class"
 MOST_BUTTONS = 20  # classes; more of them make a list
 
 
@@ -219,13 +220,13 @@ def show_chosen(editor: Editor) -> None:
     with st.container(height=74, border=False, key="chosen"), st.container(horizontal=True):
         st.markdown("  \n".join(f":small[{line}]" for line in lines if line), width="stretch")
         if chosen is not None:
-            show_note(chosen)
+            show_note(editor, chosen)
 
 
-def show_note(chosen: EditedBox) -> None:
-    """Let the expert write a sentence beside the selected cell."""
+def show_note(editor: Editor, chosen: EditedBox) -> None:
+    """Let the expert write a sentence beside the selected cell, and pin it for its class."""
     key = f"note_{chosen.id}_{chosen.note}"
-    help_ = literal(chosen.note) or "A note beside this cell"
+    help_ = literal(chosen.note) or "A note beside this cell; or pin it for its class"
     with st.popover("Note ✓" if chosen.note else "Note", help=help_, width="content"):
         st.text_input(
             "A note beside this cell",
@@ -234,6 +235,11 @@ def show_note(chosen: EditedBox) -> None:
             max_chars=edits.LONGEST_NOTE,
             on_change=lambda: act(take_note, key),
         )
+        if editor.image.split == "work" and not chosen.waits and chosen.review_status != "unsure":
+            with editor.log.file.open() as project:
+                is_pinned = project.references.is_pinned(editor.image.id, chosen.box)
+            name = literal(editor.names[chosen.label])
+            _button(f"Unpin it from {name}" if is_pinned else f"Pin it for {name}", "pin", help=PIN)
 
 
 def show_green(editor: Editor) -> None:

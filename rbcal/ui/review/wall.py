@@ -93,9 +93,7 @@ def show_wall(project: Project) -> None:
     wall.fill(project)
     _show_head(project, wall, *head)
     if project.rankings.current() is None:
-        comes = "the model is in training" if session.running_job else "train a model first"
-        st.info(f"No cell is found yet: {comes}.", icon=":material/grid_view:")
-        st.page_link("pages/train.py", label="Go to Train")
+        _say_what_comes_first(project)
         return
     if not wall.screen:
         which = "" if wall.label is None and wall.group is None else " of these"
@@ -119,6 +117,19 @@ def show_wall(project: Project) -> None:
         height="content",
     )
     st.caption(f"{_KEEPS if wall.kind is None else _STAYS} {_HELP}")
+
+
+def _say_what_comes_first(project: Project) -> None:
+    """Say what to do while no model has found cells."""
+    if session.running_job is None and not project.images.counts().annotated_cells:
+        words = (
+            "A model finds these cells. First name the cells of a few images under *Images*, then train it."
+        )
+        st.info(words, icon=":material/grid_view:")
+        return
+    comes = "the model is in training" if session.running_job else "train a model first"
+    st.info(f"No cell is found yet: {comes}.", icon=":material/grid_view:")
+    st.page_link("pages/train.py", label="Go to Train")
 
 
 def _wall_of(file: ProjectFile) -> Wall:
