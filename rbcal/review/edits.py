@@ -7,12 +7,11 @@ from rbcal.review.boxes import same_cell, usual_side
 from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
 from rbcal.review.history import History
-from rbcal.review.outlines import cell_outlines
+from rbcal.review.outlines import cell_outlines, outlined
 from rbcal.store.log import Kind
 from rbcal.wording import count
 
 NAME_IT = "Say what this cell is: press its class key. What the model calls it is hidden here."
-OUTLINED = "{} boxed. Name them one after another (W), delete what is no cell, draw what is missing."
 NAMELESS = "Nobody has named this cell yet: press its class key."
 LONGEST_NOTE = 300  # characters: a sentence or two
 
@@ -91,14 +90,12 @@ def note(editor: Editor, text: str) -> None:
 def outline(editor: Editor) -> None:
     """Box the cells by their outline, here and on the images to come that no model has seen."""
     with editor.log.transaction() as project:
+        project.box_by_outline(box=True)
         sides = cell_outlines(project, editor.image, editor.canvas.frame)
     new = [box for box in sides if same_cell(editor.boxes, box) is None]
-    editor.view.outlines, editor.view.drawing = True, False
-    if not new:
-        editor.notice = "No cell stands out from the slide here: draw the boxes (D)."
-        return
+    editor.view.drawing = False
     editor.change(editor.history.outline(new, editor.view.label))
-    editor.notice = OUTLINED.format(count(len(new), "cell"))
+    editor.notice = outlined(len(new))
 
 
 def pin(editor: Editor) -> None:

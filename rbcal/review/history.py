@@ -51,7 +51,7 @@ class History:
 
     def answer(self, label: int, *box_ids: int) -> History:
         """Return the history after the expert said what boxes are; the name that one has counts, too."""
-        return self._alter(box_ids, lambda each: _kept(each.named(label)))
+        return self._alter(box_ids, lambda each: _named(each, label))
 
     def leave_unsure(self, box_id: int) -> History:
         """Return the history after the expert looked at a box and could not say what it is."""
@@ -97,6 +97,13 @@ class History:
 
 def _kept(box: EditedBox) -> EditedBox:
     return box if box.touched else replace(box, review_status="kept")
+
+
+def _named(box: EditedBox, label: int) -> EditedBox:
+    """Return a box without a name as the expert named it; what no model named he did not change."""
+    if box.detection_id is None:
+        return replace(box, label=label, review_status="kept")
+    return _kept(box.named(label))
 
 
 def replay(work: Work, flagged: Collection[int | None] = ()) -> History:

@@ -45,6 +45,9 @@ def finish_cell_review(editor: Editor) -> None:
 
 def toggle_batches(editor: Editor) -> None:
     """Show the cells side by side, or one by one."""
+    if editor.is_from_nothing:
+        editor.notice = "Side by side come cells of one name, and these have none yet: a model gives it."
+        return
     editor.view.batches = not editor.view.batches
     if editor.cell_review.is_open:
         enter_cell_review(editor)

@@ -12,7 +12,7 @@ from rbcal.review.cell_review import CellReview, waiting
 from rbcal.review.edit_log import EditLog
 from rbcal.review.editor import Editor, Picture
 from rbcal.review.history import History, replay
-from rbcal.review.outlines import cell_outlines
+from rbcal.review.outlines import cell_outlines, outlined
 from rbcal.review.predictions import CellPredictions
 from rbcal.review.view import View
 from rbcal.store.classes import CellClass
@@ -28,7 +28,8 @@ def open_editor(
     frame = Frame.of(image.width, image.height)
     log, history = _open_log(project, image, frame)
     from_nothing = log.predictions.ranking is None
-    if from_nothing and view.outlines and not log.begun and not history.present:
+    by_outline = from_nothing and project.by_outline and not log.begun and not history.present
+    if by_outline:
         log.start = unnamed(cell_outlines(project, image, frame), view.label)
         history = History(log.start)
     _fit_view(view, classes, empty=from_nothing and not history.present)
@@ -42,6 +43,7 @@ def open_editor(
         CanvasState(image.id, frame, has_canvas),
         CellReview(log.predictions.red, [] if image.revision else log.predictions.spots, from_nothing),
         hides_names=project.splits.names_are_hidden,
+        notice=outlined(len(log.start)) if by_outline else "",
     )
     if view.cell_review and waiting(editor.cells):
         navigation.enter_cell_review(editor)

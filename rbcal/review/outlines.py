@@ -8,6 +8,17 @@ from rbcal.review.boxes import Box
 from rbcal.review.canvas_drawing import Frame
 from rbcal.store.images import Image
 from rbcal.store.project import Project
+from rbcal.wording import count
+
+
+def outlined(n: int) -> str:
+    """Say how many cells were boxed, and what comes next."""
+    if not n:
+        return "No cell stands out from the slide here: draw the boxes (D)."
+    return (
+        f"{count(n, 'cell')} boxed by outline. Name them one after another (W), delete what is no cell, draw "
+        "what is missing."
+    )
 
 
 def cell_outlines(project: Project, image: Image, frame: Frame) -> list[Box]:

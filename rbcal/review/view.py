@@ -21,5 +21,4 @@ class View:
     queue_label: int | None = None  # the class that the queue is filtered by
     by_cells: bool | None = None  # whether cells come, not images; None: the expert has not chosen
     drawing: bool = False
-    outlines: bool = False  # whether cells are boxed by their outline where no model has seen an image
     label: int = 0  # of new boxes

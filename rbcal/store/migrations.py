@@ -206,8 +206,11 @@ def m008_class_descriptions(db: Database) -> None:
 
 
 @MIGRATIONS()
-def m009_reference_cells(db: Database) -> None:
-    """Keep the cells that the expert pinned to show what a class is, by the place of their box."""
+def m009_outlines_and_pins(db: Database) -> None:
+    """Keep whether cells are boxed by outline; and cells pinned to show a class, by place of their box."""
+    db.execute(
+        "ALTER TABLE project ADD COLUMN by_outline INTEGER NOT NULL DEFAULT 0 CHECK (by_outline IN (0, 1))"
+    )
     db.execute("""CREATE TABLE reference_cell (
   id        INTEGER PRIMARY KEY,
   image_id  INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,

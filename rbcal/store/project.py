@@ -275,6 +275,15 @@ class Project:
         """Let *Save* ask what becomes of boxes that were not read, or not any more."""
         self._database.write("UPDATE project SET ask_unread = ?", (int(ask),))
 
+    @property
+    def by_outline(self) -> bool:
+        """Whether images that no model has seen open with their cells boxed by outline."""
+        return bool(self._database.value("SELECT by_outline FROM project"))
+
+    def box_by_outline(self, *, box: bool) -> None:
+        """Let images that no model has seen open with their cells boxed by outline, or not any more."""
+        self._database.write("UPDATE project SET by_outline = ?", (int(box),))
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()

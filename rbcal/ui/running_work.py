@@ -34,9 +34,9 @@ _PAGES = {
 # hold wherever they stand; a toast of a part of the page would take the place of those of the page.
 _EDGE = """<style>
   .stApp:has([data-testid="stSidebar"][data-collapsed="true"])::after {{ content: "{words}"; position: fixed;
-    top: 10px; left: 56px; z-index: 999990; pointer-events: none; font-size: .8rem; line-height: 1;
+    bottom: 2px; left: 8px; z-index: 999990; pointer-events: none; font-size: .75rem; line-height: 1;
     max-width: calc(50vw - 210px); overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
-    padding: .35rem .7rem; border-radius: 6px; background: {colour}; color: #fff; {fading} }}
+    padding: .3rem .6rem; border-radius: 6px; background: {colour}; color: #fff; {fading} }}
   @keyframes rbcal-fade {{ to {{ opacity: 0; }} }}
 </style><span hidden>.</span>"""
 _BLUE, _GREEN, _ORANGE = "#1f6feb", "#1a7f37", "#b35900"

@@ -43,6 +43,15 @@ def test_each_cell_gets_a_box_that_waits_for_its_name(editor):
     assert not editor.view.drawing
 
 
+def test_cells_without_names_do_not_come_side_by_side(editor):
+    navigation.toggle_cell_review(editor)
+    edits.relabel(editor, 1)
+    at = editor.selected
+    navigation.toggle_batches(editor)
+    assert (editor.selected, editor.cell_review.batch) == (at, [])
+    assert "none yet" in editor.notice
+
+
 def test_one_undo_takes_them_away(editor):
     edits.undo(editor)
     assert editor.boxes == ()
@@ -60,7 +69,11 @@ def test_no_act_names_them_but_a_class_key(editor):
     assert editor.chosen.review_status == "kept"
     editor.select(1)
     edits.relabel(editor, 2)
-    assert (editor.chosen.label, editor.n_unread) == (2, len(editor.boxes) - 2)
+    assert (editor.chosen.label, editor.chosen.review_status) == (
+        2,
+        "kept",
+    )  # what had no name is not changed
+    assert editor.n_unread == len(editor.boxes) - 2
 
 
 def test_the_walk_goes_from_one_to_the_next(editor):
@@ -89,8 +102,10 @@ def test_the_next_images_open_with_their_boxes_and_nothing_is_stored_before_an_a
     begun = opened(project, second, editor.view)
     assert len(begun.boxes) == len(truth)
     assert not begun.view.drawing
+    assert "boxed by outline" in begun.notice
     assert project.log.work(second).version == 0
-    assert len(opened(project, second).boxes) == 0  # another expert has not asked for it
+    project.box_by_outline(box=False)
+    assert len(opened(project, second).boxes) == 0
     begun.select(0)
     edits.relabel(begun, 1)
     assert len(opened(project, second).boxes) == len(truth)

@@ -97,6 +97,8 @@ def why_words(editor: Editor, box: EditedBox) -> str:
     verdict = editor.predictions.verdicts.get(box.detection_id or -1)
     if box.review_status == "open":
         return "" if verdict is None else verdict.brief
+    if editor.is_from_nothing and box.review_status == "kept":
+        return "named"
     return _STATUS.get(box.review_status, box.review_status or "")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import streamlit as st
 
 from rbcal.review import edits
@@ -55,34 +57,47 @@ def ask_of_unread(editor: Editor) -> None:
 def _offer_name_for_rest(editor: Editor) -> bool:
     """Let the expert say what all boxes are that have no name; return whether he did."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
+        rest = st.selectbox(
             "Those without a name are",
             editor.choices,
-            index=editor.choices.index(editor.view.label),
+            index=_usual_class(editor),
             format_func=editor.names.__getitem__,
+            placeholder="Choose a class",
             key=_REST,
         )
         return st.button(
             "I looked at all: name them, save",
             key="name_rest",
+            disabled=rest is None,
             on_click=act,
             args=(_name_rest_and_save, editor.image.id),
             help="In one act that an undo takes back, then saves.",
         )
 
 
+def _usual_class(editor: Editor) -> int | None:
+    """Return the place of the class that most cells of the image were named; None: none was named yet."""
+    named = Counter(
+        each.label for each in editor.boxes if each.label in editor.choices and not editor.is_hidden(each)
+    )
+    return editor.choices.index(named.most_common(1)[0][0]) if named else None
+
+
 @st.dialog("No cells in this image?")
 def ask_of_no_cells(editor: Editor) -> None:
     """Ask whether an image without a box has no cells."""
     st.markdown("The image has no box. Saved like that, it teaches the model that there is no cell in it.")
+    boxed = editor.is_from_nothing and st.button(
+        "Box the cells by outline", key="outline_first", type="primary", on_click=act, args=("outline",)
+    )
     empty = st.button(
         "It has no cells: save",
         key="save_empty",
-        type="primary",
+        type="secondary" if editor.is_from_nothing else "primary",
         on_click=act,
         args=(save_as_read, editor.image.id),
     )
-    if st.button("Go on looking", key="go_on_looking") or empty:
+    if st.button("Go on looking", key="go_on_looking") or empty or boxed:
         st.rerun()
 
 

@@ -144,7 +144,8 @@ def show_cell_review(editor: Editor) -> None:
     st.progress((total - left) / total if total else 1.0, f"{where} · {left} to go")
     with st.container(horizontal=True, gap="small", key="steps"):
         _button("Previous", "step", -1, key="before", help="The cell before (left)")
-        _button("Keep all (Enter)" if batch else "Keep (Enter)", "keep", primary=True)
+        nameless = editor.is_hidden(editor.chosen)  # a class key says what it is, never an Enter
+        _button("Keep all (Enter)" if batch else "Keep (Enter)", "keep", primary=True, disabled=nameless)
         _button("Next", "step", 1, key="after", help="The cell after (right)")
         _button("Unsure", "leave_unsure", icon="question_mark", help="Nobody can tell what it is (/)")
         _button("Delete", "remove", icon="delete", help="Del")
@@ -209,8 +210,8 @@ def show_chosen(editor: Editor) -> None:
     elif chosen is None:
         lines = ["Click a cell to see what the model thinks of it." if editor.predictions.cells else ""]
     elif verdict is None:
-        by_hand = "Imported." if chosen.review_status is None else "Drawn by hand."
-        lines = [by_hand if chosen.detection_id is None else "Found by an earlier model."]
+        whose = {None: "Imported.", "drawn": "Drawn by hand."}.get(chosen.review_status, "Boxed by outline.")
+        lines = [whose if chosen.detection_id is None else "Found by an earlier model."]
     else:
         cell = editor.predictions.cells[verdict.detection_id]
         likely = cell.probs[1:].argsort()[::-1][:3]
@@ -269,6 +270,11 @@ def show_green(editor: Editor) -> None:
 def show_status(editor: Editor) -> None:
     """Say how many boxes there are, what happened last, and that nothing of them can be lost."""
     n, changed = len(editor.boxes), sum(each.touched for each in editor.boxes)
+    if editor.is_from_nothing and editor.red_cells:  # boxed by outline
+        nameless = sum(each.review_status == "open" for each in editor.boxes)
+        cells = f"{n - nameless:,} of {count(n, 'cell')} named"
+    else:
+        cells = f"{count(n, 'cell')}, {changed:,} changed"
     unsure = sum(each.review_status == "unsure" for each in editor.boxes)
     kept = " · a draft, not saved yet" if editor.history.past else ""
     hidden = n - len(editor.visible) if not editor.cell_review.is_open else 0
@@ -279,10 +285,7 @@ def show_status(editor: Editor) -> None:
             st.markdown(f":blue[{editor.notice}]")
         if editor.place is not None and editor.selected is None:
             st.markdown(":blue[In the ring the model sees a cell that has no box of its own.]")
-        st.caption(
-            f"{count(n, 'cell')}, {changed:,} changed{f', {unsure:,} unsure' if unsure else ''}"
-            f"{filtered}{kept}{saved}"
-        )
+        st.caption(f"{cells}{f', {unsure:,} unsure' if unsure else ''}{filtered}{kept}{saved}")
         if (doubtful := live_thread.doubtful(editor.log.file))[0]:
             said = "contradicts others" if doubtful[0] == 1 else "contradict others"
             words = f"{doubtful[0]:,} of {doubtful[1]:,} answers {said} on cells that look alike"

@@ -47,6 +47,16 @@ def show_view(editor: Editor) -> None:
         view.names_on = names_on
         navigation.show_only(editor, only)
         st.rerun()
+    if editor.is_from_nothing:
+        with editor.log.file.open() as project:
+            by_outline = project.by_outline
+        st.toggle(
+            "Box cells by outline",
+            by_outline,
+            key=f"by_outline_{by_outline}",
+            help="Images that no model has seen open with their cells boxed. What the cells are, you say.",
+            on_change=lambda: act(_box_by_outline, not by_outline),
+        )
     start = "the last review" if editor.image.revision else "the model's boxes"
     st.button(
         f"Start over from {start}" if editor.log.start else "Remove all boxes",
@@ -56,6 +66,11 @@ def show_view(editor: Editor) -> None:
         disabled=editor.boxes == editor.log.start,
         help="Undo takes it back.",
     )
+
+
+def _box_by_outline(editor: Editor, box: bool) -> None:
+    with editor.log.transaction() as project:
+        project.box_by_outline(box=box)
 
 
 def _choose_filters(now: dict[str, Any]) -> dict[str, Any]:

@@ -90,11 +90,11 @@ def show_wall(project: Project) -> None:
     unit, *head = st.columns([2.3, 3.1, 2.3, 2.3, 2.2, 2.2, 2.4], vertical_alignment="bottom")
     with unit:
         choose_unit()
-    wall.fill(project)
-    _show_head(project, wall, *head)
     if project.rankings.current() is None:
         _say_what_comes_first(project)
         return
+    wall.fill(project)
+    _show_head(project, wall, *head)
     if not wall.screen:
         which = "" if wall.label is None and wall.group is None else " of these"
         st.success(f"No cell waits{which}. Choose others above, or go on with *Images*.")
