@@ -29,10 +29,11 @@ def open_editor(
     log, history = _open_log(project, image, frame)
     from_nothing = log.predictions.ranking is None
     by_outline = from_nothing and project.by_outline and not log.begun and not history.present
+    _fit_view(view, classes)
     if by_outline:
         log.start = unnamed(cell_outlines(project, image, frame), view.label)
-        history = History(log.start)
-    _fit_view(view, classes, empty=from_nothing and not history.present)
+        history, view.drawing = History(log.start), False
+    view.drawing = view.drawing or (from_nothing and not history.present)  # there is nothing else to do
     editor = Editor(
         image,
         picture,
@@ -76,11 +77,10 @@ def _open_log(project: Project, image: Image, frame: Frame) -> tuple[EditLog, Hi
     return log, history
 
 
-def _fit_view(view: View, classes: tuple[CellClass, ...], *, empty: bool) -> None:
-    """Choose no class that there is not, and draw where there is nothing else to do."""
+def _fit_view(view: View, classes: tuple[CellClass, ...]) -> None:
+    """Choose no class that there is not."""
     own = [each.label for each in classes if each.merged_into is None]
     if view.label not in own:
         view.label = own[0]
     if isinstance(view.only, int) and view.only not in own:
         view.only = "all"
-    view.drawing = view.drawing or empty

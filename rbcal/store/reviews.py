@@ -58,6 +58,7 @@ class Reviewed:
 
     image_id: int
     name: str
+    split: Split
     origin: Origin
     n_cells: int
     seconds: float
@@ -255,11 +256,11 @@ class Reviews:
         return self._cells(review_id)[0]
 
     def count(self, name: str = "") -> int:
-        """Return how many images may be trained on, are annotated, and have `name` in their name."""
+        """Return how many annotated images have `name` in their name; imported test images are left out."""
         return int(
             self._db.value(
-                "SELECT count(DISTINCT image_id) FROM review JOIN image ON image.id = image_id"
-                " WHERE split = 'work' AND instr(lower(name), lower(?))",
+                "SELECT count(*) FROM current_review JOIN image ON image.id = image_id"
+                " WHERE (split = 'work' OR origin = 'expert') AND instr(lower(name), lower(?))",
                 (name,),
             )
         )
@@ -267,11 +268,11 @@ class Reviews:
     def latest(self, limit: int, offset: int = 0, name: str = "") -> list[Reviewed]:
         """Return some of the images that :meth:`count` counts, the one saved last first."""
         rows = self._db.rows(
-            "SELECT image.id AS image_id, image.name, origin, seconds, created_at,"  # noqa: S608  our words
+            "SELECT image.id AS image_id, image.name, split, origin, seconds, created_at,"  # noqa: S608  our words
             " (SELECT count(*) FROM annotation WHERE review_id = current_review.id"
             f"  AND {IS_NAMED}) AS n_cells"
             " FROM current_review JOIN image ON image.id = image_id"
-            " WHERE split = 'work' AND instr(lower(image.name), lower(?))"
+            " WHERE (split = 'work' OR origin = 'expert') AND instr(lower(image.name), lower(?))"
             " ORDER BY current_review.id DESC LIMIT ? OFFSET ?",
             (name, limit, offset),
         )

@@ -122,6 +122,18 @@ def test_what_became_of_each_box_and_of_each_spot_check_is_kept(ranked):
     ]
 
 
+def test_a_test_image_that_the_expert_read_is_among_those_that_he_can_open_again(project):
+    work, truth = add_image(project, 1, annotated=True)
+    test, _ = add_image(project, 2, group="other", split="test", annotated=True)
+    assert [each.image_id for each in project.reviews.latest(9)] == [work]  # the other came with its boxes
+    project.reviews.save(test, truth, origin="expert", base_revision=1)
+    assert [(each.image_id, each.split) for each in project.reviews.latest(9)] == [
+        (test, "test"),
+        (work, "work"),
+    ]
+    assert project.reviews.count() == 2
+
+
 def test_annotated_cells_are_counted_on_each_side(project):
     _, work = add_image(project, 1, annotated=True)
     _, test = add_image(project, 2, group="other", split="test", annotated=True)

@@ -33,11 +33,11 @@ def show_export(project: Project) -> None:
     format_ = st.selectbox("What", get_args(export_dataset.Format), format_func=_FORMATS.__getitem__)
     if format_.startswith("predictions") and project.rankings.current() is None:
         comes = (
-            "they come when the model has ranked"
+            "they come when the model has sorted"
             if session.running_job
-            else "train a model, then let it rank"
+            else "train a model, then let it sort"
         )
-        st.info(f"There are no predictions yet: {comes} the pool.")
+        st.info(f"There are no predictions yet: {comes} the images.")
         return
     annotations = not format_.startswith("predictions")
     as_data_set = annotations and format_ != "annotations-csv"

@@ -35,8 +35,8 @@ def next_step(
         )
     if model is None and is_training:
         return Step(
-            "The first model is in training. Look at your images and classes meanwhile. When it has ranked "
-            "the pool, the cells worth your time come first.",
+            "The first model is in training. Look at your images and classes meanwhile. When it has sorted "
+            "them, the cells worth your time come first.",
             "train",
             "Watch the training",
         )
@@ -54,13 +54,13 @@ def next_step(
         )
     if (ranking is None or ranking.stale) and is_training:
         return Step(
-            "The model ranks the pool. Then the cells worth your time come first.", "train", "Watch it"
+            "The model sorts the images. Then the cells worth your time come first.", "train", "Watch it"
         )
     if ranking is None or ranking.stale:
         return Step(
             "Let the model sort the images that wait, so that those come first that are worth most.",
             "train",
-            "Rank the pool",
+            "Sort the images",
         )
     if fresh > 0:
         return Step(

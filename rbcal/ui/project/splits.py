@@ -24,7 +24,7 @@ def show_test_set(project: Project) -> None:
     if not project.splits.is_frozen():
         _offer_redraw(project)
     else:
-        st.caption("A model was trained, so the images that are annotated keep their side.")
+        st.caption("A training has begun, so the images that are annotated keep their side.")
     grows = st.toggle(
         f"Every {_EVERY}th image that you annotate becomes a test image",
         value=project.splits.every > 0,

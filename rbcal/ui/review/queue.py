@@ -223,6 +223,8 @@ def show_list(file: ProjectFile, view: View, names: Sequence[str]) -> None:
                 "Why": [why(strategy, entry, names) for entry in entries],
             }
         )
+    if ranking is None:
+        table = table.drop(columns=["Sorted by", "Red", "Rare"])  # nobody knows
     view.queue_label = label
     who = ranked_by(ranking.model_id if ranking else None, stale=bool(ranking and ranking.stale))
     shown = [label, *(each for each in rare if each != label)] if label is not None else rare
@@ -254,7 +256,7 @@ def _show_reviewed(file: ProjectFile, name: str, place: DeltaGenerator) -> None:
         table = pd.DataFrame(
             {
                 "": [thumbnail(project, each.image_id) for each in here],
-                "Image": [each.name for each in here],
+                "Image": [each.name + (" · test image" if each.split == "test" else "") for each in here],
                 "Cells": [each.n_cells for each in here],
                 "Took": [duration(each.seconds) if each.origin == "expert" else "imported" for each in here],
                 "Saved": [pd.Timestamp(each.created_at) for each in here],

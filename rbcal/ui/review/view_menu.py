@@ -57,7 +57,8 @@ def show_view(editor: Editor) -> None:
             help="Images that no model has seen open with their cells boxed. What the cells are, you say.",
             on_change=lambda: act(_box_by_outline, not by_outline),
         )
-    start = "the last review" if editor.image.revision else "the model's boxes"
+    first = "the boxes as they came" if editor.is_from_nothing else "the model's boxes"
+    start = "the last review" if editor.image.revision else first
     st.button(
         f"Start over from {start}" if editor.log.start else "Remove all boxes",
         key="start_over",

@@ -49,7 +49,7 @@ def show_start(project: Project) -> None:
         request = show_settings(project, counts)
     if button.button(
         "Train",
-        type="primary",
+        type="primary" if project.snapshots.current() is None else "secondary",  # *Resume* comes first
         icon=":material/play_arrow:",
         help="Trains on all annotated cells and measures the model on the test set. Then the model looks at "
         "the images that wait (the pool) and sorts them: those come first that it would learn most from. It "
