@@ -12,7 +12,7 @@ from rbcal.jobs import auto_train, launcher
 from rbcal.store.images import Counts
 from rbcal.store.job_requests import JobRequest, RankJob, ResumeJob, ScoreJob, TrainJob
 from rbcal.store.project import Project, ProjectFile
-from rbcal.wording import count, duration
+from rbcal.wording import count, duration, listed, literal
 
 NETWORKS: dict[Backbone, str] = {
     "efficientnet_lite0": "Small: minutes on a laptop",
@@ -42,8 +42,15 @@ def show_start(project: Project) -> None:
         f"The next model learns from **{cells}** on {images}"
         f"{f', then sorts the {waiting}' if counts.pool_images else ''}."
     )
+    n_cells = project.reviews.cells_per_class()
+    if unnamed := [literal(each.name) for each in project.classes.own() if not n_cells.get(each.label)]:
+        st.caption(f"It cannot name {listed(unnamed, most=5)}: no cell is annotated as such yet.")
     if not counts.test_images:
-        st.warning("There is no test set, so the model cannot be measured. Import images with boxes first.")
+        every = project.splits.every
+        grows = (
+            f"One in {every} images that you annotate becomes a test image. Or import" if every else "Import"
+        )
+        st.warning(f"There is no test set, so the model cannot be measured. {grows} images with boxes first.")
     button = st.container()  # above the settings that it goes by
     with st.expander("Settings", icon=":material/tune:"):
         request = show_settings(project, counts)
