@@ -21,6 +21,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from rbcal.store.project import Project
+
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 SIZE = {"width": 1280, "height": 720}
@@ -38,6 +40,7 @@ def opened(project: Path) -> Iterator[tuple[Page, str]]:
         sys.exit("The pictures are taken with Chromium. Install it first.")
     with tempfile.TemporaryDirectory() as folder:
         shutil.copyfile(project, Path(folder) / "smear.rbcal")
+        copy_bare(Path(folder) / "smear.rbcal", Path(folder) / "bare.rbcal")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -62,6 +65,16 @@ def opened(project: Path) -> Iterator[tuple[Page, str]]:
             app.wait()
 
 
+def copy_bare(path: Path, bare: Path) -> None:
+    """Make a project of three bare images of another one: no boxes, and no model."""
+    with Project.open(path) as full, Project.create(bare, classes=full.classes.names()) as project:
+        for entry in full.queue.top(3):
+            image = full.images.get(entry.image_id)
+            size = {"width": image.width, "height": image.height}
+            content = full.images.content(image.id)
+            project.images.add(content, name=image.name, group=image.group, split="work", **size)
+
+
 def draw(page: Page, address: str) -> None:
     """Go through the screens, and keep a picture of each."""
     page.goto(f"{address}/?project=smear")
@@ -77,6 +90,16 @@ def draw(page: Page, address: str) -> None:
     page.get_by_text("Keep all (Enter)").wait_for()
     page.keyboard.press("Enter")  # the first class has one cell
     keep(page, "side_by_side", "Save & next")
+    page.goto(f"{address}/review?project=bare")
+    page.get_by_role("button", name="Box the cells by outline").click()
+    page.get_by_text("boxed by outline").wait_for()
+    page.keyboard.press("w")
+    for key in "4464":  # one cell after another
+        page.wait_for_timeout(REST_MS / 6)
+        page.keyboard.press(key)
+    page.wait_for_timeout(REST_MS / 6)
+    page.keyboard.press("w")
+    keep(page, "outline", "cells named")
     page.goto(f"{address}/progress?project=smear")
     keep(page, "progress", "annotated cells")
     page.get_by_role("tab", name="Classes").click()
