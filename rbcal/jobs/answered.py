@@ -60,10 +60,13 @@ def answered_cells(
         else:
             cells = [cell for cell in reversed(cells) if _is_of(cell, kind)]
             hints = [cell.state.note for cell in cells]
+        images = {cell.image_id for cell in cells}
+        if group is not None:
+            images = {image_id for image_id in images if project.images.get(image_id).group == group}
         chosen = [
             _asked(project, cell, hint)
             for cell, hint in zip(cells, hints, strict=True)
-            if label in (None, cell.state.label) and group in (None, project.images.get(cell.image_id).group)
+            if label in (None, cell.state.label) and cell.image_id in images
         ]
     return chosen[:limit]
 

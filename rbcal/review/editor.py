@@ -105,7 +105,7 @@ class Editor:
     def is_hidden(self, box: EditedBox | None) -> bool:
         """Return whether a cell has no name yet, or one of the model's that the expert must not see yet."""
         if box is not None and box.detection_id is None:
-            return self.is_from_nothing and box.review_status in ("open", "unsure")
+            return self.is_from_nothing and not self._was_named(box)
         if box is None or not self.hides_names:
             return False
         if box.review_status in ("open", "unsure"):
@@ -147,13 +147,21 @@ class Editor:
         """
         if history is self.history:
             return
-        history = replace(history, present=tuple(map(self._unread_still, history.present)))
+        if kind == "edit":  # else the boxes are as they were before
+            history = replace(history, present=tuple(map(self._unread_still, history.present)))
         try:
             self.log.record(kind, history.present, review_id)
         except (ConflictError, ReplacedError):
             self._show(history, redraw=redraw)
             raise
         self._show(history, redraw=redraw)
+
+    def _was_named(self, box: EditedBox) -> bool:
+        """Return whether a person said what a box is that no model made; it may be unsure by now."""
+        if box.review_status != "unsure":
+            return box.review_status != "open"
+        earlier = (each for state in (self.log.start, *self.history.past) for each in state)
+        return any(each.id == box.id and each.review_status not in ("open", "unsure") for each in earlier)
 
     def _unread_still(self, box: EditedBox) -> EditedBox:
         """Return a box after a change: one without a name that was only moved has been named by nobody."""

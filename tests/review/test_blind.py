@@ -92,3 +92,15 @@ def test_a_hidden_cell_that_was_moved_still_has_no_name(editor):
     assert editor.chosen.box[0] == left + 1
     assert editor.is_hidden(editor.chosen)
     assert editor.n_unread == len(editor.boxes)
+
+
+def test_an_answer_comes_back_when_starting_over_is_undone(editor):
+    editor.select(1)
+    label = editor.chosen.label
+    edits.relabel(editor, (label + 1) % 3)
+    edits.relabel(editor, label)  # it was the model's class after all
+    answered = editor.chosen
+    edits.start_over(editor)
+    edits.undo(editor)
+    assert editor.history.find(answered.id) == answered
+    assert not editor.is_hidden(answered)

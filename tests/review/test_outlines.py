@@ -52,6 +52,23 @@ def test_cells_without_names_do_not_come_side_by_side(editor):
     assert "none yet" in editor.notice
 
 
+def test_a_cell_that_a_person_named_keeps_its_name_when_it_is_left_unsure(editor, project):
+    editor.select(0)
+    edits.leave_unsure(editor)
+    assert editor.is_hidden(editor.chosen)  # nobody had named it
+    editor.select(1)
+    edits.relabel(editor, 2)
+    edits.leave_unsure(editor)
+    assert not editor.is_hidden(editor.chosen)
+    edits.keep(editor)
+    assert (editor.chosen.label, editor.chosen.review_status) == (2, "kept")
+    imported, _ = add_image(project, 5, annotated=True)
+    other = opened(project, imported)
+    other.select(0)
+    edits.leave_unsure(other)
+    assert not other.is_hidden(other.chosen)
+
+
 def test_one_undo_takes_them_away(editor):
     edits.undo(editor)
     assert editor.boxes == ()

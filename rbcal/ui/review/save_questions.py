@@ -13,7 +13,6 @@ from rbcal.ui.review.queue import save_as_read
 from rbcal.wording import count
 
 _QUIET = "quiet_unread"  # the key of the checkbox
-_REST = "class_of_rest"  # the key of the choice
 
 
 def ask_before_save(editor: Editor) -> None:
@@ -56,21 +55,23 @@ def ask_of_unread(editor: Editor) -> None:
 
 def _offer_name_for_rest(editor: Editor) -> bool:
     """Let the expert say what all boxes are that have no name; return whether he did."""
+    usual = _usual_class(editor)
+    key = f"class_of_rest_{editor.image.id}_{usual}"  # what was chosen on another image is no answer here
     with st.container(horizontal=True, vertical_alignment="bottom"):
         rest = st.selectbox(
             "Those without a name are",
             editor.choices,
-            index=_usual_class(editor),
+            index=usual,
             format_func=editor.names.__getitem__,
             placeholder="Choose a class",
-            key=_REST,
+            key=key,
         )
         return st.button(
             "I looked at all: name them, save",
             key="name_rest",
             disabled=rest is None,
             on_click=act,
-            args=(_name_rest_and_save, editor.image.id),
+            args=(_name_rest_and_save, editor.image.id, key),
             help="In one act that an undo takes back, then saves.",
         )
 
@@ -108,9 +109,9 @@ def _save_in_part(editor: Editor, image_id: int) -> None:
     save_as_read(editor, image_id)
 
 
-def _name_rest_and_save(editor: Editor, image_id: int) -> None:
+def _name_rest_and_save(editor: Editor, image_id: int, key: str) -> None:
     if editor.image.id == image_id:
-        edits.name_rest(editor, st.session_state[_REST])
+        edits.name_rest(editor, st.session_state[key])
         save_as_read(editor, image_id)
 
 
