@@ -85,14 +85,15 @@ def is_by_cells(project: Project) -> bool:
 
 def show_wall(project: Project) -> None:
     """Show the next cells to name, or say that none waits."""
+    if project.rankings.current() is None:
+        choose_unit()
+        _say_what_comes_first(project)
+        return
     wall = _wall_of(project.file)
     st.html(STYLE)
     unit, *head = st.columns([2.3, 3.1, 2.3, 2.3, 2.2, 2.2, 2.4], vertical_alignment="bottom")
     with unit:
         choose_unit()
-    if project.rankings.current() is None:
-        _say_what_comes_first(project)
-        return
     wall.fill(project)
     _show_head(project, wall, *head)
     if not wall.screen:
