@@ -246,6 +246,8 @@ def test_cells_are_boxed_by_outline_named_by_keys_and_the_rest_at_once(
     (image_id,) = plant(path, 1, ranked=False, asks=True)
     open_review("outlines")
     page.get_by_role("button", name="Box the cells by outline").click()
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.wait_for_timeout(1500)  # the browser tells the new zoom by itself: that is no act of the expert
     expect(page.get_by_text("boxed by outline. Name them")).to_be_visible()
     n = len(drafted(path, image_id))
     page.keyboard.press("w")

@@ -106,7 +106,8 @@ def _obey_companion(editor: Editor) -> None:
         _take_press(editor, message.get("point"))
         inbox.ticket = message["ticket"]
         if message["image"] == editor.image.id:
-            editor.notice, session.review_error = "", None
+            if message["action"] != "zoom_to":  # the browser's own; the expert has not read what happened yet
+                editor.notice, session.review_error = "", None
             value = message.get("value")
             values = [] if value is None else value if isinstance(value, list) else [value]
             do(editor, message["action"], *values)
