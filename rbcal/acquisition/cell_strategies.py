@@ -56,7 +56,7 @@ class CellStrategy:
 
 def cells_random(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:
     """Choose at random, by the seed: what the others are measured against."""
-    return _by_value(_generator(context, "cells").uniform(size=len(pool)), context, n)
+    return _by_value(_generator(context, len(pool), "cells").uniform(size=len(pool)), context, n)
 
 
 def cells_uncertain(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:
@@ -99,7 +99,7 @@ def cells_entropy(pool: Pool, context: AcquisitionContext, n: int) -> CellRankin
     p = class_probs(pool)
     entropy = -(p * np.log(p.clip(_LEAST))).sum(axis=1)
     b = max(1.0, float(context.annotated.sum()) / _DECAY)
-    noise = _generator(context, "noise").gumbel(scale=1 / b, size=len(pool))
+    noise = _generator(context, len(pool), "noise").gumbel(scale=1 / b, size=len(pool))
     values = np.log(entropy.clip(_LEAST)) + noise
     order = _by_value(values, context, len(pool)).cells
     return CellRanking(_in_turn(order, p.argmax(axis=1))[:n], values)
@@ -135,7 +135,7 @@ def cells_diverse(pool: Pool, context: AcquisitionContext, n: int) -> CellRankin
     gradient = class_probs(pool)[shortlist]
     gradient[np.arange(len(shortlist)), gradient.argmax(axis=1)] -= 1
     embedded = (gradient[:, :, None] * pool.embeddings[shortlist][:, None]).reshape(len(shortlist), -1)
-    seed = int(_generator(context, "k-means").integers(2**32))
+    seed = int(_generator(context, len(pool), "k-means").integers(2**32))
     _, chosen = kmeans_plusplus(embedded, n, random_state=seed)
     first = dict.fromkeys(chosen.tolist())  # of cells that are all alike it may draw one twice
     rest = (k for k in range(len(shortlist)) if k not in first)
@@ -174,15 +174,19 @@ def need(pool: Pool, context: AcquisitionContext) -> Reals:
     return np.asarray(class_probs(pool) @ (1 / (1 + context.annotated)))
 
 
-def _generator(context: AcquisitionContext, purpose: str) -> np.random.Generator:
-    return np.random.default_rng([context.seed, *purpose.encode()])
+def _generator(context: AcquisitionContext, n_cells: int, purpose: str) -> np.random.Generator:
+    """Return the chance of one query: another for each number of cells, as after each answer fewer wait.
+
+    With one and the same chance each query would take the neighbours of the cells that the last one took.
+    """
+    return np.random.default_rng([context.seed, n_cells, *purpose.encode()])
 
 
 def _by_value(values: Reals, context: AcquisitionContext, n: int) -> CellRanking:
     """Return the n cells of the highest values; of equals, chance decides."""
     if not np.isfinite(values).all():
         raise ScoringError("The value of a cell must be a number, but one is NaN or infinite.")
-    chance = _generator(context, "equals").uniform(size=len(values))
+    chance = _generator(context, len(values), "equals").uniform(size=len(values))
     return CellRanking(np.lexsort((chance, -values))[:n].astype(np.int64), values)
 
 

@@ -74,6 +74,15 @@ def test_random_follows_the_seed_alone(random_pool):
     assert one != other
 
 
+@pytest.mark.parametrize("name", ["cells_random", "cells_uncertain"])
+def test_the_next_query_does_not_take_the_neighbours_of_the_last_one(name):
+    pool = make_pool([0] * 400, [HALF] * 400)
+    first = rank_cells(name, pool, make_context(), 40).cells
+    left = np.delete(np.arange(400), first)
+    second = rank_cells(name, pool.of_cells(left), make_context(), 40).cells
+    assert len(set(first) & set(second)) < 20  # by chance 4 places
+
+
 def test_uncertain_is_1_minus_max_p_given_a_cell():
     chosen = rank_cells("cells_uncertain", make_pool([0, 0, 1], [SURE, FAIR, HALF]), make_context(), 2)
     assert chosen.values == pytest.approx([0.0, 0.2, 0.5])
