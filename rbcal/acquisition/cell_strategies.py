@@ -52,6 +52,7 @@ class CellStrategy:
     sentence: str  # what the expert reads where a strategy is chosen
     function: CellFunction
     method: str  # what the methods section of a paper says of the choice
+    by_reviews: bool = False  # it goes by what past reviews changed and took
 
 
 def cells_random(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:
@@ -227,6 +228,7 @@ _ENTRIES = (
         function=cells_change,
         method="of the highest expected number of corrections per second of review, weighted towards classes "
         "with few annotations",
+        by_reviews=True,
     ),
     CellStrategy(
         "cells_entropy",

@@ -27,6 +27,7 @@ from rbcal.formats import pictures
 from rbcal.formats.dataset import Box, Dataset, LabelledImage
 from rbcal.interchange.import_images import import_images
 from rbcal.jobs import rank
+from rbcal.review.wall import Wall
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell
@@ -38,6 +39,7 @@ _PASSES = 20
 _ROUND = 200  # images that are opened and saved
 _COMPARED = 300  # images that go through the bare script
 _EMBEDDED_IMAGES = 64  # annotated images, whose cells the strategies compare those of the pool with
+_SCREENS = 40  # of cells, that are named
 _FILMSTRIP = 12  # images whose thumbnails the Review page shows
 
 
@@ -185,10 +187,11 @@ def _review(path: Path) -> dict[str, Any]:
         queue = max(_seconds(lambda: _queue(project)) for _ in range(5))
         order = [image_id for image_id, _ in project.queue.order()]
         opened, saved, memory = [], [], [_used_mib()]
-        for place, image_id in enumerate(order[:_ROUND]):
+        for place, image_id in enumerate(order[: min(_ROUND, len(order) // 2)]):
             opened.append(_seconds(lambda: _open_image(project, image_id, order[place : place + _FILMSTRIP])))  # noqa: B023
             saved.append(_seconds(lambda: _save(project, image_id)))  # noqa: B023
         memory.append(_used_mib())
+        cells = _name_cells(project)
     return {
         "open_s": opening,
         "reorder_s": reordering,
@@ -198,6 +201,23 @@ def _review(path: Path) -> dict[str, Any]:
         "reviewed": len(opened),
         "mib_before_reviewing": memory[0],
         "mib_after_reviewing": memory[1],
+        **cells,
+    }
+
+
+def _name_cells(project: Project) -> dict[str, float]:
+    """Time screens of the wall: until the next cells are known, and until they are stored."""
+    wall, filled, settled, shown = Wall(), [], [], []
+    for _ in range(_SCREENS):
+        filled.append(_seconds(lambda: wall.fill(project)))
+        shown += wall.screen
+        answers = {cell.id: cell.label for cell in wall.screen}
+        settled.append(_seconds(lambda: wall.settle(project, answers, seconds=1.0)))  # noqa: B023
+    wall.more_like(shown[0])
+    return {
+        "next_cells_p95_s": float(np.percentile(filled, 95)),
+        "save_cells_p95_s": float(np.percentile(settled, 95)),
+        "more_like_s": _seconds(lambda: wall.fill(project)),
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbcal.acquisition.cell_strategies import (
+    CELL_STRATEGIES,
     DEFAULT_CELL_STRATEGY,
     check_cell_strategy,
     class_probs,
@@ -18,7 +19,7 @@ from rbcal.acquisition.cell_strategies import (
 from rbcal.acquisition.pool import Pool
 from rbcal.errors import ProjectError
 from rbcal.evaluation.matching import SAME_CELL
-from rbcal.jobs.rank import acquisition_context
+from rbcal.jobs.rank import acquisition_context, annotation_context
 from rbcal.store.project import Project
 from rbcal.store.queue import WaitingCells
 from rbcal.store.rankings import StoredRanking
@@ -133,7 +134,8 @@ def cells_to_ask(
         if label is not None:
             wanted &= named == label
         rows = np.flatnonzero(wanted)
-        context = acquisition_context(project, ranking, int(ranking.context.get("seed", 0)))
+        read_context = acquisition_context if CELL_STRATEGIES[strategy].by_reviews else annotation_context
+        context = read_context(project, ranking, int(ranking.context.get("seed", 0)))
         context = replace(context, chances=None if chances is None else chances[rows])
         cells = pool.of_cells(rows)
         chosen = (

@@ -119,18 +119,26 @@ def ranked_images(pool: Pool, ranking: Ranking, expected: Mapping[str, Reals]) -
     ]
 
 
-def acquisition_context(project: Project, stored: StoredRanking, seed: int) -> AcquisitionContext:
-    """Return what the project knows beside the pool: annotations, and what past reviews say of the model."""
-    n_classes, cells = len(project.classes.names()), project.reviews.cells_per_class()
-    outcomes = project.reviews.outcomes()
-    predicted, true = outcomes.probs[:, 1:].argmax(axis=1), outcomes.label
+def annotation_context(project: Project, stored: StoredRanking, seed: int) -> AcquisitionContext:
+    """Return what the project knows beside the pool, without what past reviews say: quick."""
+    cells = project.reviews.cells_per_class()
     return AcquisitionContext(
         scoring=stored.config,
-        annotated=np.array([cells.get(label, 0) for label in range(n_classes)]),
+        annotated=np.array([cells.get(label, 0) for label in range(len(project.classes.names()))]),
         rare=tuple(project.classes.rare_labels()),
-        f1=f1_of_classes(predicted[outcomes.answered], true[outcomes.answered], n_classes),
+        seed=seed,
+    )
+
+
+def acquisition_context(project: Project, stored: StoredRanking, seed: int) -> AcquisitionContext:
+    """Return what the project knows beside the pool: annotations, and what past reviews say of the model."""
+    context = annotation_context(project, stored, seed)
+    outcomes = project.reviews.outcomes()
+    predicted, true = outcomes.probs[:, 1:].argmax(axis=1), outcomes.label
+    return replace(
+        context,
+        f1=f1_of_classes(predicted[outcomes.answered], true[outcomes.answered], len(context.annotated)),
         annotated_embeddings=project.rankings.annotated_embeddings(stored.id),
         calibration=Calibration.fit(outcomes.uncertainty[outcomes.read], outcomes.changed[outcomes.read]),
         cost_model=CostModel.fit(*project.reviews.times()),
-        seed=seed,
     )

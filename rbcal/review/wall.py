@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -19,7 +21,7 @@ from rbcal.wording import count
 SIZES = (12, 24, 40)  # cells on a screen
 _AHEAD = 8  # screens that are asked for at once; cells at random anew for each screen, with their new names
 _PACED = 100  # settled cells; by fewer nobody's pace is known
-_ALIKE = 3  # a screen is of one class if that class fills a part of it, 1 / this
+_ALIKE = 3  # a class has a screen of its own if it fills a part of one, 1 / this
 
 
 class Settled(NamedTuple):
@@ -43,11 +45,13 @@ class Wall:
     like: AskedCell | None = None  # cells that look like this one come first
     size: int = SIZES[1]
     screen: list[AskedCell] = field(default_factory=list)
+    ahead: list[AskedCell] = field(default_factory=list)  # the next screen: the browser has it already
     coming: list[AskedCell] = field(default_factory=list)
     n_waiting: int = 0  # cells that nobody has read, when the coming ones were asked for
     later: set[int] = field(default_factory=set)  # ids of cells that were put off, or looked at again
     past: list[Settled] = field(default_factory=list)  # shared by the walls of one person: a reload keeps it
-    serial: int = 0  # of the screen: an answer to an earlier one comes too late
+    serial: int = field(default_factory=lambda: time.time_ns() // 10**6)
+    """Of the screen, and of no screen of another wall: an answer to an earlier one comes too late."""
     notice: str = ""
 
     @property
@@ -56,31 +60,45 @@ class Wall:
         return sum(each.answered.n_stored for each in self.past)
 
     def fill(self, project: Project) -> None:
-        """Put the next cells on the screen, if none is on it."""
+        """Put the next cells on the screen, if none is on it, and those of the screen after it ahead."""
         current = project.rankings.current()
         if current is None or current.id != self.ranking_id:
             self.ranking_id = 0 if current is None else current.id
-            self.screen, self.coming = [], []
-        if self.screen or current is None:
+            self._begin_anew()
+        if current is None:
             return
+        if not self.screen:
+            self.screen, self.ahead = self.ahead or self._next(project), []
+            self.serial += 1
+        if self.screen and not self.ahead:
+            self.ahead = self._next(project)
+
+    def _next(self, project: Project) -> list[AskedCell]:
+        """Return the cells of the screen that comes next; asks for more cells where there are too few."""
         at_random = self.strategy == "cells_random" and self.label is None and self.like is None
+        shown = {cell.id for cell in self.screen}
         if self.kind is not None and len(self.coming) < self.size:
             answered = answered_cells(project, self.kind, self.label, self.group)
             self.coming = [cell for cell in answered if cell.id not in self.later]
             self.n_waiting = len(self.coming)
         elif self.kind is None and (at_random or len(self.coming) < self.size):  # at random it is quick
             like = None if self.like is None else self.like.embedding
-            limit = _AHEAD * self.size + len(self.later)
+            limit = _AHEAD * self.size + len(self.later) + len(shown)
             query = cells_to_ask(
                 project, limit, self.strategy, self.label, like, group=self.group, sample=at_random
             )
             self.coming = [cell for cell in query.cells if cell.id not in self.later]
             self.n_waiting = query.n_cells
-        nearest = self.coming[: self.size]
+        coming = [cell for cell in self.coming if cell.id not in shown]
         in_order = self.like is not None or self.kind is not None
-        self.screen = nearest if in_order else next_screen(self.coming, self.size)
-        shown = {cell.id for cell in self.screen}
-        self.coming = [cell for cell in self.coming if cell.id not in shown]
+        chosen = coming[: self.size] if in_order else next_screen(coming, self.size)
+        shown |= {cell.id for cell in chosen}
+        self.coming = [cell for cell in coming if cell.id not in shown]
+        return chosen
+
+    def _begin_anew(self) -> None:
+        """Forget the cells on the screen and after it; the browser's next screen is no longer the next."""
+        self.screen, self.ahead, self.coming = [], [], []
         self.serial += 1
 
     def settle(
@@ -120,8 +138,8 @@ class Wall:
             return
         _, screen, done, _ = self.past.pop()
         take_back(project, self._current(project), done)
-        self.coming = self.screen + self.coming
-        self.screen = screen
+        self.coming = self.ahead + self.coming
+        self.ahead, self.screen = self.screen, screen
         self.later -= {cell.id for cell in screen}
         self.n_waiting += done.n_stored
         self.notice = "The last screen is taken back."
@@ -143,12 +161,12 @@ class Wall:
     ) -> None:
         """Begin anew with screens of another size, with other cells or in another order."""
         self.size, self.label, self.strategy, self.kind, self.group = size, label, strategy, kind, group
-        self.screen, self.coming = [], []
+        self._begin_anew()
 
     def more_like(self, cell: AskedCell | None) -> None:
         """Show the cells that look most like one, of any class; None: the most useful ones again."""
         self.like = cell
-        self.screen, self.coming = [], []
+        self._begin_anew()
 
 
 def sides_of(cell: AskedCell) -> Box:
@@ -160,13 +178,15 @@ def sides_of(cell: AskedCell) -> Box:
 def next_screen(cells: Sequence[AskedCell], size: int) -> list[AskedCell]:
     """Return cells of one class for a screen: like with like, so that the odd one stands out.
 
-    Of the classes that have a third of a screen, the one of the first such cell; else the first cells of any.
+    A class that has not a third of a screen shares one with others like it, or none of its cells ever came.
+    Of all that could come, the screen of the first cell does.
     """
-    of_class = dict[int, list[AskedCell]]()
+    n_of_class = Counter(cell.label for cell in cells)
+    kinds = dict[int | None, list[AskedCell]]()
     for cell in cells:
-        of_class.setdefault(cell.label, []).append(cell)
-    enough = [each for each in of_class.values() if len(each) * _ALIKE >= size]
-    return side_by_side((enough[0] if enough else list(cells))[:size])
+        fills = n_of_class[cell.label] * _ALIKE >= size
+        kinds.setdefault(cell.label if fills else None, []).append(cell)
+    return side_by_side(next(iter(kinds.values()), [])[:size])
 
 
 def side_by_side(cells: Sequence[AskedCell]) -> list[AskedCell]:

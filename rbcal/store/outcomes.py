@@ -120,8 +120,10 @@ def read_outcomes(database: Database) -> Outcomes:
 
 def _widened(probs: list[Floats]) -> Floats:
     """Return distributions (N, C + 1), padded with 0: a class may have joined meanwhile."""
-    n_columns = max(map(len, probs))
-    return np.stack([np.pad(each, (0, n_columns - len(each))) for each in probs])
+    widened = np.zeros((len(probs), max(map(len, probs))), np.float32)
+    for row, each in zip(widened, probs, strict=True):
+        row[: len(each)] = each
+    return widened
 
 
 def _is_changed(wrong: int | None, label: int | None, status: str | None, predicted: int) -> bool:

@@ -92,8 +92,8 @@ def drag(page: Page, tiles: Locator, run: list[int]) -> None:
     page.mouse.up()
 
 
-def measure(source: Path, coco: Path, n_cells: int, screen: str) -> None:
-    """Name so many cells of a copy of a project, and print what it took."""
+def measure(source: Path, coco: Path, n_cells: int, screen: str, reads: float) -> None:
+    """Name so many cells of a copy of a project, each screen read for some seconds; print what it took."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "wall.rbcal"
         shutil.copy(source, path)
@@ -111,6 +111,7 @@ def measure(source: Path, coco: Path, n_cells: int, screen: str) -> None:
             screens, waits = [], []
             while sum(each[0] for each in screens) < n_cells:
                 screens.append(name_screen(page, truth, keys))
+                page.wait_for_timeout(1000 * reads)
                 before = page.locator(".wall").get_attribute("data-serial")
                 started = time.perf_counter()
                 page.keyboard.press("Enter")
@@ -120,7 +121,7 @@ def measure(source: Path, coco: Path, n_cells: int, screen: str) -> None:
     p50, p95 = np.percentile(waits, [50, 95])
     print(
         f"{n} cells, {wrong / n:.0%} named wrong, {(acts + len(screens)) / n:.3f} acts a cell; Enter until "
-        f"the next screen {p50:.2f} s, p95 {p95:.2f} s, {sum(waits):.0f} s in all of {len(waits)} screens"
+        f"the next screen {p50:.3f} s, p95 {p95:.3f} s, {sum(waits):.0f} s in all of {len(waits)} screens"
     )
 
 
@@ -132,5 +133,8 @@ if __name__ == "__main__":
     parser.add_argument("coco", type=Path)
     parser.add_argument("--cells", type=int, default=1000)
     parser.add_argument("--screen", default="24")
+    parser.add_argument(
+        "--reads", type=float, default=2, help="seconds before Enter; the page takes none before 0.4"
+    )
     given = parser.parse_args()
-    measure(given.project, given.coco, given.cells, given.screen)
+    measure(given.project, given.coco, given.cells, given.screen, given.reads)

@@ -12,6 +12,8 @@ from rbcal.jobs.cells import cells_to_ask
 from rbcal.store.project import Project
 from tests.browser.driver import eventually, plant
 
+READ = 450  # ms; Enter sooner than 400 after a screen came was meant for the one before
+
 
 @pytest.fixture
 def wall(page: Page, server: str, projects: Path, request):
@@ -21,6 +23,7 @@ def wall(page: Page, server: str, projects: Path, request):
     page.goto(f"{server}/review?project={path.stem}")
     page.locator(".st-key-review_unit").get_by_text("Cells").click()
     expect(page.locator(".wall[data-busy=false] .cell").first).to_be_visible()
+    page.wait_for_timeout(READ)
     return page, path
 
 
@@ -69,6 +72,26 @@ def test_one_look_and_enter_settles_a_screen_and_undo_brings_it_back(wall):
     expect(page.locator(f".wall[data-busy=false] .cell[data-id='{shown[0]}']")).to_be_visible()
     assert ids(page) == shown
     eventually(lambda: set(statuses(path)) == {"open"}, "taken back")
+
+
+def test_the_next_screen_comes_before_the_last_one_is_stored_and_one_enter_settles_one(wall):
+    page, path = wall
+    page.locator("button", has_text="12").first.click()
+    expect(page.locator(".wall .cell")).to_have_count(12)
+    page.wait_for_timeout(READ)
+    screens = [ids(page)]
+    for _ in range(2):  # the second one has to wait until the first is stored
+        page.keyboard.press("Enter")
+        assert page.locator(".wall").get_attribute("data-storing") == "true"
+        page.keyboard.press("Enter")  # a second time by mistake
+        screens.append(ids(page))
+        page.wait_for_timeout(READ)
+    page.keyboard.press("u")
+    expect(page.locator(f".wall[data-storing=false] .cell[data-id='{screens[1][0]}']")).to_be_visible()
+    assert ids(page) == screens[1]
+    assert not {*screens[0], *screens[1]} & {*screens[2]}
+    expect(page.get_by_text(f"{len(screens[0])} cells named")).to_be_visible()
+    eventually(lambda: statuses(path)["kept"] == len(screens[0]), "one screen is stored")
 
 
 def test_the_key_of_a_class_shows_cells_of_it_that_were_read(wall):

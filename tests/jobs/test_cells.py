@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from rbcal.acquisition.cell_strategies import CELL_STRATEGIES
 from rbcal.acquisition.change_model import ChangeModel
 from rbcal.cli import app
 from rbcal.errors import ProjectError, ScoringError
 from rbcal.jobs import live
 from rbcal.jobs.cells import cells_to_ask
 from rbcal.store.colours import StoredChangeModel
+from rbcal.store.reviews import Reviews
 from rbcal.types import Annotations
 from tests.conftest import CLASSES
 from tests.jobs.test_live import accept_all_as
@@ -81,6 +83,16 @@ def test_a_chance_of_change_is_that_of_the_colours(ranked):
     [cell] = cells_to_ask(project, 1, "cells_change", label=1).cells
     top = np.float32(0.4)  # its logit, with the coefficient -1: the chance is 1 - p
     assert cell.change_probability == pytest.approx(1 - top, abs=1e-6)
+
+
+def test_past_reviews_are_read_for_the_strategy_alone_that_goes_by_them(ranked, monkeypatch):
+    project, read, outcomes = ranked[0], [], Reviews.outcomes
+    monkeypatch.setattr(Reviews, "outcomes", lambda self: read.append(self) or outcomes(self))
+    for name in CELL_STRATEGIES:
+        cells_to_ask(project, 1, name)
+    assert len(read) == 1
+    cells_to_ask(project, 1, "cells_change")
+    assert len(read) == 2
 
 
 def test_an_image_that_was_reviewed_is_asked_no_more(ranked):

@@ -182,8 +182,16 @@ def test_a_screen_is_of_one_class_where_that_has_enough_cells(project):
     cells = asked(project)
     screen = next_screen(cells, 6)
     assert len({each.label for each in screen}) == 1 < len({each.label for each in cells})
-    few = list({each.label: each for each in cells}.values())
-    assert [each.label for each in next_screen(few, 12)] == sorted(each.label for each in few)
+
+
+def test_classes_with_few_cells_share_a_screen_that_comes_when_its_first_cell_would(project):
+    cells = asked(project)
+    by_class = {label: [each for each in cells if each.label == label] for label in (0, 1, 2)}
+    many, few, single = by_class[0][:6], by_class[1][:2], by_class[2][:1]
+    assert {each.label for each in next_screen([*many, *few, *single], 9)} == {0}
+    shared = next_screen([*single, *many, *few], 9)
+    assert sorted(each.id for each in shared) == sorted(each.id for each in (*few, *single))
+    assert next_screen([], 9) == []
 
 
 def test_cells_that_look_alike_stand_side_by_side(project):

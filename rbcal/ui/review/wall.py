@@ -108,6 +108,7 @@ def show_wall(project: Project) -> None:
             "side": _SIDE[wall.size],
             "classes": _classes(project),
             "cells": _drawn(project, wall.screen),
+            "ahead": _drawn(project, wall.ahead),
             "keeps": wall.kind is None,
             "remember": f"rbcal wall of {project.path.stem}",
         },
@@ -220,6 +221,8 @@ def _classes(project: Project) -> list[dict[str, Any]]:
 
 def _drawn(project: Project, screen: list[AskedCell]) -> list[dict[str, Any]]:
     """Return the cells as the browser draws them: each in the middle of a crop, all of one scale."""
+    if not screen:
+        return []
     usual = float(np.median([max(box[2] - box[0], box[3] - box[1]) for box in (cell.box for cell in screen)]))
     drawn = []
     for cell in screen:

@@ -1,6 +1,7 @@
 // The wall: cells of all images side by side, of one class each time. Enter settles the screen.
 //
-// What the expert says of single cells stays here until Enter: then all answers of the screen go to Python at once.
+// What the expert says of single cells stays here until Enter: then all answers of the screen go to Python at once. Python
+// sends the screen after it along, so that is shown at once; `stored` is the screen that Python has not confirmed yet.
 
 const WALL_STYLE = `
   .wall { font-family: var(--st-font, sans-serif); color: var(--st-text-color); display: flex; flex-direction: column; gap: 8px; outline: none; }
@@ -28,6 +29,7 @@ const WALL_STYLE = `
   .wall .cell[data-said=none] .frame { opacity: .25; }
 `;
 const NO_CELL = 'none', LATER = 'later', UNSURE = 'unsure';
+const TOO_SOON = 400;   // ms after a screen came: nobody has read it, so Enter was meant for the one before
 const SAID = { [NO_CELL]: 'no cell', [LATER]: 'later', [UNSURE]: 'unsure' };
 
 class Wall {
@@ -46,20 +48,32 @@ class Wall {
 
   show(data, send) {
     this.send = send;
-    if (this.data?.serial === data.serial) return;
+    if (data.serial === this.stored?.serial) return;   // from before Python knew of the answers
+    const isShown = this.data?.serial === data.serial;   // it came along with the screen before
+    if (isShown && !this.stored && !this.isBusy()) return;
+    this.stored = null;
     this.data = data;
+    this.element.dataset.busy = this.element.dataset.storing = false;
+    if (!isShown) this.begin();
+    const { held } = this;
+    this.held = null;
+    held?.();
+  }
+
+  begin() {
     this.said = this.remembered();   // id -> label, NO_CELL, LATER or UNSURE
     this.past = [];               // what was said before each act on this screen
     this.selected = new Set();
     this.anchor = this.under = this.drag = null;
     this.began = performance.now();
-    this.element.dataset.busy = false;
-    this.element.dataset.serial = data.serial;
-    this.element.style.setProperty('--side', `${data.side}px`);
+    this.element.dataset.serial = this.data.serial;
+    this.element.style.setProperty('--side', `${this.data.side}px`);
     this.showKeys();
     this.showCells();
-    if (this.undoNext) this.undo();
-    this.undoNext = false;
+  }
+
+  isBusy() {
+    return this.element.dataset.busy === 'true';
   }
 
   showKeys() {
@@ -91,7 +105,7 @@ class Wall {
       const [x1, y1, x2, y2] = cell.part;   // of the picture, in [0, 1]
       Object.assign(tile.querySelector('i').style, { left: `${100 * x1}%`, top: `${100 * y1}%`, width: `${100 * (x2 - x1)}%`, height: `${100 * (y2 - y1)}%` });
       tile.addEventListener('click', (event) => this.choose(cell.id, event));
-      tile.addEventListener('dblclick', () => this.send('open', cell.id));
+      tile.addEventListener('dblclick', () => this.onceStored(() => this.send('open', cell.id)));
       tile.addEventListener('pointerdown', (event) => { if (event.button === 0) this.drag = cell.id; });
       tile.addEventListener('pointerenter', (event) => { this.under = cell.id; this.dragOver(cell.id, event); });
       tile.addEventListener('dragstart', (event) => event.preventDefault());
@@ -143,14 +157,19 @@ class Wall {
 
   sendOfOne(what) {
     const id = this.alone();
-    if (id !== null) this.send(what, id);
+    if (id !== null) this.onceStored(() => this.send(what, id));
+  }
+
+  // What needs Python waits until the screen before is stored; of two such acts the last counts.
+  onceStored(act) {
+    if (this.stored) this.held = act; else act();
   }
 
   // Of the chosen cells; where none is chosen, of the one under the mouse or with the focus.
   say(what) {
     const alone = this.alone();
     const targets = this.selected.size ? [...this.selected] : alone === null ? [] : [alone];
-    if (!targets.length) return;
+    if (!targets.length || this.isBusy()) return;
     this.past.push(new Map(this.said));
     for (const id of targets) this.said.set(id, what);
     this.remember();
@@ -159,17 +178,20 @@ class Wall {
   }
 
   undo() {
-    if (this.past.length) {
+    if (this.past.length && !this.isBusy()) {
       this.said = this.past.pop();
       this.remember();
       this.paint();
-    } else if (this.element.dataset.busy === 'true') this.undoNext = true;   // of the screen that is on its way out
-    else this.ask('undo', this.data.serial);
+    } else if (this.isBusy() && this.held) {   // Enter has waited: it is taken back alone
+      this.held = null;
+      this.element.dataset.busy = false;
+    } else this.onceStored(() => this.ask('undo', this.data.serial));
   }
 
   // What was said is kept by the browser until Enter: a reload loses none of it.
   remember() {
-    try { sessionStorage.setItem(this.data.remember, JSON.stringify([...this.said])); } catch { /* a browser that keeps nothing */ }
+    const said = [...this.stored?.said ?? [], ...this.said];
+    try { sessionStorage.setItem(this.data.remember, JSON.stringify(said)); } catch { /* a browser that keeps nothing */ }
   }
 
   remembered() {
@@ -180,18 +202,31 @@ class Wall {
   }
 
   settle() {
+    if (performance.now() - this.began < TOO_SOON || this.isBusy()) return;
+    if (this.stored) {   // nothing more can be said of this screen until Python has the one before
+      this.element.dataset.busy = true;
+      this.held = () => this.settle();
+      return;
+    }
     // Of cells that nobody has read, the rest is kept; of answered ones it stays as it is.
-    const stays = (cell) => this.said.get(cell.id) === LATER || (!this.data.keeps && !this.said.has(cell.id));
-    const answers = this.data.cells
+    const { serial, keeps, cells, ahead } = this.data;
+    const stays = (cell) => this.said.get(cell.id) === LATER || (!keeps && !this.said.has(cell.id));
+    const answers = cells
       .filter((cell) => !stays(cell))
       .map((cell) => { const said = this.said.get(cell.id) ?? cell.label; return [cell.id, said === NO_CELL ? null : said]; });
-    const later = this.data.cells.filter((cell) => !this.data.keeps || stays(cell)).map((cell) => cell.id);
-    this.ask('settle', { serial: this.data.serial, answers, later, seconds: (performance.now() - this.began) / 1000 });
+    const later = cells.filter((cell) => !keeps || stays(cell)).map((cell) => cell.id);
+    const seconds = (performance.now() - this.began) / 1000;
+    this.ask('settle', { serial, answers, later, seconds });
+    this.stored = { serial, said: this.said };
+    if (!ahead.length) return;
+    this.data = { ...this.data, serial: serial + 1, cells: ahead, ahead: [] };
+    this.element.dataset.busy = false;
+    this.begin();
   }
 
   ask(what, value) {
-    if (this.element.dataset.busy === 'true') return;
-    this.element.dataset.busy = true;
+    if (this.isBusy()) return;
+    this.element.dataset.busy = this.element.dataset.storing = true;
     this.send(what, value);
   }
 
@@ -214,7 +249,7 @@ class Wall {
     else if ((event.ctrlKey && event.key === 'z') || (!event.ctrlKey && event.key === 'u')) this.undo();
     else if (event.ctrlKey && event.key === 'm') this.sendOfOne('like');
     else if (event.ctrlKey) return;
-    else if (event.key === 'Enter') this.settle();
+    else if (event.key === 'Enter') { if (!event.repeat) this.settle(); }
     else if (event.key === 'Delete' || event.key === 'Backspace') this.say(NO_CELL);
     else if (event.key === '/' || event.key === '?') this.say(UNSURE);
     else if (event.key === '.') this.say(LATER);
