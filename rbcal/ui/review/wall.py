@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import streamlit as st
@@ -23,10 +24,10 @@ from rbcal.ui.review.references import hold_references
 from rbcal.ui.session import session
 from rbcal.wording import count, literal, roughly
 
-_SIDE = {12: 180, 24: 124, 40: 98}  # pixels of the screen, of a cell, by how many there are
 _AROUND = 2.2  # sides of the usual cell that a crop shows
 STYLE = Path(__file__).with_name("review.css")
 _UNITS = ("Images", "Cells")
+_Thing = TypeVar("_Thing")
 _KINDS: dict[Kind | None, str] = {
     None: "unread cells",
     "doubtful": "answers to check",
@@ -105,7 +106,7 @@ def show_wall(project: Project) -> None:
         key=_KEY,
         data={
             "serial": wall.serial,
-            "side": _SIDE[wall.size],
+            "size": wall.size,
             "classes": _classes(project),
             "cells": _drawn(project, wall.screen),
             "ahead": _drawn(project, wall.ahead),
@@ -175,29 +176,17 @@ def _show_head(
                 args=("doubtful",),
                 help=f"{doubtful:,} of {n_answers:,} answers contradict others on cells that look alike.",
             )
-    kind = which.selectbox("Show", list(_KINDS), format_func=_KINDS.__getitem__, key=_KIND_KEY)
-    strategy = place.selectbox(
-        "Order",
-        list(CELL_STRATEGIES),
-        index=list(CELL_STRATEGIES).index(wall.strategy),
-        format_func=lambda name: CELL_STRATEGIES[name].title,
-        help="  \n".join(f"**{each.title}**: {each.sentence}" for each in CELL_STRATEGIES.values()),
-        key="wall_strategy",
-        disabled=kind is not None,
-    )
-    names = {each.label: each.name for each in own}
-    label = middle.selectbox(
-        "Class",
-        [None, *names],
-        format_func=lambda k: "any class" if k is None else names[k],
-        key="wall_label",
-    )
-    group = slide.selectbox(
-        "Slide",
-        [None, *(each.name for each in project.images.groups() if each.split == "work")],
-        format_func=lambda name: "any slide" if name is None else name,
-        key="wall_slide",
-    )
+    kind = _choose(which, "Show", _KINDS, None, _KIND_KEY)
+    orders = {name: each.title for name, each in CELL_STRATEGIES.items()}
+    sentences = "  \n".join(f"**{each.title}**: {each.sentence}" for each in CELL_STRATEGIES.values())
+    ordered = {"help": sentences, "disabled": kind is not None}
+    strategy = _choose(place, "Order", orders, wall.strategy, "wall_strategy", **ordered)
+    names = {None: "any class"} | {each.label: each.name for each in own}
+    label = _choose(middle, "Class", names, wall.label, "wall_label")
+    slides = {None: "any slide"} | {
+        each.name: each.name for each in project.images.groups() if each.split == "work"
+    }
+    group = _choose(slide, "Slide", slides, wall.group, "wall_slide")
     size = right.segmented_control("On a screen", SIZES, default=wall.size, required=True, key="wall_size")
     chosen = (size, label, strategy, kind, group)
     if chosen != (wall.size, wall.label, wall.strategy, wall.kind, wall.group):
@@ -205,9 +194,21 @@ def _show_head(
         st.rerun()
 
 
+def _choose(
+    column: DeltaGenerator, title: str, words: Mapping[_Thing, str], now: _Thing, key: str, **others: Any
+) -> _Thing:
+    """Let one of some things be chosen by its words: with None among the options, the box could be cleared.
+
+    `now` is what the wall shows; it is still chosen when the page was left meanwhile.
+    """
+    place = list(words).index(now) if now in words else 0
+    chosen = column.selectbox(title, list(words.values()), index=place, key=key, **others)
+    return next(each for each, own in words.items() if own == chosen)
+
+
 def _choose_kind(kind: Kind) -> None:
     """Show answered cells of a kind."""
-    st.session_state[_KIND_KEY] = kind
+    st.session_state[_KIND_KEY] = _KINDS[kind]
 
 
 def _classes(project: Project) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ const WALL_STYLE = `
     border: 1px solid #8886; border-left: 5px solid var(--class); }
   .wall .keys button:hover, .wall .keys button:focus-visible { border-color: var(--class); }
   .wall kbd { font: 600 12px monospace; opacity: .8; }
-  .wall .cells { display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--side), 1fr)); gap: 6px; }
+  .wall .cells { display: grid; gap: 6px; }
   .wall .cell { all: unset; box-sizing: border-box; cursor: pointer; border: 3px solid transparent; border-radius: 6px; background: #8882;
     display: flex; flex-direction: column; overflow: hidden; }
   .wall .cell:focus-visible { outline: 2px dotted currentColor; }
@@ -20,7 +20,7 @@ const WALL_STYLE = `
   .wall .frame { position: relative; display: block; aspect-ratio: 1; }
   .wall .frame img { width: 100%; height: 100%; display: block; object-fit: cover; }
   .wall .frame i { position: absolute; border: 1.5px solid var(--class); border-radius: 2px; opacity: .8; pointer-events: none; }
-  .wall .name { font-size: 13px; padding: 2px 6px; border-left: 5px solid var(--class); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+  .wall .name { font-size: 13px; line-height: 1.4; padding: 2px 6px; border-left: 5px solid var(--class); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .wall .hint { font-size: 12px; padding: 0 6px 2px; opacity: .8; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .wall .hint:empty { display: none; }
   .wall .cell[data-said] .name { font-weight: 650; background: #1f6feb33; }
@@ -29,6 +29,8 @@ const WALL_STYLE = `
   .wall .cell[data-said=none] .frame { opacity: .25; }
 `;
 const NO_CELL = 'none', LATER = 'later', UNSURE = 'unsure';
+const GAP = 6, NAME = 24, BELOW = 54;   // pixels between cells, of the name of one, of what stands below all of them
+const SMALLEST = 90;   // pixels of a cell that can still be told
 const TOO_SOON = 400;   // ms after a screen came: nobody has read it, so Enter was meant for the one before
 const SAID = { [NO_CELL]: 'no cell', [LATER]: 'later', [UNSURE]: 'unsure' };
 
@@ -44,6 +46,8 @@ class Wall {
     parent.append(style, this.element);
     this.onKey = (event) => this.key(event);
     window.addEventListener('keydown', this.onKey, true);
+    const resized = new ResizeObserver(() => { if (this.data) this.fit(); });
+    [this.element, document.body].forEach((each) => resized.observe(each));
   }
 
   show(data, send) {
@@ -67,9 +71,20 @@ class Wall {
     this.anchor = this.under = this.drag = null;
     this.began = performance.now();
     this.element.dataset.serial = this.data.serial;
-    this.element.style.setProperty('--side', `${this.data.side}px`);
     this.showKeys();
     this.showCells();
+    this.fit();
+  }
+
+  // Cells as large as the window has room for a whole screen of them.
+  fit() {
+    const cells = this.element.querySelector('.cells'), { width, top } = cells.getBoundingClientRect();
+    const room = window.innerHeight - BELOW - Math.max(top, 0);
+    const side = (columns) => (width - GAP * (columns - 1)) / columns;
+    const height = (columns) => Math.ceil(this.data.size / columns) * (side(columns) + NAME + GAP);
+    let columns = 1;
+    while (height(columns) > room && side(columns + 1) >= SMALLEST) columns += 1;
+    cells.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   }
 
   isBusy() {
