@@ -89,6 +89,9 @@ def note(editor: Editor, text: str) -> None:
 
 def outline(editor: Editor) -> None:
     """Box the cells by their outline, here and on the images to come that no model has seen."""
+    if not editor.is_from_nothing:
+        editor.notice = "A model has boxed the cells of this image."
+        return
     with editor.log.transaction() as project:
         project.box_by_outline(box=True)
         sides = cell_outlines(project, editor.image, editor.canvas.frame)

@@ -70,6 +70,7 @@ SHORTCUTS = (
     _row("image", "D", "draw boxes, or edit them", "toggle_drawing", "d"),
     _row("image", "Esc", "stop drawing, or unselect the cell", "let_go", "Escape"),
     _row("image", "B", "a new box in the middle of the view, without the mouse", "insert", "b"),
+    _row("image", "Shift+O", "box the cells by outline, where no model has found any", "outline", "Shift+o"),
     _row("image", "F", "show only the red and blue boxes, or all", "toggle_flagged", "f"),
     _row("image", "H (held)", "hide the boxes", "hide", "h"),
     _row("image", "+ - 0", "zoom in, out, fit", "zoom_by", _ZOOM),

@@ -11,21 +11,22 @@ from rbcal.charts.learning_curve import SCORE, score_curve
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.project import Project
 from rbcal.ui.downloads import show_chart
-from rbcal.ui.progress.headline import FIGURE, NUMBER
+from rbcal.ui.progress.headline import FIGURE
 
 _GAIN_WORDS = (
     "The difference to the model that was in use before, and the interval that holds 95 % of it when the "
     "test images are drawn again (bootstrap). Empty for the first model."
 )
-_COLUMNS = {
-    "Annotated images": NUMBER,
-    "Annotated cells": NUMBER,
+_LEARNT = "Annotated ones, from which it learnt."
+_COLUMNS = {  # in this order, the model and its state before them
+    "Annotated images": st.column_config.NumberColumn("Images", format="%,d", help=_LEARNT),
+    "Annotated cells": st.column_config.NumberColumn("Cells", format="%,d", help=_LEARNT),
     "Precision_all": st.column_config.NumberColumn(SCORE, format="%.3f", help=SCORE_WORDS),
     GAIN: st.column_config.TextColumn(help=_GAIN_WORDS),
-    "mAP@0.5": FIGURE,
-    "mAP@[.5:.95]": FIGURE,
     "Rare-class AP@0.5": FIGURE,
     "Macro F1": FIGURE,
+    "mAP@0.5": FIGURE,
+    "mAP@[.5:.95]": FIGURE,
 }
 
 
@@ -37,6 +38,7 @@ def show_answer(project: Project, curve: Sequence[CurvePoint], shown: CurvePoint
     show_chart(project, score_curve(curve, intervals))
     serving = project.models.serving()
     table = answer_table(curve, comparisons, None if serving is None else serving.id)
-    st.dataframe(table, hide_index=True, column_config=_COLUMNS, placeholder="–")
+    columns = ["Model", "State", *_COLUMNS]
+    st.dataframe(table, hide_index=True, column_order=columns, column_config=_COLUMNS, placeholder="–")
     if intervals:
         st.caption("Bar: where the score lies with 95 %, held against the model that was in use before.")

@@ -29,7 +29,7 @@ def show_cells(editor: Editor) -> None:
                 on_click=act,
                 args=("outline",),
                 help="Boxes what is darker than the slide, here and on the next images, without a model. "
-                "What the cells are, you say.",
+                "What the cells are, you say. Shift+O",
             )
         return
     with st.container(horizontal=True, vertical_alignment="center", key="list_head"):

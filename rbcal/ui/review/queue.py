@@ -285,6 +285,7 @@ def _choose(table: pd.DataFrame, ids: list[int], key: str) -> None:
         row_height=64,
         on_select="rerun",
         selection_mode="single-cell",
+        placeholder="–",
         column_config={
             "": st.column_config.ImageColumn(width=90),
             "Saved": st.column_config.DatetimeColumn(format="distance"),

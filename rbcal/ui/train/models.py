@@ -24,7 +24,7 @@ def show_question(project: Project, question: Question) -> None:
         table = comparison_table(question.comparison, project.classes.all(), old, new)
         numbers = [column for column in table.columns if column.startswith("Model") or column == "Difference"]
         formats = {column: st.column_config.NumberColumn(format="%.3f") for column in numbers}
-        st.dataframe(table, hide_index=True, column_config=formats)
+        st.dataframe(table, hide_index=True, column_config=formats, placeholder="–")
         keep, change = st.columns(2)
         if keep.button(f"Keep model {old}", type="primary", width="stretch", icon=":material/shield:"):
             serve(project, old)
@@ -46,7 +46,7 @@ def show_models(project: Project, *, may_choose: bool) -> None:
         **{name: st.column_config.NumberColumn(format="%,d") for name in ("Images", "Cells")},
     }
     table = models_table(models, measured, None if serving is None else serving.id)
-    st.dataframe(table, hide_index=True, column_config=formats)
+    st.dataframe(table, hide_index=True, column_config=formats, placeholder="–")
     others = [each.id for each in models[::-1] if each.has_weights and each != serving]
     before = project.models.previous()
     if not others or not may_choose:  # while a job is at work, it says which is in use
