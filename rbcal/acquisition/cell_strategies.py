@@ -57,12 +57,12 @@ class CellStrategy:
 
 def cells_random(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:
     """Choose at random, by the seed: what the others are measured against."""
-    return _by_value(_generator(context, len(pool), "cells").uniform(size=len(pool)), context, n)
+    return by_value(_generator(context, len(pool), "cells").uniform(size=len(pool)), context, n)
 
 
 def cells_uncertain(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:
     """Choose where the most probable class, given that it is a cell, is least probable: 1 - max p."""
-    return _by_value(uncertainty(pool), context, n)
+    return by_value(uncertainty(pool), context, n)
 
 
 def cells_relevance(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:
@@ -75,7 +75,7 @@ def cells_relevance(pool: Pool, context: AcquisitionContext, n: int) -> CellRank
     scoring = context.scoring
     fired = (pool.u_c <= np.float32(scoring.alpha)).astype(np.float64)
     fired += pool.u_d <= np.float32(scoring.beta)
-    return _by_value(fired + scoring.gamma * (pool.u_r > 0), context, n)
+    return by_value(fired + scoring.gamma * (pool.u_r > 0), context, n)
 
 
 def cells_balanced(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:
@@ -83,7 +83,7 @@ def cells_balanced(pool: Pool, context: AcquisitionContext, n: int) -> CellRanki
 
     The value is (1 - max p) sum_k p_k / (1 + n_k), of p given that it is a cell and n_k annotated cells of k.
     """
-    return _by_value(uncertainty(pool) * need(pool, context), context, n)
+    return by_value(uncertainty(pool) * need(pool, context), context, n)
 
 
 def cells_entropy(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:
@@ -102,7 +102,7 @@ def cells_entropy(pool: Pool, context: AcquisitionContext, n: int) -> CellRankin
     b = max(1.0, float(context.annotated.sum()) / _DECAY)
     noise = _generator(context, len(pool), "noise").gumbel(scale=1 / b, size=len(pool))
     values = np.log(entropy.clip(_LEAST)) + noise
-    order = _by_value(values, context, len(pool)).cells
+    order = by_value(values, context, len(pool)).cells
     return CellRanking(_in_turn(order, p.argmax(axis=1))[:n], values)
 
 
@@ -115,7 +115,7 @@ def cells_change(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking
     if len(e) != len(pool):
         raise ScoringError(f"Chances must be of the {len(pool)} cells of the pool, but there are {len(e)}.")
     cost = context.cost_model
-    return _by_value(e * need(pool, context) / (cost.side_by_side + cost.cell_change * e), context, n)
+    return by_value(e * need(pool, context) / (cost.side_by_side + cost.cell_change * e), context, n)
 
 
 def cells_diverse(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:
@@ -128,7 +128,7 @@ def cells_diverse(pool: Pool, context: AcquisitionContext, n: int) -> CellRankin
     Ash et al. 2020 (BADGE, arXiv 1906.03671); the shortlist is ours, as k-means++ looks at each cell n times.
     """
     values = uncertainty(pool)
-    shortlist = _by_value(values, context, _SHORTLIST * n).cells
+    shortlist = by_value(values, context, _SHORTLIST * n).cells
     if len(shortlist) <= n:
         return CellRanking(shortlist, values)
     from sklearn.cluster import kmeans_plusplus  # late: pages start without it
@@ -183,7 +183,7 @@ def _generator(context: AcquisitionContext, n_cells: int, purpose: str) -> np.ra
     return np.random.default_rng([context.seed, n_cells, *purpose.encode()])
 
 
-def _by_value(values: Reals, context: AcquisitionContext, n: int) -> CellRanking:
+def by_value(values: Reals, context: AcquisitionContext, n: int) -> CellRanking:
     """Return the n cells of the highest values; of equals, chance decides."""
     if not np.isfinite(values).all():
         raise ScoringError("The value of a cell must be a number, but one is NaN or infinite.")

@@ -10,7 +10,7 @@ import typer
 from rbcal.acquisition.cell_strategies import DEFAULT_CELL_STRATEGY, check_cell_strategy
 from rbcal.cli.base import JsonOption, ProjectArgument, app, echo, print_json
 from rbcal.errors import ProjectError
-from rbcal.jobs.cells import AskedCell, cells_to_ask
+from rbcal.jobs.cells import AskedCell, Size, cells_to_ask
 from rbcal.store.project import Project
 
 
@@ -25,6 +25,9 @@ def cells(
         str | None, typer.Option("--class", help="Only cells that the model names so now.")
     ] = None,
     group: Annotated[str | None, typer.Option(help="Only cells of that slide or patient.")] = None,
+    by_size: Annotated[
+        Size | None, typer.Option(help="Which come first, whatever the strategy, by the area of their boxes.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the cells to name next, of all images that wait, and how likely you would change each."""
@@ -35,13 +38,13 @@ def cells(
         if group is not None and group not in opened.images.group_splits():
             slides = ", ".join(opened.images.group_splits())
             raise ProjectError(f"There is no slide {group!r} in this project. Choose one of: {slides}.")
-        query = cells_to_ask(opened, limit, strategy, label, group=group)
+        query = cells_to_ask(opened, limit, strategy, label, by_size=by_size, group=group)
     if as_json:
         print_json(
             {
                 "model": query.ranking.model_id,
                 "stale": query.ranking.stale,
-                "strategy": strategy,
+                "strategy": by_size or strategy,
                 "waiting": query.n_cells,
                 "cells": [_as_json(rank, cell, names) for rank, cell in enumerate(query.cells, start=1)],
             }
@@ -49,8 +52,9 @@ def cells(
         return
     if query.ranking.stale:
         echo(f"This ranking is by model {query.ranking.model_id}; a newer model is in use. Score again.")
+    order = f"the {by_size} first" if by_size else f"by {strategy}"
     whose = "" if class_name is None else f" named {class_name}"
-    echo(f"{len(query.cells)} of {query.n_cells:,} cells{whose} that wait, by {strategy}:")
+    echo(f"{len(query.cells)} of {query.n_cells:,} cells{whose} that wait, {order}:")
     width = max([5, *(len(names[cell.label]) for cell in query.cells)])
     echo(f"{'rank':>4} {'class':<{width}} {'p':>4} {'change':>6} {'value':>10}  image: box (x1, y1, x2, y2)")
     for rank, cell in enumerate(query.cells, start=1):

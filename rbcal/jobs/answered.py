@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from rbcal.evaluation.matching import match
-from rbcal.jobs.cells import AskedCell
+from rbcal.jobs.cells import AskedCell, Size
 from rbcal.live_head import LastLayer, fit
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
@@ -32,7 +32,12 @@ class AnsweredCell:
 
 
 def answered_cells(
-    project: Project, kind: Kind, label: int | None = None, group: str | None = None, limit: int = 1000
+    project: Project,
+    kind: Kind,
+    label: int | None = None,
+    group: str | None = None,
+    limit: int = 1000,
+    by_size: Size | None = None,
 ) -> list[AskedCell]:
     """Return answered cells to look at again, as the current ranking's model sees them.
 
@@ -48,6 +53,8 @@ def answered_cells(
         Only cells of images of that slide.
     limit : int
         How many at most.
+    by_size : "largest" or "smallest", optional
+        Which come first, by the area of their boxes.
     """
     with project.read_transaction():
         ranking = project.rankings.current()
@@ -68,6 +75,8 @@ def answered_cells(
             for cell, hint in zip(cells, hints, strict=True)
             if label in (None, cell.state.label) and cell.image_id in images
         ]
+    if by_size is not None:
+        chosen.sort(key=_area, reverse=by_size == "largest")
     return chosen[:limit]
 
 
@@ -98,6 +107,11 @@ def _read(project: Project, ranking_id: int) -> Iterator[AnsweredCell]:
             if place >= 0:
                 number = numbers[place]
                 yield AnsweredCell(cells.image_id, number, states[number], cells.embeddings[row])
+
+
+def _area(cell: AskedCell) -> float:
+    x1, y1, x2, y2 = cell.box.tolist()
+    return float((x2 - x1) * (y2 - y1))
 
 
 def _is_of(cell: AnsweredCell, kind: Kind) -> bool:

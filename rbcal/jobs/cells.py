@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from rbcal.acquisition.cell_strategies import (
     CELL_STRATEGIES,
     DEFAULT_CELL_STRATEGY,
+    by_value,
     check_cell_strategy,
     class_probs,
     most_alike,
@@ -24,6 +26,8 @@ from rbcal.store.project import Project
 from rbcal.store.queue import WaitingCells
 from rbcal.store.rankings import StoredRanking
 from rbcal.types import Floats, Ints, Reals, iou
+
+Size = Literal["largest", "smallest"]
 
 _MOST_BOXES = 10**6  # that an image ever had
 _CHOICE = 12  # times as many cells as are asked for: enough images that they are not all of one slide
@@ -91,6 +95,7 @@ def cells_to_ask(
     label: int | None = None,
     like: Floats | None = None,
     *,
+    by_size: Size | None = None,
     group: str | None = None,
     sample: bool = False,
 ) -> CellQuery:
@@ -104,6 +109,8 @@ def cells_to_ask(
         Only cells that are named so now.
     like : (D,) float32, optional
         An embedding: those that look most like it come first, whatever the strategy.
+    by_size : "largest" or "smallest", optional
+        Which come first, whatever the strategy, by the area of their boxes.
     group : str, optional
         Only cells of images of that slide.
     sample : bool
@@ -138,9 +145,13 @@ def cells_to_ask(
         context = read_context(project, ranking, int(ranking.context.get("seed", 0)))
         context = replace(context, chances=None if chances is None else chances[rows])
         cells = pool.of_cells(rows)
-        chosen = (
-            rank_cells(strategy, cells, context, limit) if like is None else most_alike(cells, like, limit)
-        )
+        if like is not None:
+            chosen = most_alike(cells, like, limit)
+        elif by_size is not None:
+            areas = project.rankings.areas(ranking.id, pool.image_ids)[rows]
+            chosen = by_value(areas if by_size == "largest" else -areas, context, limit)
+        else:
+            chosen = rank_cells(strategy, cells, context, limit)
         values = np.full(len(pool), np.nan)
         values[rows] = chosen.values
         asked = _described(project, ranking.id, pool, rows[chosen.cells], chances, values)

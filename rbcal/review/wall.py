@@ -12,7 +12,7 @@ import numpy as np
 
 from rbcal.acquisition.cell_strategies import DEFAULT_CELL_STRATEGY
 from rbcal.jobs.answered import Kind, answered_cells
-from rbcal.jobs.cells import AskedCell, cells_to_ask
+from rbcal.jobs.cells import AskedCell, Size, cells_to_ask
 from rbcal.review.boxes import Box
 from rbcal.review.cell_answers import Answered, CellAnswer, Unsure, answer_cells, take_back
 from rbcal.store.project import Project
@@ -33,15 +33,22 @@ class Settled(NamedTuple):
     seconds: float
 
 
+class Chosen(NamedTuple):
+    """Which cells the expert wants to see, and in which order."""
+
+    kind: Kind | None = None  # answered cells, to look at again; None: those that nobody has read
+    label: int | None = None  # only cells that are named so
+    group: str | None = None  # only cells of images of that slide
+    strategy: str = DEFAULT_CELL_STRATEGY
+    by_size: Size | None = None  # those come first, whatever the strategy
+
+
 @dataclass
 class Wall:
     """The wall of one project's cells, of one ranking."""
 
     ranking_id: int = 0
-    kind: Kind | None = None  # answered cells, to look at again; None: those that nobody has read
-    label: int | None = None  # only cells that are named so
-    group: str | None = None  # only cells of images of that slide
-    strategy: str = DEFAULT_CELL_STRATEGY
+    chosen: Chosen = field(default_factory=Chosen)
     like: AskedCell | None = None  # cells that look like this one come first
     size: int = SIZES[1]
     screen: list[AskedCell] = field(default_factory=list)
@@ -75,26 +82,27 @@ class Wall:
 
     def _next(self, project: Project) -> list[AskedCell]:
         """Return the cells of the screen that comes next; asks for more cells where there are too few."""
-        at_random = self.strategy == "cells_random" and self.label is None and self.like is None
+        kind, label, group, strategy, by_size = self.chosen
+        in_order = self.like is not None or by_size is not None or kind is not None
+        at_random = strategy == "cells_random" and label is None and not in_order
         shown = {cell.id for cell in self.screen}
-        if self.kind is not None and len(self.coming) < self.size:
-            answered = answered_cells(project, self.kind, self.label, self.group)
+        if kind is not None and len(self.coming) < self.size:
+            answered = answered_cells(project, kind, label, group, by_size=by_size)
             self.coming = [cell for cell in answered if cell.id not in self.later]
             self.n_waiting = len(self.coming)
-        elif self.kind is None and (at_random or len(self.coming) < self.size):  # at random it is quick
+        elif kind is None and (at_random or len(self.coming) < self.size):  # at random it is quick
             like = None if self.like is None else self.like.embedding
             limit = _AHEAD * self.size + len(self.later) + len(shown)
             query = cells_to_ask(
-                project, limit, self.strategy, self.label, like, group=self.group, sample=at_random
+                project, limit, strategy, label, like, by_size=by_size, group=group, sample=at_random
             )
             self.coming = [cell for cell in query.cells if cell.id not in self.later]
             self.n_waiting = query.n_cells
         coming = [cell for cell in self.coming if cell.id not in shown]
-        in_order = self.like is not None or self.kind is not None
-        chosen = coming[: self.size] if in_order else next_screen(coming, self.size)
-        shown |= {cell.id for cell in chosen}
+        screen = coming[: self.size] if in_order else next_screen(coming, self.size)
+        shown |= {cell.id for cell in screen}
         self.coming = [cell for cell in coming if cell.id not in shown]
-        return chosen
+        return screen
 
     def _begin_anew(self) -> None:
         """Forget the cells on the screen and after it; the browser's next screen is no longer the next."""
@@ -147,7 +155,7 @@ class Wall:
 
     def seconds_left(self) -> float | None:
         """Return how long the cells that wait take at the pace of this wall; None while it is not known."""
-        if self.kind is not None or self.n_settled < _PACED:
+        if self.chosen.kind is not None or self.n_settled < _PACED:
             return None
         return sum(each.seconds for each in self.past) / self.n_settled * self.n_waiting
 
@@ -156,11 +164,9 @@ class Wall:
         current = project.rankings.current()
         return self.ranking_id if current is None else current.id
 
-    def restart(
-        self, size: int, label: int | None, strategy: str, kind: Kind | None, group: str | None = None
-    ) -> None:
+    def restart(self, size: int, chosen: Chosen) -> None:
         """Begin anew with screens of another size, with other cells or in another order."""
-        self.size, self.label, self.strategy, self.kind, self.group = size, label, strategy, kind, group
+        self.size, self.chosen = size, chosen
         self._begin_anew()
 
     def more_like(self, cell: AskedCell | None) -> None:

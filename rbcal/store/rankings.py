@@ -19,7 +19,7 @@ from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, Row, now
 from rbcal.store.live_heads import live_scores, read_live_head
 from rbcal.store.rows import from_row, to_row
-from rbcal.types import CROP_EMBEDDING_SIZE, EMBEDDING_SIZE, Floats
+from rbcal.types import CROP_EMBEDDING_SIZE, EMBEDDING_SIZE, Floats, Reals
 
 _AT_ONCE = 500  # images whose cells are read at once; bounds the memory
 CURRENT_RANKING = "(SELECT max(id) FROM ranking WHERE finished_at IS NOT NULL)"
@@ -221,6 +221,16 @@ class Rankings:
         live = live_scores(self._db, ranking_id, distributions, embedded, u_c) if rows else None
         distributions, u_c, u_r = live or (distributions, u_c, u_r)
         return np.array(place, np.int64) + first, distributions, u_d, u_c, u_r, *others, _projected(embedded)
+
+    def areas(self, ranking_id: int, images: Sequence[int]) -> Reals:
+        """Return the area of each cell's box, (N,) in pixels, in the order of :meth:`pool`."""
+        rows = self._db.tuples(
+            "SELECT (x2 - x1) * (y2 - y1)"
+            " FROM json_each(?) AS wanted JOIN detection ON image_id = wanted.value AND ranking_id = ?"
+            " ORDER BY wanted.key, detection.id",
+            (json.dumps(list(images)), ranking_id),
+        )
+        return np.array([area for (area,) in rows], np.float64)
 
     def arrange(
         self, ranking_id: int, strategy: str, arranged: Sequence[RankedImage], context: Mapping[str, Any]

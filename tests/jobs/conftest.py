@@ -22,7 +22,7 @@ EMBEDDINGS = np.eye(EMBEDDING_SIZE, dtype=np.float32)
 
 
 def cell(probs, *, bald=0.1, x=0.0):
-    box = np.float32([x, 0, x + 10, 10])
+    box = np.float32([x, 0, x + 10, 10 + x / 10])  # each has a size of its own
     return Cell(0, box, 0.9, 1.0, 0.0, np.float32(probs), None, bald, 0.9, 1.0, EMBEDDINGS[0])
 
 

@@ -10,7 +10,7 @@ import pytest
 from rbcal.jobs import answered
 from rbcal.jobs.answered import answered_cells, count_doubtful, cross_fitted
 from rbcal.live_head import LastLayer
-from rbcal.review.wall import Wall
+from rbcal.review.wall import Chosen, Wall
 from rbcal.store.verification import verify
 from tests.jobs.test_live import accept_all_as
 
@@ -51,6 +51,12 @@ def test_cells_of_each_kind_are_found_again(reviewed):
     named = answered_cells(project, "named", 1)
     assert Counter(cell.image_id for cell in named)[image_id] == n - 2
     assert {cell.label for cell in named} == {1}
+    sizes = [
+        float(np.prod(cell.box[2:] - cell.box[:2]))
+        for cell in answered_cells(project, "named", by_size="smallest")
+    ]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
     assert answered_cells(project, "in_bulk") == []
     assert answered_cells(project, "named", 1, "another slide") == []
     assert len({cell.id for cell in answered_cells(project, "named")}) == len(
@@ -70,7 +76,7 @@ def test_few_answers_are_not_doubted(reviewed, monkeypatch):
 
 def test_an_answered_cell_gets_another_answer_and_the_rest_of_the_screen_stays(reviewed):
     project, image_id, n = reviewed
-    wall = Wall(kind="named", label=1)
+    wall = Wall(chosen=Chosen("named", 1))
     wall.fill(project)
     cell, *others = [each for each in wall.screen if each.image_id == image_id]
     wall.settle(project, {cell.id: 2}, [each.id for each in others])

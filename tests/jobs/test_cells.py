@@ -68,6 +68,17 @@ def test_one_slide_alone(ranked):
     assert "There is no slide 'x'" in run(project, "--group", "x", code=1)
 
 
+def test_the_largest_or_the_smallest_come_first_whatever_the_strategy(ranked):
+    project, _, _ = ranked
+    largest, smallest = (cells_to_ask(project, 9, by_size=name).cells for name in ("largest", "smallest"))
+    areas = [float(np.prod(cell.box[2:] - cell.box[:2])) for cell in largest]
+    assert len(areas) == 6
+    assert areas == sorted(areas, reverse=True) == [cell.value for cell in largest]
+    assert areas[0] > areas[-1]
+    assert [cell.value for cell in smallest] == sorted(-area for area in areas)[::-1]
+    assert "the smallest first" in run(project, "--by-size", "smallest")
+
+
 def test_one_class_alone(ranked):
     project, images, _ = ranked
     query = cells_to_ask(project, 100, label=0)

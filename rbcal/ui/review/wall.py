@@ -16,9 +16,9 @@ from rbcal.charts.colours import class_colours
 from rbcal.formats import crops, pictures
 from rbcal.jobs import live_thread
 from rbcal.jobs.answered import Kind
-from rbcal.jobs.cells import AskedCell
+from rbcal.jobs.cells import AskedCell, Size
 from rbcal.review.shortcuts import class_keys
-from rbcal.review.wall import SIZES, Settled, Wall, sides_of
+from rbcal.review.wall import SIZES, Chosen, Settled, Wall, sides_of
 from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.review.references import hold_references
 from rbcal.ui.session import session
@@ -35,6 +35,7 @@ _KINDS: dict[Kind | None, str] = {
     "in_bulk": "accepted in bulk",
     "named": "named cells",
 }
+_BY_SIZE: dict[Any, str] = {"largest": "largest first", "smallest": "smallest first"}
 _KIND_KEY = "wall_kind"
 _UNIT_KEY, _KEY = "review_unit", "wall_cells"
 _JS = Path(__file__).parent / "js"
@@ -98,7 +99,7 @@ def show_wall(project: Project) -> None:
     wall.fill(project)
     _show_head(project, wall, *head)
     if not wall.screen:
-        which = "" if wall.label is None and wall.group is None else " of these"
+        which = "" if wall.chosen.label is None and wall.chosen.group is None else " of these"
         st.success(f"No cell waits{which}. Choose others above, or go on with *Images*.")
         return
     hold_references(project)
@@ -110,7 +111,7 @@ def show_wall(project: Project) -> None:
             "classes": _classes(project),
             "cells": _drawn(project, wall.screen),
             "ahead": _drawn(project, wall.ahead),
-            "keeps": wall.kind is None,
+            "keeps": wall.chosen.kind is None,
             "remember": f"rbcal wall of {project.path.stem}",
         },
         on_settle_change=_settle,
@@ -119,7 +120,7 @@ def show_wall(project: Project) -> None:
         on_like_change=_more_like,
         height="content",
     )
-    st.caption(f"{_KEEPS if wall.kind is None else _STAYS} {_HELP}")
+    st.caption(f"{_KEEPS if wall.chosen.kind is None else _STAYS} {_HELP}")
 
 
 def _say_what_comes_first(project: Project) -> None:
@@ -159,7 +160,8 @@ def _show_head(
     right: DeltaGenerator,
 ) -> None:
     own = project.classes.own()
-    are_left = "wait" if wall.kind is None else "are left"
+    now = wall.chosen
+    are_left = "wait" if now.kind is None else "are left"
     left_to_do = "" if (seconds := wall.seconds_left()) is None else f", {roughly(seconds)} at your pace"
     named = f"**{count(wall.n_settled, 'cell')} named**, {wall.n_waiting:,} {are_left}{left_to_do}."
     doubtful, n_answers = live_thread.doubtful(project.file)
@@ -167,7 +169,7 @@ def _show_head(
         st.markdown(f"{named} {literal(wall.notice)}", width="content")
         if wall.like is not None:
             st.button("Back to the chosen order", key="end_like", on_click=wall.more_like, args=(None,))
-        if doubtful and wall.kind is None:
+        if doubtful and now.kind is None:
             st.button(
                 f"Check {count(doubtful, 'answer')}",
                 key="check_answers",
@@ -177,21 +179,32 @@ def _show_head(
                 help=f"{doubtful:,} of {n_answers:,} answers contradict others on cells that look alike.",
             )
     kind = _choose(which, "Show", _KINDS, None, _KIND_KEY)
-    orders = {name: each.title for name, each in CELL_STRATEGIES.items()}
-    sentences = "  \n".join(f"**{each.title}**: {each.sentence}" for each in CELL_STRATEGIES.values())
-    ordered = {"help": sentences, "disabled": kind is not None}
-    strategy = _choose(place, "Order", orders, wall.strategy, "wall_strategy", **ordered)
+    strategy, by_size = _choose_order(place, kind, now)
     names = {None: "any class"} | {each.label: each.name for each in own}
-    label = _choose(middle, "Class", names, wall.label, "wall_label")
+    label = _choose(middle, "Class", names, now.label, "wall_label")
     slides = {None: "any slide"} | {
         each.name: each.name for each in project.images.groups() if each.split == "work"
     }
-    group = _choose(slide, "Slide", slides, wall.group, "wall_slide")
+    group = _choose(slide, "Slide", slides, now.group, "wall_slide")
     size = right.segmented_control("On a screen", SIZES, default=wall.size, required=True, key="wall_size")
-    chosen = (size, label, strategy, kind, group)
-    if chosen != (wall.size, wall.label, wall.strategy, wall.kind, wall.group):
-        wall.restart(*chosen)
+    chosen = Chosen(kind, label, group, strategy, by_size)
+    if (size, chosen) != (wall.size, now):
+        wall.restart(size, chosen)
         st.rerun()
+
+
+def _choose_order(place: DeltaGenerator, kind: Kind | None, now: Chosen) -> tuple[str, Size | None]:
+    """Let the order be chosen: a strategy, which unread cells alone have, or a size that comes first."""
+    if kind is not None:
+        first = "contradicted most" if kind == "doubtful" else "newest first"
+        by_size = _choose(place, "Order", {None: first} | _BY_SIZE, now.by_size, "wall_answered_order")
+        return now.strategy, by_size
+    titles = {name: each.title for name, each in CELL_STRATEGIES.items()}
+    sentences = "  \n".join(f"**{each.title}**: {each.sentence}" for each in CELL_STRATEGIES.values())
+    order = _choose(
+        place, "Order", titles | _BY_SIZE, now.by_size or now.strategy, "wall_order", help=sentences
+    )
+    return (now.strategy, cast(Size, order)) if order in _BY_SIZE else (order, None)
 
 
 def _choose(
