@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from rbcal.review.boxes import EditedBox, EditedBoxes
 from rbcal.review.canvas_drawing import Frame
 from rbcal.review.explanations import CellColours, Verdict, by_chance, most_uncertain_first, verdicts
+from rbcal.review.remnants import remnants_last
 from rbcal.review.spot_checks import is_spot_check
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, StoredRanking
@@ -36,7 +37,9 @@ class CellPredictions:
         colours = CellColours(by, promise, project.colours.get(ranking.id))
         of_cells = verdicts(cells, names, rare, ranking.config)
         if colours.by == "chance":
+            image = project.images.get(image_id)
             of_cells = by_chance(of_cells, cells, colours.change)
+            of_cells = remnants_last(of_cells, cells, image.width, image.height)
         return cls(
             ranking,
             {cell.detection_id: cell for cell in cells},
