@@ -24,7 +24,8 @@ UNSURE: Unsure = "unsure"
 class CellAnswer:
     """What the expert says of one cell: its label, that it is no cell (None), or that nobody can tell.
 
-    `number` is that of its box, where it was answered before.
+    `number` is that of its box, where it was answered before. `shown` is the label that the expert saw: the
+    names learn, so the project may call it something else by now.
     """
 
     image_id: int
@@ -32,6 +33,7 @@ class CellAnswer:
     box: Box
     label: int | Unsure | None
     number: int | None = None
+    shown: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def answer_cells(
 ) -> Answered:
     """Store answers, all or none of them; the other boxes of those images stay as they are.
 
+    An image that became a test image meanwhile is left as it is: it is read blind.
+
     Parameters
     ----------
     ranking_id : int
@@ -65,20 +69,27 @@ def answer_cells(
     changed, n_stored = dict[int, tuple[Boxes, Boxes]](), 0
     with project.transaction():
         for image_id, said in of_images.items():
-            version, boxes = _begin(project, ranking_id, image_id)
+            if project.images.get(image_id).split != "work":
+                continue
+            version, boxes, started_from = _begin(project, ranking_id, image_id)
             now = dict(boxes)
             for each in said:
                 n_stored += _apply(now, each)
             if now != boxes:
                 changed[image_id] = boxes, now
-                _save(project, ranking_id, image_id, now, version, seconds * len(said) / n_asked)
+                _save(project, started_from, image_id, now, version, seconds * len(said) / n_asked)
     return Answered(changed, n_stored, n_asked - n_stored)
 
 
-def take_back(project: Project, ranking_id: int, answered: Answered) -> None:
-    """Put the boxes back as they were before some answers; what somebody has done to them since stays."""
+def take_back(project: Project, answered: Answered) -> None:
+    """Put the boxes back as they were before some answers; what somebody has done to them since stays.
+
+    So does an image that has no review any more: the project was restored to a time before the answers.
+    """
     with project.transaction():
         for image_id, (before, after) in answered.boxes.items():
+            if not project.reviews.revision(image_id):
+                continue
             work = project.log.work(image_id)
             now = dict(work.boxes)
             for number in before:
@@ -86,14 +97,17 @@ def take_back(project: Project, ranking_id: int, answered: Answered) -> None:
                     continue
                 now[number] = before[number]
             ordered = {number: now[number] for number in sorted(now)}
-            _save(project, ranking_id, image_id, ordered, work.version, 0.0)
+            _save(project, work.ranking_id, image_id, ordered, work.version, 0.0)
 
 
-def _begin(project: Project, ranking_id: int, image_id: int) -> tuple[int, Boxes]:
-    """Return the version and the boxes of an image; where nobody has worked on it, those of the ranking."""
+def _begin(project: Project, ranking_id: int, image_id: int) -> tuple[int, Boxes, int | None]:
+    """Return the version and the boxes of an image, and whose boxes they were at first.
+
+    Where nobody has worked on it, they are those of the ranking.
+    """
     work = project.log.work(image_id)
     if project.reviews.revision(image_id) or work.boxes != work.start:
-        return work.version, work.boxes
+        return work.version, work.boxes, work.ranking_id
     image = project.images.get(image_id)
     frame = Frame.of(image.width, image.height)
     boxes = {
@@ -101,7 +115,7 @@ def _begin(project: Project, ranking_id: int, image_id: int) -> tuple[int, Boxes
         for number, cell in enumerate(project.rankings.cells(ranking_id, image_id, live=True))
     }
     version = project.log.record(image_id, "begin", boxes, version=work.version, ranking_id=ranking_id)
-    return version, boxes
+    return version, boxes, ranking_id
 
 
 def _apply(boxes: dict[int, BoxState], answer: CellAnswer) -> bool:
@@ -115,7 +129,8 @@ def _apply(boxes: dict[int, BoxState], answer: CellAnswer) -> bool:
     elif answer.label == UNSURE:
         boxes[number] = box._replace(review_status="unsure")
     else:
-        status: ReviewStatus = "kept" if answer.label == box.label else "changed"
+        shown = box.label if answer.shown is None else answer.shown
+        status: ReviewStatus = "kept" if answer.label == shown else "changed"
         boxes[number] = box._replace(label=answer.label, review_status=status)
     return True
 
@@ -136,7 +151,7 @@ def _box_of(boxes: Boxes, answer: CellAnswer) -> int | None:
 
 
 def _save(
-    project: Project, ranking_id: int, image_id: int, boxes: Boxes, version: int, seconds: float
+    project: Project, ranking_id: int | None, image_id: int, boxes: Boxes, version: int, seconds: float
 ) -> None:
     version = project.log.record(image_id, "edit", boxes, version=version, seconds=seconds)
     project.reviews.save_boxes(image_id, boxes, origin="expert", version=version, ranking_id=ranking_id)

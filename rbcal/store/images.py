@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -301,6 +303,16 @@ class Images:
             """  # noqa: S608  our words
         )
         return Counts(**row or {})
+
+    def any_of_test(self, image_ids: Iterable[int]) -> bool:
+        """Return whether any of some images is of the test set by now."""
+        return bool(
+            self._db.value(
+                "SELECT EXISTS (SELECT 1 FROM json_each(?) AS wanted JOIN image ON image.id = wanted.value"
+                " WHERE split = 'test')",
+                (json.dumps(sorted(set(image_ids))),),
+            )
+        )
 
     def any_synthetic(self) -> bool:
         """Return whether any image was drawn, not photographed: its name says so, or that of its group.

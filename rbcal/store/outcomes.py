@@ -15,18 +15,21 @@ from rbcal.types import Floats, Ints, Reals
 
 Bools = NDArray[np.bool_]
 
-_FIRST_REVIEWS = """
+# Of the model whose boxes the expert began with, and what holds of them now: answers come screen by screen,
+# and some are taken back.
+_OUTCOMES = """
 SELECT review.image_id, model_id, detection.probs, bald, agreement, rate, class_id, review_status, wrong,
   propensity
 FROM review JOIN image ON image.id = review.image_id AND split = 'work'
 JOIN ranking ON ranking.id = review.ranking_id
+JOIN current_review AS latest ON latest.image_id = review.image_id AND latest.origin = 'expert'
 JOIN detection ON detection.ranking_id = review.ranking_id AND detection.image_id = review.image_id
-LEFT JOIN annotation ON annotation.review_id = review.id
+LEFT JOIN annotation ON annotation.review_id = latest.id
   AND annotation.detection_id = detection.id
 LEFT JOIN spot_check ON spot_check.review_id = review.id
   AND spot_check.detection_id = detection.id
 LEFT JOIN score ON score.ranking_id = review.ranking_id AND score.image_id = review.image_id
-WHERE origin = 'expert' AND revision = 1 AND bald IS NOT NULL
+WHERE review.origin = 'expert' AND review.revision = 1 AND bald IS NOT NULL
 ORDER BY review.id, detection.id
 """
 
@@ -89,11 +92,11 @@ class Outcomes:
 
 
 def read_outcomes(database: Database) -> Outcomes:
-    """Return what became of the model's cells in the first review of each image, in order of time.
+    """Return what became by now of the model's cells that the expert began each image with, in order of time.
 
     Test images are left out: nothing that chooses what to annotate learns from them.
     """
-    rows = database.tuples(_FIRST_REVIEWS)
+    rows = database.tuples(_OUTCOMES)
     if not rows:
         return Outcomes.none()
     merges = read_merges(database)

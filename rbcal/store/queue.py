@@ -117,14 +117,20 @@ class Queue:
         self._db.write("INSERT OR REPLACE INTO skipped VALUES (?, ?)", (image_id, now()))
 
     def flagged_in_pool(self) -> int | None:
-        """Return how many red cells wait in the pool by the current ranking; None without a ranking."""
+        """Return how many red cells wait in the pool by the current ranking; None without a ranking.
+
+        Of an image that was read in part, as many as were red before, but no more than were not read.
+        """
         if self._db.value(f"SELECT {CURRENT_RANKING}") is None:
             return None
         return int(
             self._db.value(
-                f"SELECT total(coalesce(n_red, n_flagged)) FROM score JOIN image ON image.id = image_id"  # noqa: S608
-                f" WHERE ranking_id = {CURRENT_RANKING} AND split = 'work'"
-                " AND NOT EXISTS (SELECT 1 FROM review WHERE review.image_id = image.id)"
+                "SELECT total(CASE WHEN review.id IS NULL THEN coalesce(n_red, n_flagged)"  # noqa: S608
+                "  ELSE min(coalesce(n_red, n_flagged), (SELECT count(*) FROM annotation"
+                "   WHERE review_id = review.id AND review_status = 'open')) END)"
+                " FROM score JOIN image ON image.id = score.image_id"
+                " LEFT JOIN current_review AS review ON review.image_id = image.id"
+                f" WHERE score.ranking_id = {CURRENT_RANKING} AND split = 'work'"
             )
         )
 

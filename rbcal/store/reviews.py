@@ -289,27 +289,29 @@ class Reviews:
         return (row["wrong"], row["n"]) if row else (0, 0)
 
     def answered_since(self, moment: datetime | None) -> int:
-        """Return how many read cells the expert's reviews have that were saved after a moment; None: all.
+        """Return how many more cells the expert has read in his images than at a moment; None: at the start.
 
         Those of test images do not count.
         """
+        n_read = f"(SELECT count(*) FROM annotation WHERE review_id = {{}}.id AND {IS_NAMED})"  # noqa: S608
         return int(
             self._db.value(
-                "SELECT count(*) FROM current_review JOIN image ON image.id = image_id"  # noqa: S608  our words
-                " JOIN annotation ON annotation.review_id = current_review.id"
-                " WHERE split = 'work' AND origin = 'expert'"
-                f" AND {IS_NAMED}"
-                " AND (?1 IS NULL OR created_at > ?1)",
+                f"SELECT total(max(0, {n_read.format('latest')} - coalesce("  # noqa: S608  our words
+                f" (SELECT {n_read.format('earlier')} FROM review AS earlier"
+                "   WHERE earlier.image_id = image.id AND earlier.created_at <= ?1"
+                "   ORDER BY revision DESC LIMIT 1), 0)))"
+                " FROM current_review AS latest JOIN image ON image.id = latest.image_id"
+                " WHERE split = 'work' AND origin = 'expert' AND (?1 IS NULL OR latest.created_at > ?1)",
                 (None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds"),),
             )
         )
 
     def outcomes(self) -> Outcomes:
-        """Return what became of the model's cells in the first review of each image, in order of time."""
+        """Return what became by now of the model's cells that the expert began each image with."""
         return read_outcomes(self._db)
 
     def times(self) -> tuple[list[float], list[int], list[int]]:
-        """Return seconds, read cells and changed cells of each first review by the expert."""
+        """Return seconds, read cells and changed cells of the expert's first reviews of whole images."""
         rows = self._db.tuples(
             "SELECT seconds, (SELECT count(*) FROM annotation WHERE review_id = review.id"
             " AND review_status IS NOT 'open'),"
@@ -318,7 +320,8 @@ class Reviews:
             " + (SELECT count(*) FROM detection WHERE detection.ranking_id = review.ranking_id"
             "    AND detection.image_id = review.image_id AND NOT EXISTS"
             "    (SELECT 1 FROM annotation WHERE review_id = review.id AND detection_id = detection.id))"
-            " FROM review WHERE origin = 'expert' AND revision = 1 ORDER BY id"
+            " FROM review WHERE origin = 'expert' AND revision = 1 AND NOT EXISTS"
+            "  (SELECT 1 FROM annotation WHERE review_id = review.id AND review_status = 'open') ORDER BY id"
         )
         seconds, n_cells, n_changes = zip(*rows, strict=True) if rows else ((), (), ())
         return list(seconds), list(n_cells), list(n_changes)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import time
+from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from rbcal.interchange.export_dataset import export
 from rbcal.jobs import live_thread
 from rbcal.jobs.colours import colour, is_changed, read_evidence, recolour
 from rbcal.jobs.rank import rerank
+from rbcal.review.cell_answers import CellAnswer, answer_cells, take_back
 from rbcal.review.predictions import CellPredictions
 from rbcal.store.log import BoxState
 from rbcal.store.project import ProjectFile
@@ -189,3 +193,84 @@ def test_a_wrong_spot_check_takes_green_back_at_once(measured):
     recolour(project)
     assert project.colours.get(ranking_id).green_limit is None
     assert [entry.score.red for entry in project.queue.top()] == [12]
+
+
+# ---- answers on single cells -----------------------------------------------------------------------------
+
+
+def answers(project, ranking_id, images, cells):
+    """Return answers on cells of images: the model is right."""
+    return [
+        CellAnswer(image_id, each.detection_id, tuple(each.box.tolist()), each.label)
+        for image_id in images
+        for each in project.rankings.cells(ranking_id, image_id)[cells]
+    ]
+
+
+def of_reviews(project):
+    """Return how many cells that the expert read are evidence, and how many of them he changed."""
+    evidence = read_evidence(project, project.rankings.current())
+    return int(evidence.is_read.sum()), int(evidence.changed[evidence.is_read].sum())
+
+
+def test_answers_that_were_taken_back_are_no_evidence_and_the_right_ones_are(measured):
+    project, pool, model_id = measured
+    ranking_id = rank_pool(project, pool, model_id, [SURE] * 8)
+    kept = answers(project, ranking_id, pool, cells=slice(6))
+    too_early = answer_cells(project, ranking_id, kept)
+    assert of_reviews(project) == (12, 0)
+    take_back(project, too_early)
+    assert of_reviews(project) == (0, 0)
+    answer_cells(project, ranking_id, [replace(each, label=2) for each in kept])
+    assert of_reviews(project) == (12, 12)
+    answer_cells(project, ranking_id, answers(project, ranking_id, pool, cells=slice(6, 8)))  # another screen
+    assert of_reviews(project) == (16, 12)
+
+
+def test_an_answer_on_an_image_with_a_draft_of_an_older_ranking_deletes_nothing(measured):
+    project, pool, model_id = measured
+    older = rank_pool(project, pool, model_id, [SURE] * 8)
+    start = {
+        k: BoxState(tuple(cell.box.tolist()), 0, "open", cell.detection_id)
+        for k, cell in enumerate(project.rankings.cells(older, pool[0]))
+    }
+    version = project.log.record(pool[0], "begin", start, version=0, ranking_id=older)
+    kept = start | {0: start[0]._replace(review_status="kept")}
+    project.log.record(pool[0], "edit", kept, version=version)  # on the Review page, and not saved
+    newer = rank_pool(project, pool, model_id, [SURE] * 8)
+    answer_cells(project, newer, answers(project, newer, pool[:1], cells=slice(1, 2)))
+    assert of_reviews(project) == (2, 0)
+
+
+def test_a_known_cell_of_an_image_that_is_saved_again_is_no_new_answer(measured):
+    project, pool, model_id = measured
+    ranking_id = rank_pool(project, pool, model_id, [SURE] * 8)
+    answer_cells(project, ranking_id, answers(project, ranking_id, pool, cells=slice(7)))
+    assert project.reviews.answered_since(None) == 14
+    moment = max(
+        datetime.fromisoformat(project.reviews.versions(image_id)[0].created_at) for image_id in pool
+    )
+    assert project.reviews.answered_since(moment) == 0
+    time.sleep(0.002)
+    answer_cells(project, ranking_id, answers(project, ranking_id, pool[:1], cells=slice(7, 8)))
+    assert project.reviews.answered_since(moment) == 1
+
+
+def test_a_screen_of_single_cells_does_not_say_how_long_an_image_takes(measured):
+    project, pool, model_id = measured
+    ranking_id = rank_pool(project, pool, model_id, [SURE] * 8)
+    answer_cells(project, ranking_id, answers(project, ranking_id, pool, cells=slice(1)), seconds=2.0)
+    assert project.reviews.times() == ([], [], [])
+
+
+def test_red_cells_of_an_image_that_was_read_in_part_still_wait(measured):
+    project, pool, model_id = measured
+    project.colours.choose("chance", 0.1)
+    ranking_id = rank_pool(project, pool, model_id, [SURE] * 5 + [UNSURE] * 3)
+    colour(project, project.rankings.get(ranking_id))
+    answer_cells(project, ranking_id, answers(project, ranking_id, pool, cells=slice(1)))
+    assert project.queue.flagged_in_pool() == 6
+    answer_cells(project, ranking_id, answers(project, ranking_id, pool, cells=slice(1, 6)))
+    assert project.queue.flagged_in_pool() == 4  # two of each image were not read
+    answer_cells(project, ranking_id, answers(project, ranking_id, pool, cells=slice(6, 8)))
+    assert project.queue.flagged_in_pool() == 0
