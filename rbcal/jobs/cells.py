@@ -30,7 +30,7 @@ from rbcal.types import Floats, Ints, Reals, iou
 Size = Literal["largest", "smallest"]
 
 _MOST_BOXES = 10**6  # that an image ever had
-_CHOICE = 12  # times as many cells as are asked for: enough images that they are not all of one slide
+_CHOICE = 3  # times as many cells as are asked for: enough images that they are not all of one slide
 
 
 @dataclass(frozen=True, eq=False)

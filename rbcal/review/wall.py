@@ -19,7 +19,9 @@ from rbcal.store.project import Project
 from rbcal.wording import count
 
 SIZES = (12, 24, 40)  # cells on a screen
-_AHEAD = 8  # screens that are asked for at once; cells at random anew for each screen, with their new names
+_AHEAD = 8  # screens that are asked for at once
+_AT_RANDOM = 40  # of cells at random, which are asked for anew for each screen, with their new names: so a
+# class of a hundredth has enough for a whole screen, and comes as often as its share
 _PACED = 100  # settled cells; by fewer nobody's pace is known
 _ALIKE = 3  # a class has a screen of its own if it fills a part of one, 1 / this
 
@@ -69,7 +71,9 @@ class Wall:
     def fill(self, project: Project) -> None:
         """Put the next cells on the screen, if none is on it, and those of the screen after it ahead."""
         current = project.rankings.current()
-        if current is None or current.id != self.ranking_id:
+        of_wall = (cell.image_id for cell in (*self.screen, *self.ahead, *self.coming))
+        is_other = current is None or current.id != self.ranking_id
+        if is_other or project.images.any_of_test(of_wall):  # a test image is drawn while the expert works
             self.ranking_id = 0 if current is None else current.id
             self._begin_anew()
         if current is None:
@@ -92,7 +96,8 @@ class Wall:
             self.n_waiting = len(self.coming)
         elif kind is None and (at_random or len(self.coming) < self.size):  # at random it is quick
             like = None if self.like is None else self.like.embedding
-            limit = _AHEAD * self.size + len(self.later) + len(shown)
+            screens = _AT_RANDOM if at_random else _AHEAD
+            limit = screens * self.size + len(self.later) + len(shown)
             query = cells_to_ask(
                 project, limit, strategy, label, like, by_size=by_size, group=group, sample=at_random
             )
@@ -126,7 +131,9 @@ class Wall:
             They stay as they are, and do not come again on this wall.
         """
         said = [
-            CellAnswer(cell.image_id, cell.detection_id, sides_of(cell), answers[cell.id], cell.number)
+            CellAnswer(
+                cell.image_id, cell.detection_id, sides_of(cell), answers[cell.id], cell.number, cell.label
+            )
             for cell in self.screen
             if cell.id in answers
         ]
@@ -145,7 +152,7 @@ class Wall:
             self.serial += 1  # the browser waits for an answer
             return
         _, screen, done, _ = self.past.pop()
-        take_back(project, self._current(project), done)
+        take_back(project, done)
         self.coming = self.ahead + self.coming
         self.ahead, self.screen = self.screen, screen
         self.later -= {cell.id for cell in screen}

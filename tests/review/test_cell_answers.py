@@ -53,6 +53,37 @@ def test_a_read_cell_teaches_and_the_others_of_its_image_stay_open(project, rank
     assert verify(project.path).ok
 
 
+def test_what_the_expert_saw_is_kept_though_the_names_have_learnt_meanwhile(project, ranking_id):
+    cell = asked(project)[0]
+    seen = (cell.label + 1) % 3
+    [answer] = answers([cell], seen)
+    answer_cells(project, ranking_id, [replace(answer, shown=seen)])
+    assert statuses(project, cell.image_id) == ["kept"]
+    assert seen in project.reviews.current(cell.image_id).annotations.read_labels
+
+
+def test_an_image_that_became_a_test_image_meanwhile_leaves_the_wall_and_takes_no_answer(project):
+    wall = Wall(size=12)
+    wall.fill(project)
+    before, shown = wall.serial, wall.screen
+    project.splits.grow(2)
+    drawn = project.splits.draw()
+    assert drawn in {cell.image_id for cell in (*wall.screen, *wall.ahead, *wall.coming)}
+    wall.settle(project, {each.id: each.label for each in shown})  # it was on its way
+    wall.fill(project)
+    assert project.reviews.current(drawn) is None
+    assert drawn not in {cell.image_id for cell in (*wall.screen, *wall.ahead, *wall.coming)}
+    assert wall.serial > before + 1  # the browser's next screen is not the next one any more
+
+
+def test_nothing_is_taken_back_where_a_restored_project_has_no_answers(project, ranking_id):
+    first, *_ = cells = asked(project)
+    done = answer_cells(project, ranking_id, answers([first], None))
+    unread = next(each.image_id for each in cells if each.image_id != first.image_id)
+    take_back(project, Answered({unread: done.boxes[first.image_id]}, 1, 0))
+    assert project.reviews.current(unread) is None
+
+
 def test_another_class_is_a_change_and_no_cell_is_gone(project, ranking_id):
     first, second = [each for each in asked(project) if each.image_id == asked(project)[0].image_id][:2]
     n_found = len(project.rankings.cells(ranking_id, first.image_id))
@@ -86,7 +117,7 @@ def test_a_screen_is_taken_back_exactly(project, ranking_id):
     cells = every[:8]
     boxes = {each.image_id: project.rankings.cells(ranking_id, each.image_id) for each in cells}
     done = answer_cells(project, ranking_id, [*answers(cells[:4], 2), *answers(cells[4:], None)])
-    take_back(project, ranking_id, done)
+    take_back(project, done)
     for image_id, found in boxes.items():
         review = project.reviews.current(image_id)
         assert set(review.review_status) == {"open"}
@@ -106,7 +137,7 @@ def test_what_somebody_has_done_since_is_not_taken_back(project, ranking_id):
     )
     boxes = {**work.boxes, theirs: work.boxes[theirs]._replace(label=2)}
     project.log.record(first.image_id, "edit", boxes, version=work.version)
-    take_back(project, ranking_id, done)
+    take_back(project, done)
     now = project.log.boxes(first.image_id)
     assert now[mine].review_status == "open"
     assert (now[theirs].label, now[theirs].review_status) == (2, boxes[theirs].review_status)
