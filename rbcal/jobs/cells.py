@@ -135,7 +135,10 @@ def cells_to_ask(
         images = _drawn(waiting, limit) if sample else waiting
         pool = project.rankings.pool(ranking.id, [each.image_id for each in images])
         change = project.colours.get(ranking.id)
-        chances = None if change is None else change.chances(pool.probs, pool.image)
+        chances = None
+        if change is not None:
+            own = project.rankings.own_probs(ranking.id, pool.image_ids)
+            chances, _ = change.judged(own, pool.probs, pool.image)
         named = pool.probs[:, 1:].argmax(axis=1) if len(pool) else np.empty(0, np.int64)
         wanted = _are_open(project, ranking.id, pool, {each.image_id for each in images if each.in_part})
         if label is not None:

@@ -101,10 +101,13 @@ def _store(
     project: Project, ranking: StoredRanking, change: StoredChangeModel | None, pool: Pool | None = None
 ) -> Reals | None:
     pool = project.rankings.pool(ranking.id) if pool is None else pool
-    chances = None if change is None else change.chances(pool.probs, pool.image)
+    chances, green = None, np.zeros(len(pool), bool)
+    if change is not None:
+        own = project.rankings.own_probs(ranking.id, pool.image_ids)
+        chances, green = change.judged(own, pool.probs, pool.image)
     with project.transaction():
         project.colours.save(ranking.id, change)
-        project.colours.save_red(ranking.id, _red_of_images(project, pool, chances, change))
+        project.colours.save_red(ranking.id, _red_of_images(project, pool, green))
     return chances
 
 
@@ -163,10 +166,8 @@ def _of_reviews(project: Project, ranking: StoredRanking, group_of: dict[int, in
     return (*columns, checks, np.ones(rows.sum(), bool), audit)
 
 
-def _red_of_images(
-    project: Project, pool: Pool, chances: Reals | None, change: StoredChangeModel | None
-) -> list[tuple[int, int | None]]:
+def _red_of_images(project: Project, pool: Pool, green: NDArray[np.bool_]) -> list[tuple[int, int | None]]:
     if project.colours.by == "paper":
         return [(image_id, None) for image_id in pool.image_ids]
-    red = np.ones(len(pool), bool) if change is None or chances is None else ~change.is_green(chances)
-    return [(image_id, int(n)) for image_id, n in zip(pool.image_ids, pool.total(red).tolist(), strict=True)]
+    n_red = pool.total(~green).tolist()
+    return [(image_id, int(n)) for image_id, n in zip(pool.image_ids, n_red, strict=True)]

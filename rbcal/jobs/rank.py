@@ -60,7 +60,10 @@ def reorder(project: Project, stored: StoredRanking, open_image: int | None = No
 
     The image that is open keeps its place, and so does each that was drawn at random for it, as an audit.
     """
-    if stored.strategy == "random":
+    if stored.strategy == "random":  # by chance, whatever the names; the colours go by them
+        pool = project.rankings.pool(stored.id)
+        project.rankings.recount_likely_classes(stored.id, pool)
+        colour(project, stored, pool)
         return
     seed = int(stored.context.get("seed", 0))
     pool, context = project.rankings.pool(stored.id), acquisition_context(project, stored, seed)

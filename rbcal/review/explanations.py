@@ -17,6 +17,7 @@ from rbcal.store.colours import ColourBy, StoredChangeModel
 from rbcal.store.queue import QueueEntry
 from rbcal.store.rankings import Cell
 from rbcal.store.reviews import Version
+from rbcal.types import Floats
 from rbcal.wording import count, duration, signed
 
 _ROUNDING = 1e-4  # float32 stores 0.29 as a little less
@@ -78,16 +79,18 @@ def verdicts(
 
 
 def by_chance(
-    verdicts: Sequence[Verdict], cells: Sequence[Cell], change: StoredChangeModel | None
+    verdicts: Sequence[Verdict], cells: Sequence[Cell], own: Floats, change: StoredChangeModel | None
 ) -> list[Verdict]:
     """Return the verdicts of an image by the chance that the expert would change each cell.
+
+    `own` (N, C + 1) are the distributions by the model itself; those of the cells may be by a live head.
 
     Where that is not known, or no chance keeps the promise, every cell is red.
     """
     if change is None or not cells:
         return [replace(each, flagged=True, reasons=(), brief="") for each in verdicts]
-    chances = change.chances(np.stack([cell.probs for cell in cells]), np.zeros(len(cells), np.int64))
-    red = ~change.is_green(chances)
+    named, image = np.stack([cell.probs for cell in cells]), np.zeros(len(cells), np.int64)
+    chances, green = change.judged(own, named, image)
     return [
         replace(
             each,
@@ -96,7 +99,7 @@ def by_chance(
             brief=f"{e:.0%}" if is_red else "",
             weight=e,
         )
-        for each, e, is_red in zip(verdicts, chances.tolist(), red.tolist(), strict=True)
+        for each, e, is_red in zip(verdicts, chances.tolist(), (~green).tolist(), strict=True)
     ]
 
 

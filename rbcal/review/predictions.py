@@ -38,7 +38,8 @@ class CellPredictions:
         of_cells = verdicts(cells, names, rare, ranking.config)
         if colours.by == "chance":
             image = project.images.get(image_id)
-            of_cells = by_chance(of_cells, cells, colours.change)
+            own = project.rankings.own_probs(ranking.id, [image_id])
+            of_cells = by_chance(of_cells, cells, own, colours.change)
             of_cells = remnants_last(of_cells, cells, image.width, image.height)
         return cls(
             ranking,

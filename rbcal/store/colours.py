@@ -40,6 +40,26 @@ class StoredChangeModel:
         """Return which cells of these chances, (N,), the promise holds for: (N,)."""
         return chances <= (-1.0 if self.green_limit is None else self.green_limit)
 
+    def judged(self, own: Floats, named: Floats, image: Ints) -> tuple[Reals, NDArray[np.bool_]]:
+        """Return e of cells and which are green, each (N,), as the names are by now.
+
+        Known is how often the model's own names are wrong. One that has changed since is not green, and e is
+        the greater of the two.
+
+        Parameters
+        ----------
+        own, named : (N, C + 1) float32
+            By the model, and by the live head.
+        image : (N,) int64
+            Which image each cell is in, from 0 on.
+        """
+        e = self.chances(own, image)
+        if own is named or not len(own):
+            return e, self.is_green(e)
+        renamed = own[:, 1:].argmax(axis=1) != named[:, 1:].argmax(axis=1)
+        e = np.where(renamed, np.maximum(e, self.chances(named, image)), e)
+        return e, self.is_green(e) & ~renamed
+
 
 class Colours:
     """The colours of the cells of one project."""

@@ -222,6 +222,15 @@ class Rankings:
         distributions, u_c, u_r = live or (distributions, u_c, u_r)
         return np.array(place, np.int64) + first, distributions, u_d, u_c, u_r, *others, _projected(embedded)
 
+    def own_probs(self, ranking_id: int, images: Sequence[int]) -> Floats:
+        """Return the class distributions by the model itself, (N, C + 1), in the order of :meth:`pool`."""
+        rows = self._db.tuples(
+            "SELECT probs FROM json_each(?) AS wanted JOIN detection"
+            " ON image_id = wanted.value AND ranking_id = ? ORDER BY wanted.key, detection.id",
+            (json.dumps(list(images)), ranking_id),
+        )
+        return self._widened([probs for (probs,) in rows])
+
     def areas(self, ranking_id: int, images: Sequence[int]) -> Reals:
         """Return the area of each cell's box, (N,) in pixels, in the order of :meth:`pool`."""
         rows = self._db.tuples(

@@ -17,6 +17,7 @@ from rbcal.interchange.export_dataset import export
 from rbcal.jobs import live_thread
 from rbcal.jobs.colours import colour, is_changed, read_evidence, recolour
 from rbcal.jobs.rank import rerank
+from rbcal.live_head import LastLayer
 from rbcal.review.cell_answers import CellAnswer, answer_cells, take_back
 from rbcal.review.predictions import CellPredictions
 from rbcal.store.log import BoxState
@@ -47,11 +48,13 @@ def measured(project):
     return project, pool, model_id
 
 
-def rank_pool(project, pool, model_id, probs):
-    """Rank images in which the model found these cells; return the ranking's id."""
-    sure, ones = np.ones(len(probs), np.float32), np.ones(32, np.float32)
+def rank_pool(project, pool, model_id, probs, own=None):
+    """Rank images in which the model found these cells; return the ranking's id. `own`: its last layer."""
+    sure, ones = np.ones(len(probs), np.float32), np.ones(32 if own is None else 128, np.float32)
     score = score_image(CellScores(sure, sure, sure * 0), ScoringConfig())
     ranking_id = project.rankings.begin(model_id, ScoringConfig())
+    if own is not None:
+        project.live_heads.begin(ranking_id, own)
     for image_id in pool:
         cells = [
             Cell(0, box, 1.0, 1.0, 0.0, of_cell, None, 0.1, 0.9, 1.0, ones)
@@ -193,6 +196,48 @@ def test_a_wrong_spot_check_takes_green_back_at_once(measured):
     recolour(project)
     assert project.colours.get(ranking_id).green_limit is None
     assert [entry.score.red for entry in project.queue.top()] == [12]
+
+
+@pytest.mark.parametrize("strategy", ["balanced", "random"])
+def test_wrong_spot_checks_take_the_green_back_in_every_order_of_the_queue(measured, strategy):
+    project, pool, model_id = measured
+    project.colours.choose("chance", 0.1)
+    own = LastLayer(np.eye(3, 128, dtype=np.float32), np.zeros(3, np.float32))
+    ranking_id = rank_pool(project, pool, model_id, [SURE] * 12, own)
+    rerank(project, strategy)
+    assert project.queue.flagged_in_pool() == 0
+    cells = project.rankings.cells(ranking_id, pool[0])
+    boxes = {
+        k: BoxState(tuple(each.box.tolist()), 2, "changed", each.detection_id) for k, each in enumerate(cells)
+    }
+    checks = {each.detection_id: True for each in cells}
+    project.reviews.save_boxes(
+        pool[0], boxes, origin="expert", version=0, ranking_id=ranking_id, spot_checks=checks
+    )
+    file = ProjectFile(project.path)
+    live_thread.start(file)
+    live_thread.join(file)
+    assert project.live_heads.get(ranking_id).fitted is not None
+    assert project.queue.flagged_in_pool() == 12
+
+
+def test_names_that_have_learnt_are_green_only_where_they_are_the_model_s_own(measured):
+    project, pool, model_id = measured
+    project.colours.choose("chance", 0.1)
+    own = LastLayer(np.zeros((3, 128), np.float32), np.zeros(3, np.float32))
+    guess = (0.0, 0.4, 0.35, 0.25)
+    ranking_id = rank_pool(project, pool, model_id, [SURE] * 5 + [guess] * 3, own)
+    colour(project, project.rankings.get(ranking_id))
+    before = CellPredictions.read(project, project.rankings.current(), pool[0])
+    assert len(before.flagged) == 3
+    surer = LastLayer(np.zeros((3, 128), np.float32), np.float32([9, 0, 0]))  # all are of class 0 for sure
+    project.live_heads.save(ranking_id, surer, 1)
+    assert len(CellPredictions.read(project, project.rankings.current(), pool[0]).flagged) == 3
+    other = LastLayer(np.zeros((3, 128), np.float32), np.float32([0, 0, 30]))  # of class 2
+    project.live_heads.save(ranking_id, other, 1)
+    assert len(CellPredictions.read(project, project.rankings.current(), pool[0]).flagged) == 8
+    assert colour(project, project.rankings.get(ranking_id)).shape == (16,)
+    assert project.queue.flagged_in_pool() == 16
 
 
 # ---- answers on single cells -----------------------------------------------------------------------------
