@@ -112,9 +112,10 @@ def _grown(point: SimulationPoint, first: SimulationPoint, axis: Axis) -> float:
 
 
 def _mean_by_round(arms: Sequence[Sequence[float]]) -> list[float]:
-    """Return the mean over the arms that are that long, round by round."""
+    """Return the mean over the arms that are that long, round by round; it never falls where one ends."""
     longest = max(map(len, arms), default=0)
-    return [float(np.mean([arm[k] for arm in arms if len(arm) > k])) for k in range(longest)]
+    means = [float(np.mean([arm[k] for arm in arms if len(arm) > k])) for k in range(longest)]
+    return np.maximum.accumulate(means).tolist() if means else []
 
 
 def _arm_curve(rounds: Sequence[SimulationPoint], grown: Sequence[float], metric: Metric) -> ArmCurve:

@@ -13,6 +13,7 @@ from rbcal.jobs.cells import AskedCell, Size
 from rbcal.live_head import LastLayer, fit
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
+from rbcal.store.rankings import projected
 from rbcal.types import Annotations, Detections, Floats, Reals
 
 Kind = Literal["doubtful", "unsure", "in_bulk", "named"]
@@ -163,7 +164,7 @@ def _asked(project: Project, cell: AnsweredCell, hint: str) -> AskedCell:
         1.0,
         None,
         0.0,
-        cell.embedding,
+        projected(cell.embedding[None])[0],  # as those of the pool are
         number=cell.number,
         hint=hint,
     )

@@ -141,11 +141,11 @@ def _review(project: Project, ranking: StoredRanking, image_id: int, truth: Anno
 
 
 def _corrected(correction: oracle.Correction, cells: Sequence[Cell]) -> dict[int, BoxState]:
-    """Return the boxes that the oracle saves, by their numbers: those of detections, then those drawn."""
+    """Return the boxes that the oracle saves, by their numbers, in order: of detections, then those drawn."""
     annotations = correction.annotations
     columns = annotations.boxes.tolist(), annotations.labels.tolist(), correction.sources
     boxes = {}
     for m, (box, label, n, status) in enumerate(zip(*columns, correction.review_status, strict=True)):
         number, detection_id = (len(cells) + m, None) if n is None else (n, cells[n].detection_id)
         boxes[number] = BoxState(tuple(box), label, status, detection_id)
-    return boxes
+    return dict(sorted(boxes.items()))  # as the log keeps them

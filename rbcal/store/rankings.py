@@ -168,7 +168,7 @@ class Rankings:
     def annotated_embeddings(self, ranking_id: int) -> Floats:
         """Return what cells in annotated images look like, (M, D); as in :meth:`pool`."""
         embeddings = self._db.value("SELECT annotated_embeddings FROM ranking WHERE id = ?", (ranking_id,))
-        return _projected(self._embeddings(ranking_id, embeddings or b""))
+        return projected(self._embeddings(ranking_id, embeddings or b""))
 
     def _embeddings(self, ranking_id: int, content: bytes) -> Floats:
         """Return embeddings (N, D); those of a second look have a size of their own."""
@@ -220,7 +220,7 @@ class Rankings:
         u_d, u_c, u_r, *others = (np.array(column, np.float32) for column in scores)
         live = live_scores(self._db, ranking_id, distributions, embedded, u_c) if rows else None
         distributions, u_c, u_r = live or (distributions, u_c, u_r)
-        return np.array(place, np.int64) + first, distributions, u_d, u_c, u_r, *others, _projected(embedded)
+        return np.array(place, np.int64) + first, distributions, u_d, u_c, u_r, *others, projected(embedded)
 
     def own_probs(self, ranking_id: int, images: Sequence[int]) -> Floats:
         """Return the class distributions by the model itself, (N, C + 1), in the order of :meth:`pool`."""
@@ -361,7 +361,7 @@ class Rankings:
         return [PoolState(**row) for row in rows]
 
 
-def _projected(embeddings: Floats) -> Floats:
+def projected(embeddings: Floats) -> Floats:
     """Return embeddings (N, D) as 32 numbers each: a million cells of a second look would take 1.5 GB else.
 
     A random projection, the same always, keeps the angles between them (Johnson and Lindenstrauss 1984).

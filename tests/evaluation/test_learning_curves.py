@@ -94,6 +94,13 @@ def test_the_control_stands_where_the_others_do_round_by_round():
     assert by_cells(points).mean("none")[-1] == pytest.approx(0.25 + 0.05 * 90 / 110)  # at 200
 
 
+def test_the_control_stands_still_where_the_arm_with_most_cells_ends_early():
+    control = arm_of(0, "none", [0.2, 0.25, 0.3], step=0)
+    points = [*arm_of(0, "random", [0.2, 0.4], step=500), *arm_of(0, "bald", [0.2, 0.3, 0.4], step=110)]
+    [of_control] = [arm for arm in arm_curves([*points, *control], PRECISION) if arm.strategy == "none"]
+    assert of_control.x.tolist() == sorted(set(of_control.x.tolist()))
+
+
 def test_a_control_alone_has_no_curve():
     assert arm_curves(arm_of(0, "none", [0.2, 0.3], step=0), PRECISION) == []
 

@@ -64,6 +64,17 @@ def test_cells_of_each_kind_are_found_again(reviewed):
     )
 
 
+def test_cells_that_nobody_has_read_can_be_sought_that_are_like_an_answered_one(reviewed):
+    project, _, _ = reviewed
+    wall = Wall(size=12, chosen=Chosen("named", 1))
+    wall.fill(project)
+    wall.more_like(wall.screen[0])
+    wall.restart(12, Chosen())
+    wall.fill(project)
+    assert wall.screen
+    assert {cell.number for cell in wall.screen} == {None}
+
+
 def test_few_answers_are_not_doubted(reviewed, monkeypatch):
     project, _, n = reviewed
     monkeypatch.setattr(answered, "FEWEST", 10**4)

@@ -9,8 +9,9 @@ from rbcal import synth
 from rbcal.acquisition.relevance import Score
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.errors import ProjectError
-from rbcal.simulation import demo_loop
+from rbcal.simulation import demo_loop, oracle
 from rbcal.store.rankings import Cell
+from rbcal.types import Annotations, Detections
 from tests.conftest import add_image
 from tests.interchange.test_synthetic_dataset import demo, small  # noqa: F401  fixtures
 
@@ -95,3 +96,15 @@ def test_with_somebody_who_knows_what_is_on_photographs_the_loop_begins(project)
     with pytest.raises(ProjectError, match="not ranked"):  # nobody ranks it here
         demo_loop.rehearse(project, lambda request: jobs.append(request.kind), truth={}.__getitem__)
     assert jobs == ["train", "score"]
+
+
+def test_the_simulated_expert_saves_the_boxes_in_the_order_of_their_numbers():
+    sides = np.array([[10 * k, 0, 10 * k + 8, 8] for k in range(5)], np.float32)
+    detections = Detections(sides[[3, 0, 2, 1]], np.tile(np.float32([0.0, 0.9, 0.1]), (4, 1)))
+    truth = Annotations(sides, np.zeros(5, np.int64))
+    cells = [Cell(k, box, 1.0, 1.0, 0.0, np.float32([0, 1, 0])) for k, box in enumerate(detections.boxes)]
+    corrected = demo_loop._corrected(oracle.correct(detections, truth), cells)
+    assert list(corrected) == sorted(corrected)
+    assert [state.box for state in corrected.values()][:4] == [
+        tuple(box) for box in detections.boxes.tolist()
+    ]
