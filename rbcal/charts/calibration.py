@@ -122,6 +122,7 @@ def reliability_words(check: CalibrationCheck) -> str:
     predicted, changed, n_cells = check.audit.predicted, check.audit.changed, check.audit.n_cells
     low, high = wilson(round(changed * n_cells), n_cells)
     return (
-        f"{words} In images drawn at random, which stand for all that wait: {predicted:.0%} predicted, "
-        f"{changed:.0%} changed (95 % interval {low:.0%} to {high:.0%}, {n_cells:,} cells)."
+        f"{words} In images drawn at random and read whole, which stand for all that wait: "
+        f"{predicted:.0%} predicted, {changed:.0%} changed (95 % interval {low:.0%} to {high:.0%}, "
+        f"{n_cells:,} cells)."
     )

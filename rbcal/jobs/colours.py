@@ -38,7 +38,7 @@ class ChangeEvidence:
     is_read : (N,) bool
         The expert read it since the training; the others are of test images.
     is_audit : (N,) bool
-        Of those, it is in an image that was drawn at random: it stands for the whole pool.
+        Of those, it is in an image that was drawn at random and read whole: it stands for the whole pool.
     """
 
     features: Reals
@@ -161,7 +161,10 @@ def _of_reviews(project: Project, ranking: StoredRanking, group_of: dict[int, in
     features = change_features(outcomes.probs, image)  # of all its cells: what stands alone they say together
     rows = outcomes.read & (outcomes.model == ranking.model_id)
     groups = np.array([group_of[each] for each in outcomes.image[rows].tolist()], np.int64)
-    checks, audit = outcomes.check[rows], outcomes.audit[rows]
+    is_whole = (
+        np.bincount(image, ~outcomes.read) == 0
+    )  # of cells accepted in bulk only the wrong ones are read
+    checks, audit = outcomes.check[rows], (outcomes.audit & is_whole[image])[rows]
     columns = features[rows], outcomes.changed[rows], groups, outcomes.image[rows]
     return (*columns, checks, np.ones(rows.sum(), bool), audit)
 

@@ -41,7 +41,7 @@ def test_slides_that_are_all_wrong_make_the_gap_wide():
 
 def test_images_drawn_at_random_stand_for_the_pool():
     words = view.reliability_words(view.check_calibration(evidence(600, n_read=40, audit=True)))
-    assert "In images drawn at random, which stand for all that wait" in words
+    assert "In images drawn at random and read whole, which stand for all that wait" in words
     assert "40 cells)" in words
 
 

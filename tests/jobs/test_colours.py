@@ -22,7 +22,7 @@ from rbcal.review.cell_answers import CellAnswer, answer_cells, take_back
 from rbcal.review.predictions import CellPredictions
 from rbcal.store.log import BoxState
 from rbcal.store.project import ProjectFile
-from rbcal.store.rankings import Cell
+from rbcal.store.rankings import Cell, RankedImage
 from rbcal.types import Annotations, Detections
 from tests.browser.driver import WEIGHTS
 from tests.conftest import add_image
@@ -285,6 +285,17 @@ def test_an_answer_on_an_image_with_a_draft_of_an_older_ranking_deletes_nothing(
     newer = rank_pool(project, pool, model_id, [SURE] * 8)
     answer_cells(project, newer, answers(project, newer, pool[:1], cells=slice(1, 2)))
     assert of_reviews(project) == (2, 0)
+
+
+def test_an_image_drawn_at_random_stands_for_the_pool_once_all_its_cells_are_read(measured):
+    project, pool, model_id = measured
+    ranking_id = rank_pool(project, pool, model_id, [SURE] * 8)
+    drawn = [RankedImage(image_id, 1.0, {}, 0.5) for image_id in pool]
+    project.rankings.arrange(ranking_id, "balanced", drawn, {"seed": 0})
+    answer_cells(project, ranking_id, answers(project, ranking_id, pool, cells=slice(5)))
+    assert not read_evidence(project, project.rankings.current()).is_audit.any()
+    answer_cells(project, ranking_id, answers(project, ranking_id, pool[:1], cells=slice(5, 8)))
+    assert read_evidence(project, project.rankings.current()).is_audit.sum() == 8
 
 
 def test_a_known_cell_of_an_image_that_is_saved_again_is_no_new_answer(measured):
