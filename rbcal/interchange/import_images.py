@@ -10,11 +10,12 @@ from pathlib import PurePosixPath
 from rbcal.errors import FormatError, ImageError
 from rbcal.formats import foreign, labels, pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
-from rbcal.formats.files import Files, joined
+from rbcal.formats.files import Files
 from rbcal.formats.stacks import Layer
 from rbcal.interchange.box_checks import checked_boxes, waits
 from rbcal.interchange.import_items import LONGEST_NAME, ImportItem, Track, import_items
 from rbcal.interchange.near_duplicates import perceptual_hash
+from rbcal.interchange.own_pictures import matched_by_slide, own_pictures
 from rbcal.interchange.splits import draw_annotated, draw_test_groups, redraw
 from rbcal.store.images import LARGEST_FILE, Image, Split
 from rbcal.store.project import Project
@@ -75,8 +76,8 @@ def paired(
     Parameters
     ----------
     source : Files
-        Pictures, and files beside them. Without a picture, those of the project that wait for boxes are
-        meant: boxes may come later than pictures.
+        Pictures, and files beside them. Without a picture, those of the project are meant: boxes may come
+        later than pictures.
     label_source : Files
         Where the annotation files are; nothing: among `source`, if `enclosed`.
     format_ : labels.Format
@@ -85,28 +86,33 @@ def paired(
     Raises
     ------
     FormatError
-        When there is no picture here nor in the project, or the annotation files cannot be read.
+        When there is no picture here, nor one in the project that waits for boxes, or the annotation files
+        cannot be read.
     """
     if not _with_suffix(source, pictures.SUFFIXES):
-        label_source = {**source, **label_source}
-        waiting = (image for image in project.images.all() if image.review_id is None)
-        source = joined(
-            (_with_ending(each.name), partial(project.images.content, each.id)) for each in waiting
-        )
-        if not source:
-            if label_source:
-                read_labels(label_source, {}, format_)  # what is wrong with them comes first
-            raise FormatError(
-                "There is no picture among these files, and none in the project waits for boxes. Give the "
-                "pictures, too."
-            )
+        return _later_boxes(project, {**source, **label_source}, format_)
     if label_source:
         return source, read_labels(label_source, source, format_)
     return source, enclosed_labels(source) if enclosed else None
 
 
-def _with_ending(name: str) -> str:
-    return name if name.lower().endswith(pictures.SUFFIXES) else f"{name}.png"
+def _later_boxes(
+    project: Project, label_source: Files, format_: labels.Format
+) -> tuple[Files, Dataset | None]:
+    """Return the pictures of the project, and what annotation files say of them.
+
+    All of its pictures, so that boxes of one that is reviewed do not reach another one of its name.
+    """
+    own = own_pictures(project.images.all())
+    source = {name: partial(project.images.content, each.id) for name, each in own.items()}
+    if all(each.review_id is not None for each in own.values()):
+        if label_source:
+            read_labels(label_source, {}, format_)  # what is wrong with them comes first
+        raise FormatError(
+            "There is no picture among these files, and none in the project waits for boxes. Give the "
+            "pictures, too."
+        )
+    return source, matched_by_slide(read_labels(label_source, source, format_), own) if label_source else None
 
 
 def _left_out(source: Files) -> list[str]:

@@ -485,6 +485,40 @@ def test_boxes_alone_for_a_project_that_waits_for_none_are_refused(project, slid
         paired(project, {}, {"boxes.json": slides.read_bytes})
 
 
+@pytest.fixture
+def two_slides(project, tmp_path):
+    """Two slides that were imported one after the other; each has a picture 001.png."""
+    for seed, slide in enumerate(("s1", "s2")):
+        path = tmp_path / slide / "001.png"
+        path.parent.mkdir()
+        path.write_bytes(synth.encode(synth.draw(seed, width=160, height=120, n_cells=4)[0]))
+        import_images(project, folder(path.parent), group=slide)
+    return project
+
+
+def import_later(project, **named):
+    """Import the boxes of one image 001.png for the pictures that the project has."""
+    image = {"id": 1, "file_name": "001.png", "width": 160, "height": 120, **named}
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40]}
+    document = {"images": [image], "annotations": [box], "categories": [{"id": 1, "name": "disc"}]}
+    source, dataset = paired(project, {}, {"boxes.json": json.dumps(document).encode})
+    return import_images(project, source, annotations=dataset)
+
+
+@pytest.mark.parametrize("named", [{"group": "s2"}, {"file_name": "s2/001.png"}, {"file_name": "s2/001.bmp"}])
+def test_later_boxes_reach_the_picture_of_the_slide_that_the_file_names(two_slides, named):
+    assert import_later(two_slides, **named).cells == 1
+    assert [image.group for image in two_slides.images.annotated()] == ["s2"]
+
+
+def test_later_boxes_of_no_slide_reach_none_of_two_pictures_of_a_name(two_slides):
+    import_later(two_slides, group="s1")
+    report = import_later(two_slides)  # slide 1's boxes must not reach slide 2's picture
+    assert report.cells == 0
+    assert "2 pictures of the project have this name" in report.complaints[0]
+    assert [image.group for image in two_slides.images.annotated()] == ["s1"]
+
+
 def test_annotation_files_among_pictures_are_recognised(slides):
     images = folder(slides.parent / "images")
     assert label_files({**images, "boxes.json": slides.read_bytes}) == ("COCO", ["boxes.json"])
