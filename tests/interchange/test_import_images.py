@@ -16,6 +16,7 @@ from rbcal.config import TrainConfig
 from rbcal.errors import FormatError, ProjectError
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.formats import coco, pictures, voc
+from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import folder
 from rbcal.interchange import export_dataset
 from rbcal.interchange import import_images as importer
@@ -483,6 +484,26 @@ def test_boxes_alone_are_for_the_images_of_the_project_and_the_test_set_is_drawn
 def test_boxes_alone_for_a_project_that_waits_for_none_are_refused(project, slides):
     with pytest.raises(FormatError, match="none in the project waits for boxes"):
         paired(project, {}, {"boxes.json": slides.read_bytes})
+
+
+@pytest.mark.parametrize(
+    ("there", "boxes", "note"),
+    [
+        ("slide2/001.png", {"slide2/001.png": 2}, "slide1/001.png: the picture was not found"),
+        ("001.png", {}, "2 images of the annotation file could be the picture 001.png"),
+    ],
+)
+def test_an_image_whose_picture_is_missing_takes_no_other(project, tmp_path, there, boxes, note):
+    path = tmp_path / "pictures" / there
+    path.parent.mkdir(parents=True)
+    path.write_bytes(synth.encode(synth.draw(1, width=160, height=120, n_cells=4)[0]))
+    images = tuple(
+        LabelledImage(f"slide{n}/001.png", boxes=[(1, 2, 30, 40)] * n, classes=["disc"] * n) for n in (1, 2)
+    )
+    dataset = Dataset(images, ("disc",))
+    report = import_images(project, folder(tmp_path / "pictures"), annotations=dataset)
+    assert {image.name: image.n_cells for image in project.images.annotated()} == boxes
+    assert note in report.complaints[0]
 
 
 @pytest.fixture
