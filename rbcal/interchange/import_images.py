@@ -16,7 +16,7 @@ from rbcal.interchange.box_checks import checked_boxes, waits
 from rbcal.interchange.import_items import LONGEST_NAME, ImportItem, Track, import_items
 from rbcal.interchange.near_duplicates import perceptual_hash
 from rbcal.interchange.own_pictures import matched_by_slide, own_pictures
-from rbcal.interchange.splits import draw_annotated, draw_test_groups, redraw
+from rbcal.interchange.splits import draw_annotated, draw_test_groups, redraw, undo_draw
 from rbcal.store.images import LARGEST_FILE, Image, Split
 from rbcal.store.project import Project
 from rbcal.types import Annotations
@@ -226,18 +226,34 @@ def import_images(
         if each.image.split == "test" and each.existing is None and each.group not in test_groups
     ]
     annotated = draw_annotated(items, test_groups, seed_images, seed)
+    every, new_tests = project.splits.every, test_groups - splits.keys()
     with project.transaction():
         report.new_classes = _add_classes(project, annotations)
         for name in sorted({each.group for each in items}):
             project.images.add_group(name, "test" if name in test_groups else "work")
-        if test_groups - splits.keys():
+        if new_tests:
             project.splits.grow(0)  # it stays as it was drawn
     one_by_one = _Import(project, report, test_groups, annotated, layer)
     by_name = {each.image.file_name: each for each in items}
     for image in track([each.image for each in items]):
         one_by_one.add(by_name[image.file_name])
+    project.images.remove_empty_groups({each.group for each in items})
+    is_declared = any(each.image.split == "test" and each.group in new_tests for each in items)
+    is_lost = bool(new_tests) and _is_lost(project, is_declared=is_declared)
+    if is_lost:
+        report.pool_images += undo_draw(project, every)
     _draw_later(project, test_fraction, seed, report)
+    if is_lost:
+        report.complaints.append(
+            "no image of the slides that were to be the test set came with its boxes, so "
+            + ("other slides were drawn" if report.test_images else "there is no test set yet")
+        )
     return report
+
+
+def _is_lost(project: Project, *, is_declared: bool) -> bool:
+    """Return whether nothing came of a new test set; one that the files name may wait for its boxes."""
+    return not (project.splits.test_groups() if is_declared else project.images.test())
 
 
 def _draw_later(project: Project, fraction: float, seed: int, report: ImportReport) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,6 +120,16 @@ class Images:
         self._db.write(
             "INSERT INTO image_group (name, split) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, split)
         )
+
+    def remove_empty_groups(self, names: Iterable[str]) -> None:
+        """Remove those of some groups that have no image."""
+        with self._db.transaction():
+            for name in names:
+                self._db.write(
+                    "DELETE FROM image_group WHERE name = ?"
+                    " AND NOT EXISTS (SELECT 1 FROM image WHERE group_id = image_group.id)",
+                    (name,),
+                )
 
     def add(
         self,

@@ -70,6 +70,49 @@ def test_seed_test_and_pool_are_drawn_as_asked(project, slides):
     assert sorted(project.images.group_splits().values()) == ["test", "work", "work", "work"]
 
 
+def lose_pictures(slides, groups):
+    """Cut off the pictures of some slides."""
+    for image in json.loads(slides.read_text())["images"]:
+        if image["group"] in groups:
+            path = slides.parent / "images" / image["file_name"]
+            path.write_bytes(path.read_bytes()[:300])
+
+
+def lose_boxes(slides, groups):
+    """Put a box of each picture of some slides outside of it."""
+
+    def change(document):
+        ids = [image["id"] for image in document["images"] if image["group"] in groups]
+        for row in document["annotations"]:
+            if row["image_id"] in ids:
+                row["bbox"] = [500, 1, 10, 10]
+
+    edit(slides, change)
+
+
+@pytest.mark.parametrize("lose", [lose_pictures, lose_boxes])
+def test_a_test_set_of_which_nothing_comes_is_drawn_anew(project, slides, tmp_path, lose):
+    with Project.create(tmp_path / "before.rbcal") as other:
+        run(other, slides, test_fraction=0.25)
+        drawn = {image.group for image in other.images.test()}
+    lose(slides, drawn)
+    report = run(project, slides, test_fraction=0.25)
+    counts = project.images.counts()
+    assert (report.seed_images, report.test_images) == (4, 2) == (counts.annotated_images, counts.test_images)
+    assert report.pool_images == counts.pool_images
+    assert not {image.group for image in project.images.test()} & drawn
+    assert project.images.group_splits().keys() == {each.name for each in project.images.groups()}
+    assert "other slides were drawn" in report.complaints[-1]
+
+
+@pytest.mark.parametrize("lose", [lose_pictures, lose_boxes])
+def test_a_test_set_that_cannot_be_drawn_anew_still_grows(project, slides, lose):
+    lose(slides, [f"slide {n}" for n in range(4)])
+    report = run(project, slides, test_fraction=0.25)
+    assert (project.splits.every, project.splits.test_groups()) == (4, set())
+    assert "there is no test set yet" in report.complaints[-1]
+
+
 def test_the_same_seed_draws_the_same_images(slides, tmp_path):
     draws = []
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
