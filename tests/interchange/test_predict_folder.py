@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -71,6 +72,19 @@ def test_passes_say_how_uncertain_each_cell_is(exported, pictures, tmp_path):
     assert cells[["U_d", "U_c"]].stack().between(0, 1).all()
     assert set(cells["flagged"]) <= {0, 1}
     assert not report.unreadable
+
+
+def test_a_class_that_came_after_the_training_has_no_cell(exported, pictures, tmp_path):
+    newer = shutil.copytree(exported, tmp_path / "newer")
+    description = json.loads((newer / "model.json").read_text())
+    description["classes"].append({"name": "young", "rare": True})
+    (newer / "model.json").write_text(json.dumps(description))
+    model = load_model(newer, scoring=ScoringConfig(passes=2, cell_threshold=0.1))
+    for with_passes in (False, True):
+        dest = tmp_path / f"found {with_passes}"
+        assert predict_folder(model, pictures / "one", dest, with_passes=with_passes).n_cells > 0
+        assert (pd.read_csv(dest / "cells.csv")["p(young)"] == 0).all()
+        assert pd.read_csv(dest / "images.csv")["n(young)"].tolist() == [0]
 
 
 def test_nothing_is_written_over_and_a_folder_without_a_picture_is_said(exported, pictures, tmp_path):
