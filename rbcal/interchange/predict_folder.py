@@ -64,7 +64,7 @@ def predict_folder(
     Raises
     ------
     FormatError
-        If there is no picture.
+        If there is no picture. One that cannot be read is named in the result.
     ExistsError
         If `dest` is there.
     """
@@ -86,8 +86,11 @@ def predict_folder(
         for name in track(sorted(readers)):
             try:
                 pixels = decode(readers[name]())
-            except ImageError as err:
+            except (ImageError, FormatError) as err:
                 unreadable[name] = str(err)
+                continue
+            except OSError as err:
+                unreadable[name] = f"it cannot be read ({err.strerror or err})"
                 continue
             named = {"image": cell_text(name), "folder": cell_text(name.rpartition("/")[0])}
             cells, uncertainty = _cells(model, pixels, with_passes=with_passes)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+import zipfile
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,6 +17,7 @@ from rbcal import ScoringConfig, load_model, read_image, synth
 from rbcal.cli import app
 from rbcal.detector.checkpoint import save
 from rbcal.errors import ExistsError, FormatError
+from rbcal.interchange import predict_folder as predict_folder_module
 from rbcal.interchange.predict_folder import predict_folder
 from tests.detector.conftest import tiny_detector
 
@@ -85,6 +89,27 @@ def test_a_class_that_came_after_the_training_has_no_cell(exported, pictures, tm
         assert predict_folder(model, pictures / "one", dest, with_passes=with_passes).n_cells > 0
         assert (pd.read_csv(dest / "cells.csv")["p(young)"] == 0).all()
         assert pd.read_csv(dest / "images.csv")["n(young)"].tolist() == [0]
+
+
+def test_a_damaged_member_of_an_archive_is_named_and_the_others_are_predicted(exported, pictures, tmp_path):
+    packed, content = tmp_path / "pictures.zip", (pictures / "one" / "a.png").read_bytes()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(pictures / "one" / "a.png", "a.png")
+        archive.write(pictures / "two" / "b.png", "b.png")
+    packed.write_bytes(packed.read_bytes().replace(content[-40:], bytes(40)))
+    report = predict_folder(load_model(exported), packed, tmp_path / "found")
+    assert report.n_images == 1
+    assert "cannot be unpacked" in report.unreadable["a.png"]
+
+
+def test_a_file_that_the_disk_does_not_give_is_named(exported, pictures, tmp_path, monkeypatch):
+    def refuse(path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    readers = {"a.png": partial(refuse, "a.png"), "b.png": (pictures / "two" / "b.png").read_bytes}
+    monkeypatch.setattr(predict_folder_module, "located", lambda path: readers)
+    report = predict_folder(load_model(exported), pictures, tmp_path / "found")
+    assert (report.n_images, report.unreadable) == (1, {"a.png": "it cannot be read (Input/output error)"})
 
 
 def test_nothing_is_written_over_and_a_folder_without_a_picture_is_said(exported, pictures, tmp_path):
