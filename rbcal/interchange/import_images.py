@@ -11,7 +11,7 @@ from rbcal.errors import FormatError, ImageError
 from rbcal.formats import foreign, labels, pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import Files
-from rbcal.formats.stacks import Layer
+from rbcal.formats.stacks import Layer, same_layer
 from rbcal.interchange.box_checks import checked_boxes, waits
 from rbcal.interchange.import_items import LONGEST_NAME, ImportItem, Track, import_items
 from rbcal.interchange.near_duplicates import perceptual_hash
@@ -296,6 +296,7 @@ class _Import:
         try:
             if item.existing is not None:
                 self.report.existing += 1
+                self._check_layer(item.image, item.existing)
                 self._annotate(item, item.existing)
             else:
                 self._add_new(item)
@@ -311,9 +312,22 @@ class _Import:
             existing.id, existing.split, self._annotations(item.image, existing.width, existing.height)
         )
 
+    def _layer_of(self, image: LabelledImage) -> str:
+        return self.layer if image.layer is None else image.layer
+
+    def _check_layer(self, image: LabelledImage, existing: Image) -> None:
+        """Say where an image is there already, and is another picture of its file than is asked for now."""
+        layer = self._layer_of(image)
+        if layer and not same_layer(layer, existing.layer):
+            self._complain(
+                image,
+                f"it is in the project already, as {existing.layer or 'the first page'}, and stays so; "
+                f"{layer} was left out. To read that, import it into another project",
+            )
+
     def _add_new(self, item: ImportItem) -> None:
         content, image = item.read(), item.image
-        layer = self.layer if image.layer is None else image.layer
+        layer = self._layer_of(image)
         split: Split = "test" if item.group in self.test_groups else "work"
         pixels = _decoded(content, layer)
         if split == "test" and self.project.images.test_is_closed():

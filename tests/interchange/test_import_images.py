@@ -9,6 +9,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from rbcal import synth
@@ -581,6 +582,15 @@ def test_later_boxes_of_no_slide_reach_none_of_two_pictures_of_a_name(two_slides
     assert report.cells == 0
     assert "2 pictures of the project have this name" in report.complaints[0]
     assert [image.group for image in two_slides.images.annotated()] == ["s1"]
+
+
+@pytest.mark.parametrize(("layer", "notes"), [("", 0), ("page=2", 0), ("page=2,channel=1", 1), ("max", 1)])
+def test_another_layer_of_an_image_that_is_there_is_said_to_be_left_out(project, tmp_path, layer, notes):
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((2, 60, 80), np.uint8))
+    stack = {"stack.tif": (tmp_path / "stack.tif").read_bytes}
+    import_images(project, stack, layer="page=2")
+    complaints = import_images(project, stack, layer=layer).complaints
+    assert [f"as page=2, and stays so; {layer} was left out" in each for each in complaints] == [True] * notes
 
 
 def test_annotation_files_among_pictures_are_recognised(slides):

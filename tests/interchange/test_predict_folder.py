@@ -11,12 +11,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from typer.testing import CliRunner
 
 from rbcal import ScoringConfig, load_model, read_image, synth
 from rbcal.cli import app
 from rbcal.detector.checkpoint import save
 from rbcal.errors import ExistsError, FormatError
+from rbcal.formats.pictures import decode
 from rbcal.interchange import predict_folder as predict_folder_module
 from rbcal.interchange.predict_folder import predict_folder
 from tests.detector.conftest import tiny_detector
@@ -110,6 +112,22 @@ def test_a_file_that_the_disk_does_not_give_is_named(exported, pictures, tmp_pat
     monkeypatch.setattr(predict_folder_module, "located", lambda path: readers)
     report = predict_folder(load_model(exported), pictures, tmp_path / "found")
     assert (report.n_images, report.unreadable) == (1, {"a.png": "it cannot be read (Input/output error)"})
+
+
+def test_the_page_of_a_stack_is_predicted(exported, tmp_path):
+    cells, _ = synth.draw(0, width=96, height=96, n_cells=4)
+    pages = np.stack([np.full((96, 96), 128, np.uint8), cells[..., 1]])
+    tifffile.imwrite(tmp_path / "stack.tif", pages, photometric="minisblack")
+    rest = ["--layer", "page=2", "--json"]
+    done = CliRunner().invoke(
+        app, ["predict", str(exported), str(tmp_path / "stack.tif"), str(tmp_path / "found"), *rest]
+    )
+    assert done.exit_code == 0, done.output
+    model, pixels = load_model(exported), decode((tmp_path / "stack.tif").read_bytes(), "page=2")
+    expected = model.detect(pixels)
+    shown = 1 - expected.probs[:, 0] >= 0.5
+    boxes = pd.read_csv(tmp_path / "found" / "cells.csv")[["x1", "y1", "x2", "y2"]]
+    np.testing.assert_allclose(boxes, expected.boxes[shown], rtol=1e-5)
 
 
 def test_nothing_is_written_over_and_a_folder_without_a_picture_is_said(exported, pictures, tmp_path):
