@@ -62,11 +62,12 @@ _Part = tuple[str, str, list[Image]]  # the folder that it goes into, its side o
 class ExportReport:
     """What an export did: how many images it wrote, and left out as nobody reviewed them, or only in part.
 
-    Those with an unsure cell are left out, too, where a format cannot say that.
+    `unsure` were left out as they have an unsure cell, which YOLO cannot say.
     """
 
     images: int
     left_out: int = 0
+    unsure: int = 0
 
 
 def summary(report: ExportReport, where: str) -> str:
@@ -79,6 +80,9 @@ def summary(report: ExportReport, where: str) -> str:
     if report.left_out:
         were = "was left out: its boxes are" if report.left_out == 1 else "were left out: their boxes are"
         said += f" {count(report.left_out, 'image')} {were} not reviewed, not all read, or not saved."
+    if report.unsure:
+        has = "was left out: it has" if report.unsure == 1 else "were left out: they have"
+        said += f" {count(report.unsure, 'image')} {has} an unsure cell, which YOLO cannot say."
     return said
 
 
@@ -151,7 +155,13 @@ class _Export:
         if format_ == "predictions-coco":
             return ExportReport(self._write_results())
         writers = {"coco": self._write_coco, "voc": self._write_voc, "yolo": self._write_yolo}
-        parts = list(self._parts(can_be_unsure=format_ != "yolo"))
+        unsure = [each for each in self._images if _is_whole(each) and each.n_unsure and format_ == "yolo"]
+        parts = list(self._parts({each.id for each in unsure}))
+        if unsure and not parts:
+            raise ProjectError(
+                f"Each image of {self._project.path.name} that is reviewed whole has an unsure cell, which "
+                "YOLO cannot say, so there is nothing to write. COCO and Pascal VOC can."
+            )
         if not parts:
             raise ProjectError(
                 f"No image of {self._project.path.name} is reviewed whole, so there are no annotations to "
@@ -159,18 +169,19 @@ class _Export:
             )
         writers[format_](parts)
         n = sum(len(images) for _, _, images in parts)
-        return ExportReport(n, len(self._images) - n)
+        return ExportReport(n, len(self._images) - n - len(unsure), len(unsure))
 
-    def _parts(self, *, can_be_unsure: bool) -> Iterator[_Part]:
-        """Yield the images that are written together: those that are not reviewed whole lie apart."""
+    def _parts(self, unsure: set[int]) -> Iterator[_Part]:
+        """Yield the images that are written together: those that are not reviewed whole lie apart.
+
+        Those of `unsure` are in none.
+        """
         for place, is_reviewed in (("", True), (f"{_APART}/", False))[: 1 + self._unreviewed]:
             for side, split in _SIDES.items():
                 images = [
                     each
                     for each in self._images
-                    if each.split == split
-                    and _is_whole(each) == is_reviewed
-                    and (can_be_unsure or not each.n_unsure)
+                    if each.split == split and _is_whole(each) == is_reviewed and each.id not in unsure
                 ]
                 if images:
                     yield place, side, images

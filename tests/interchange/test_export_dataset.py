@@ -379,8 +379,26 @@ def test_to_other_programs_an_unsure_cell_is_a_crowd_and_yolo_leaves_its_image_o
     document = json.loads((tmp_path / "coco" / "annotations" / "instances_train.json").read_text())
     assert [row["iscrowd"] for row in document["annotations"]] == [0, 0, 0, 1]
     report = export_dataset.export(unsure, tmp_path / "yolo", "yolo")
-    assert (report.images, report.left_out) == (1, 1)
+    assert (report.images, report.left_out, report.unsure) == (1, 0, 1)
     assert learnt(tmp_path / "yolo", "yolo") == {"001"}
+
+
+def test_yolo_says_that_an_image_was_left_out_for_an_unsure_cell(unsure, tmp_path):
+    said = export_dataset.summary(export_dataset.export(unsure, tmp_path / "yolo", "yolo"), "o/")
+    assert (
+        said == "1 image written to o/. 1 image was left out: it has an unsure cell, which YOLO cannot say."
+    )
+    add_image(unsure, 3)
+    report = export_dataset.export(unsure, tmp_path / "all", "yolo", unreviewed=True)
+    assert (report.images, report.left_out, report.unsure) == (2, 0, 1)
+
+
+def test_yolo_of_unsure_images_alone_says_so(project, tmp_path):
+    image_id, _ = add_image(project, 1)
+    boxes = {0: BoxState((1, 2, 30, 40), 0, "unsure")}
+    project.reviews.save_boxes(image_id, boxes, origin="expert", version=0)
+    with pytest.raises(ProjectError, match="has an unsure cell, which YOLO cannot say"):
+        export_dataset.export(project, tmp_path / "yolo", "yolo")
 
 
 def test_annotated_cells_come_as_a_table_with_their_status_and_notes(unsure, tmp_path):
