@@ -412,3 +412,22 @@ def test_annotated_cells_come_as_a_table_with_their_status_and_notes(unsure, tmp
         ("002.png", "spiky", "unsure"),
     ]
     assert rows[3]["note"] == "'=a stain?"
+
+
+def test_the_annotated_cells_come_with_a_table_of_the_images_also_of_one_without_a_cell(unsure, tmp_path):
+    empty, _ = add_image(unsure, 3, group="slide 2")
+    unsure.reviews.save_boxes(empty, {}, origin="expert", version=0)
+    opened, _ = add_image(unsure, 4, group="slide 3", split="test")
+    unsure.reviews.save_boxes(opened, {0: BoxState((1, 2, 30, 40), 0, "open")}, origin="expert", version=0)
+    add_image(unsure, 5)  # nobody reviewed it
+    report = export_dataset.export(unsure, tmp_path / "out", "annotations-csv")
+    with (tmp_path / "out" / "images.csv").open(encoding="utf-8-sig", newline="") as file:
+        columns, *rows = csv.reader(file)
+    assert columns == ["image", "image_id", "group", "split", "cells", "unsure", "not_read"]
+    assert rows == [
+        ["001.png", "1", "slide", "work", "2", "0", "0"],
+        ["002.png", "2", "slide", "work", "1", "1", "0"],
+        ["003.png", "3", "slide 2", "work", "0", "0", "0"],
+        ["004.png", "4", "slide 3", "test", "0", "0", "1"],
+    ]
+    assert report.images == 4
