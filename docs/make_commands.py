@@ -63,6 +63,7 @@ EXAMPLES = {
     "predict": [
         "rbcal predict model/ slides/ found/  # found/cells.csv, found/images.csv",
         "rbcal predict model/ slides.zip found/ --passes 20  # with U^d, U^c and U^r",
+        "rbcal predict model/ stacks/ found/ --layer max  # of stacks, the maximum over the pages",
     ],
     "report": ["rbcal report slides report.html"],
     "synth": ["rbcal synth drawn/ --images 300 --seed 1"],

@@ -75,6 +75,9 @@ OverwriteOption = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace what is there; a folder is kept beside it, as NAME.before-1."),
 ]
+LayerOption = Annotated[
+    str, typer.Option(help="Of stacks: page=3, channel=2, max (over the pages), or max,channel=2.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 

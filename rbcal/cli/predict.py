@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rbcal.cli.base import JsonOption, OverwriteOption, app, echo, print_json
+from rbcal.cli.base import JsonOption, LayerOption, OverwriteOption, app, echo, print_json
 from rbcal.cli.progress_bar import progress_bar
 from rbcal.config import ScoringConfig
 from rbcal.wording import count
@@ -27,6 +27,7 @@ def predict(
         int,
         typer.Option(min=0, help="Passes with dropout, for U^d, U^c and U^r; 0: one pass finds the cells."),
     ] = 0,
+    layer: LayerOption = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -44,6 +45,7 @@ def predict(
         pictures,
         dest,
         with_passes=bool(passes),
+        layer=layer,
         overwrite=overwrite,
         track=progress_bar("Predicting"),
     )

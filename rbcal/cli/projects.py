@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from rbcal.cli.base import JsonOption, ProjectArgument, app, echo, listed, print_json
+from rbcal.cli.base import JsonOption, LayerOption, ProjectArgument, app, echo, listed, print_json
 from rbcal.cli.progress_bar import progress_bar
 from rbcal.errors import SplitError
 from rbcal.formats import files, labels
@@ -56,9 +56,7 @@ def import_(
     format_: Annotated[
         labels.Format, typer.Option("--format", help="Of the labels; auto: as they look.")
     ] = "auto",
-    layer: Annotated[
-        str, typer.Option(help="Of stacks: page=3, channel=2, max (over the pages), or max,channel=2.")
-    ] = "",
+    layer: LayerOption = "",
     seed_images: Annotated[
         int | None, typer.Option(min=0, help="Only that many images keep their boxes; default: all.")
     ] = None,

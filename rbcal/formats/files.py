@@ -33,13 +33,11 @@ _MAX_FILES = 500_000
 
 
 def folder(path: Path) -> dict[str, Callable[[], bytes]]:
-    """Return the files in a folder and its subfolders; those whose name begins with a dot are left out."""
+    """Return the files in a folder and its subfolders; hidden ones are left out, as in an archive."""
     if not path.is_dir():
         raise FormatError(f"There is no folder {path}. Check its path.")
-    visible = (file for file in sorted(path.rglob("*")) if not file.name.startswith("."))
-    return joined(
-        (_encodable(file.relative_to(path).as_posix()), file.read_bytes) for file in visible if file.is_file()
-    )
+    named = ((_encodable(file.relative_to(path).as_posix()), file) for file in sorted(path.rglob("*")))
+    return joined((name, file.read_bytes) for name, file in named if plain_name(name) and file.is_file())
 
 
 def archive(source: Path | IO[bytes]) -> dict[str, Callable[[], bytes]]:

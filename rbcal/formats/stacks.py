@@ -64,6 +64,19 @@ class Layer:
         return ",".join(filter(None, (page, f"channel={self.channel}" if self.channel else "")))
 
 
+def same_layer(first: str, second: str) -> bool:
+    """Return whether two texts mean the same picture of a file; one that is no layer is like no other.
+
+    >>> same_layer("page=1, channel=2", "channel=2"), same_layer("max", ""), same_layer("page=one", "")
+    (True, False, False)
+    """
+    try:
+        layers = [Layer.parse(each) for each in (first, second)]
+    except ImageError:
+        return False
+    return len({replace(each, page=each.page or 1) for each in layers}) == 1
+
+
 @dataclass(frozen=True)
 class Extent:
     """How many pages and channels a file has, and the size of each picture in pixels."""

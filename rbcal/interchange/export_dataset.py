@@ -17,6 +17,7 @@ from rbcal.formats import coco, pictures, voc, yolo
 from rbcal.formats.dataset import LabelledImage
 from rbcal.formats.names import cell_text, file_names
 from rbcal.formats.tables import csv_table
+from rbcal.interchange.annotation_tables import NAMED, named_columns, write_tables
 from rbcal.outputs import new_folder
 from rbcal.store.images import Image
 from rbcal.store.project import Project
@@ -25,7 +26,6 @@ from rbcal.wording import count
 
 Format = Literal["coco", "voc", "yolo", "annotations-csv", "predictions-csv", "predictions-coco"]
 _UNCERTAINTY = ("u_d", "u_c", "u_r")
-_NAMED = ("image", "image_id", "group")
 _ABOUT = ("model", "ranked_at")
 _CELL_COLUMNS = (
     "x1",
@@ -41,9 +41,6 @@ _CELL_COLUMNS = (
     "change_probability",
     "green",
 )
-_ANNOTATION_COLUMNS = ("split", "x1", "y1", "x2", "y2", "class", "status", "note")
-_SAVED = ("annotator", "saved_at")
-_STATUS = {None: "imported", "open": "not read", "accepted_in_bulk": "accepted in bulk"}  # others as they are
 _SCORES = {
     "R": "relevance",
     "cells": "n_cells",
@@ -62,11 +59,12 @@ _Part = tuple[str, str, list[Image]]  # the folder that it goes into, its side o
 class ExportReport:
     """What an export did: how many images it wrote, and left out as nobody reviewed them, or only in part.
 
-    Those with an unsure cell are left out, too, where a format cannot say that.
+    `unsure` were left out as they have an unsure cell, which YOLO cannot say.
     """
 
     images: int
     left_out: int = 0
+    unsure: int = 0
 
 
 def summary(report: ExportReport, where: str) -> str:
@@ -79,6 +77,9 @@ def summary(report: ExportReport, where: str) -> str:
     if report.left_out:
         were = "was left out: its boxes are" if report.left_out == 1 else "were left out: their boxes are"
         said += f" {count(report.left_out, 'image')} {were} not reviewed, not all read, or not saved."
+    if report.unsure:
+        has = "was left out: it has" if report.unsure == 1 else "were left out: they have"
+        said += f" {count(report.unsure, 'image')} {has} an unsure cell, which YOLO cannot say."
     return said
 
 
@@ -145,13 +146,21 @@ class _Export:
 
     def write(self, format_: Format) -> ExportReport:
         if format_ == "annotations-csv":
-            return ExportReport(self._write_annotations())
+            reviewed = [each for each in self._images if each.review_id is not None]
+            write_tables(self._project, self._folder, self._track(reviewed))
+            return ExportReport(len(reviewed))
         if format_ == "predictions-csv":
             return ExportReport(self._write_csv())
         if format_ == "predictions-coco":
             return ExportReport(self._write_results())
         writers = {"coco": self._write_coco, "voc": self._write_voc, "yolo": self._write_yolo}
-        parts = list(self._parts(can_be_unsure=format_ != "yolo"))
+        unsure = [each for each in self._images if _is_whole(each) and each.n_unsure and format_ == "yolo"]
+        parts = list(self._parts({each.id for each in unsure}))
+        if unsure and not parts:
+            raise ProjectError(
+                f"Each image of {self._project.path.name} that is reviewed whole has an unsure cell, which "
+                "YOLO cannot say, so there is nothing to write. COCO and Pascal VOC can."
+            )
         if not parts:
             raise ProjectError(
                 f"No image of {self._project.path.name} is reviewed whole, so there are no annotations to "
@@ -159,18 +168,19 @@ class _Export:
             )
         writers[format_](parts)
         n = sum(len(images) for _, _, images in parts)
-        return ExportReport(n, len(self._images) - n)
+        return ExportReport(n, len(self._images) - n - len(unsure), len(unsure))
 
-    def _parts(self, *, can_be_unsure: bool) -> Iterator[_Part]:
-        """Yield the images that are written together: those that are not reviewed whole lie apart."""
+    def _parts(self, unsure: set[int]) -> Iterator[_Part]:
+        """Yield the images that are written together: those that are not reviewed whole lie apart.
+
+        Those of `unsure` are in none.
+        """
         for place, is_reviewed in (("", True), (f"{_APART}/", False))[: 1 + self._unreviewed]:
             for side, split in _SIDES.items():
                 images = [
                     each
                     for each in self._images
-                    if each.split == split
-                    and _is_whole(each) == is_reviewed
-                    and (can_be_unsure or not each.n_unsure)
+                    if each.split == split and _is_whole(each) == is_reviewed and each.id not in unsure
                 ]
                 if images:
                     yield place, side, images
@@ -238,26 +248,6 @@ class _Export:
                     self._put(f"labels/{side}/{stem}.txt", yolo.write(labelled, self._classes).encode())
         self._put(yolo.GROUPS, json.dumps({"groups": groups}, indent=0).encode())
 
-    def _write_annotations(self) -> int:
-        """Write every annotated cell with what the expert did with it, also those that teach nothing."""
-        columns, n = (*_NAMED, *_ANNOTATION_COLUMNS, *_SAVED), 0
-        with csv_table(self._folder / "cells.csv", columns) as add:
-            for image in self._track([each for each in self._images if each.review_id is not None]):
-                n += 1
-                saved = self._project.reviews.versions(image.id)[0]
-                about = {
-                    **_named(image),
-                    "split": image.split,
-                    "annotator": cell_text(saved.who),
-                    "saved_at": saved.created_at,
-                }
-                for state in self._project.log.reviewed(saved.review_id).values():
-                    sides = dict(zip(("x1", "y1", "x2", "y2"), state.box, strict=True))
-                    status = _STATUS.get(state.review_status, state.review_status)
-                    named = {"class": cell_text(self._classes[state.label]), "note": cell_text(state.note)}
-                    add({**about, **sides, **named, "status": status})
-        return n
-
     # ---- predictions -------------------------------------------------------------------------
 
     def _ranking(self) -> StoredRanking:
@@ -274,13 +264,13 @@ class _Export:
         about = {"model": ranking.model_id, "ranked_at": ranking.created_at}
         chances = [f"p({name})" for name in self._classes]  # no spreadsheet takes that for a formula
         with (
-            csv_table(self._folder / "cells.csv", (*_NAMED, *_CELL_COLUMNS, *chances, *_ABOUT)) as add_cell,
-            csv_table(self._folder / "images.csv", (*_NAMED, *_SCORES, *_ABOUT)) as add_image,
+            csv_table(self._folder / "cells.csv", (*NAMED, *_CELL_COLUMNS, *chances, *_ABOUT)) as add_cell,
+            csv_table(self._folder / "images.csv", (*NAMED, *_SCORES, *_ABOUT)) as add_image,
         ):
             n = 0
             for image, score, cells in self._scored(ranking):
                 n += 1
-                named = _named(image)
+                named = named_columns(image)
                 add_image(
                     {**named, **{column: getattr(score, name) for column, name in _SCORES.items()}, **about}
                 )
@@ -348,11 +338,6 @@ class _Export:
 def _is_whole(image: Image) -> bool:
     """Return whether the boxes of an image are all that is in it: it is reviewed, and every box was read."""
     return image.review_id is not None and not image.n_unread
-
-
-def _named(image: Image) -> dict[str, Any]:
-    """Return the columns that say which image a row is of."""
-    return {"image": cell_text(image.name), "image_id": image.id, "group": cell_text(image.group)}
 
 
 def _result(image: Image, cell: Mapping[str, Any], category: int) -> dict[str, Any]:

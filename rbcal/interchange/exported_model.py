@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from rbcal.class_merges import Merges
 from rbcal.config import ScoringConfig
 from rbcal.detector import checkpoint, mc_dropout
@@ -17,7 +19,7 @@ from rbcal.errors import DamagedError, DetectorError
 from rbcal.formats.pictures import Pixels, decode
 from rbcal.interchange.export_model import DESCRIPTION, FORMAT, WEIGHTS
 from rbcal.json_values import CONVERTER, reading
-from rbcal.types import Detections, Prediction
+from rbcal.types import Detections, Floats, Prediction
 
 _LARGEST_DESCRIPTION, _LARGEST_WEIGHTS = 10**7, 2 * 10**9  # bytes; VGG-16 takes 560 MB
 
@@ -63,7 +65,7 @@ class ExportedModel:
             N cells: boxes (N, 4) in pixels, probs (N, C + 1), labels (N,), scores (N,).
         """
         detections = mc_dropout.detect(self.detector, pixels)
-        return replace(detections, probs=self.merges.probs(detections.probs))
+        return replace(detections, probs=self._probs(detections.probs))
 
     def predict(self, pixels: Pixels) -> Prediction:
         """Return the cells of an image (H, W, 3) uint8, and what T passes with dropout say of each.
@@ -74,7 +76,18 @@ class ExportedModel:
             detections: N cells, their probs the means over the passes; passes: boxes (T, N, 4) and probs
             (T, N, C + 1) of the same cells; embeddings: (N, D), what each cell looks like.
         """
-        return self.merges.prediction(self._mc_dropout.predict(pixels))
+        prediction = self._mc_dropout.predict(pixels)
+        detections, passes = prediction.detections, prediction.passes
+        return replace(
+            prediction,
+            detections=replace(detections, probs=self._probs(detections.probs)),
+            passes=replace(passes, probs=self._probs(passes.probs)),
+        )
+
+    def _probs(self, probs: Floats) -> Floats:
+        """Return distributions (..., C + 1) of classes as merged; one that came after the training has 0."""
+        missing = max(len(self.class_names) + 1 - probs.shape[-1], 0)
+        return self.merges.probs(np.pad(probs, [(0, 0)] * (probs.ndim - 1) + [(0, missing)]))
 
     @cached_property
     def _mc_dropout(self) -> McDropout:

@@ -10,12 +10,13 @@ from pathlib import PurePosixPath
 from rbcal.errors import FormatError, ImageError
 from rbcal.formats import foreign, labels, pictures
 from rbcal.formats.dataset import Dataset, LabelledImage
-from rbcal.formats.files import Files, joined
-from rbcal.formats.stacks import Layer
+from rbcal.formats.files import Files
+from rbcal.formats.stacks import Layer, same_layer
 from rbcal.interchange.box_checks import checked_boxes, waits
 from rbcal.interchange.import_items import LONGEST_NAME, ImportItem, Track, import_items
 from rbcal.interchange.near_duplicates import perceptual_hash
-from rbcal.interchange.splits import draw_annotated, draw_test_groups, redraw
+from rbcal.interchange.own_pictures import matched_by_slide, own_pictures
+from rbcal.interchange.splits import draw_annotated, draw_test_groups, redraw, undo_draw
 from rbcal.store.images import LARGEST_FILE, Image, Split
 from rbcal.store.project import Project
 from rbcal.types import Annotations
@@ -75,8 +76,8 @@ def paired(
     Parameters
     ----------
     source : Files
-        Pictures, and files beside them. Without a picture, those of the project that wait for boxes are
-        meant: boxes may come later than pictures.
+        Pictures, and files beside them. Without a picture, those of the project are meant: boxes may come
+        later than pictures.
     label_source : Files
         Where the annotation files are; nothing: among `source`, if `enclosed`.
     format_ : labels.Format
@@ -85,28 +86,33 @@ def paired(
     Raises
     ------
     FormatError
-        When there is no picture here nor in the project, or the annotation files cannot be read.
+        When there is no picture here, nor one in the project that waits for boxes, or the annotation files
+        cannot be read.
     """
     if not _with_suffix(source, pictures.SUFFIXES):
-        label_source = {**source, **label_source}
-        waiting = (image for image in project.images.all() if image.review_id is None)
-        source = joined(
-            (_with_ending(each.name), partial(project.images.content, each.id)) for each in waiting
-        )
-        if not source:
-            if label_source:
-                read_labels(label_source, {}, format_)  # what is wrong with them comes first
-            raise FormatError(
-                "There is no picture among these files, and none in the project waits for boxes. Give the "
-                "pictures, too."
-            )
+        return _later_boxes(project, {**source, **label_source}, format_)
     if label_source:
         return source, read_labels(label_source, source, format_)
     return source, enclosed_labels(source) if enclosed else None
 
 
-def _with_ending(name: str) -> str:
-    return name if name.lower().endswith(pictures.SUFFIXES) else f"{name}.png"
+def _later_boxes(
+    project: Project, label_source: Files, format_: labels.Format
+) -> tuple[Files, Dataset | None]:
+    """Return the pictures of the project, and what annotation files say of them.
+
+    All of its pictures, so that boxes of one that is reviewed do not reach another one of its name.
+    """
+    own = own_pictures(project.images.all())
+    source = {name: partial(project.images.content, each.id) for name, each in own.items()}
+    if all(each.review_id is not None for each in own.values()):
+        if label_source:
+            read_labels(label_source, {}, format_)  # what is wrong with them comes first
+        raise FormatError(
+            "There is no picture among these files, and none in the project waits for boxes. Give the "
+            "pictures, too."
+        )
+    return source, matched_by_slide(read_labels(label_source, source, format_), own) if label_source else None
 
 
 def _left_out(source: Files) -> list[str]:
@@ -220,18 +226,34 @@ def import_images(
         if each.image.split == "test" and each.existing is None and each.group not in test_groups
     ]
     annotated = draw_annotated(items, test_groups, seed_images, seed)
+    every, new_tests = project.splits.every, test_groups - splits.keys()
     with project.transaction():
         report.new_classes = _add_classes(project, annotations)
         for name in sorted({each.group for each in items}):
             project.images.add_group(name, "test" if name in test_groups else "work")
-        if test_groups - splits.keys():
+        if new_tests:
             project.splits.grow(0)  # it stays as it was drawn
     one_by_one = _Import(project, report, test_groups, annotated, layer)
     by_name = {each.image.file_name: each for each in items}
     for image in track([each.image for each in items]):
         one_by_one.add(by_name[image.file_name])
+    project.images.remove_empty_groups({each.group for each in items})
+    is_declared = any(each.image.split == "test" and each.group in new_tests for each in items)
+    is_lost = bool(new_tests) and _is_lost(project, is_declared=is_declared)
+    if is_lost:
+        report.pool_images += undo_draw(project, every)
     _draw_later(project, test_fraction, seed, report)
+    if is_lost:
+        report.complaints.append(
+            "no image of the slides that were to be the test set came with its boxes, so "
+            + ("other slides were drawn" if report.test_images else "there is no test set yet")
+        )
     return report
+
+
+def _is_lost(project: Project, *, is_declared: bool) -> bool:
+    """Return whether nothing came of a new test set; one that the files name may wait for its boxes."""
+    return not (project.splits.test_groups() if is_declared else project.images.test())
 
 
 def _draw_later(project: Project, fraction: float, seed: int, report: ImportReport) -> None:
@@ -274,6 +296,7 @@ class _Import:
         try:
             if item.existing is not None:
                 self.report.existing += 1
+                self._check_layer(item.image, item.existing)
                 self._annotate(item, item.existing)
             else:
                 self._add_new(item)
@@ -289,9 +312,22 @@ class _Import:
             existing.id, existing.split, self._annotations(item.image, existing.width, existing.height)
         )
 
+    def _layer_of(self, image: LabelledImage) -> str:
+        return self.layer if image.layer is None else image.layer
+
+    def _check_layer(self, image: LabelledImage, existing: Image) -> None:
+        """Say where an image is there already, and is another picture of its file than is asked for now."""
+        layer = self._layer_of(image)
+        if layer and not same_layer(layer, existing.layer):
+            self._complain(
+                image,
+                f"it is in the project already, as {existing.layer or 'the first page'}, and stays so; "
+                f"{layer} was left out. To read that, import it into another project",
+            )
+
     def _add_new(self, item: ImportItem) -> None:
         content, image = item.read(), item.image
-        layer = self.layer if image.layer is None else image.layer
+        layer = self._layer_of(image)
         split: Split = "test" if item.group in self.test_groups else "work"
         pixels = _decoded(content, layer)
         if split == "test" and self.project.images.test_is_closed():

@@ -69,20 +69,42 @@ def import_items(
 
 
 def _located(source: Files, annotations: Dataset | None, complaints: list[str]) -> dict[str, LabelledImage]:
-    """Return the image of each picture by its name: those of the annotation file first."""
-    by_tail, by_stem = _only(source, _tail), _only(source, lambda name: PurePosixPath(name).stem)
+    """Return the image of each picture by its name: those of the annotation file first.
+
+    An image whose picture is missing must not take another one's: only a picture that no image names exactly,
+    and that could be the one of a single image, is known by the end of its name.
+    """
+    images = annotations.images if annotations else ()
+    exact = {image.file_name for image in images if image.file_name in source}
+    alike = _alike(source)
+    meant = {id(image): image.file_name if image.file_name in exact else alike(image) for image in images}
+    often = Counter(name for name in meant.values() if name not in exact)
     located: dict[str, LabelledImage] = {}
-    for image in annotations.images if annotations else ():
-        tail = _tail(image.file_name)
-        name = image.file_name if image.file_name in source else by_tail.get(tail)
-        name = name or by_stem.get(tail) or by_stem.get(PurePosixPath(tail).stem)  # saved in another format
-        if name is None:
+    for image in images:
+        name = meant[id(image)]
+        if name is None or (name in exact and name != image.file_name):
             complaints.append(f"{image.file_name}: the picture was not found")
+        elif often[name] > 1:
+            complaints.append(
+                f"{image.file_name}: {often[name]} images of the annotation file could be the picture "
+                f"{name}, so it got none of their boxes. Put it into its folder"
+            )
         elif name in located:
             complaints.append(f"{image.file_name}: the annotation file names this picture twice")
         else:
             located[name] = image
     return located | {name: LabelledImage(name) for name in source if name not in located}
+
+
+def _alike(source: Files) -> Callable[[LabelledImage], str | None]:
+    """Return what finds the only picture whose name ends as an image's does, whatever its format."""
+    by_tail, by_stem = _only(source, _tail), _only(source, lambda name: PurePosixPath(name).stem)
+
+    def alike(image: LabelledImage) -> str | None:
+        tail = _tail(image.file_name)
+        return by_tail.get(tail) or by_stem.get(tail) or by_stem.get(PurePosixPath(tail).stem)
+
+    return alike
 
 
 def _digests(

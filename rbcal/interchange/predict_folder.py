@@ -14,6 +14,7 @@ from rbcal.errors import FormatError, ImageError
 from rbcal.formats.files import located
 from rbcal.formats.names import cell_text
 from rbcal.formats.pictures import SUFFIXES, Pixels, decode
+from rbcal.formats.stacks import Layer
 from rbcal.formats.tables import csv_table
 from rbcal.interchange.exported_model import ExportedModel
 from rbcal.outputs import new_folder
@@ -41,6 +42,7 @@ def predict_folder(
     dest: Path,
     *,
     with_passes: bool = False,
+    layer: str = "",
     overwrite: bool = False,
     track: Callable[[Sequence[str]], Iterable[str]] = iter,
 ) -> Predicted:
@@ -56,6 +58,8 @@ def predict_folder(
     with_passes : bool
         Whether cells get U^d, U^c and U^r, from the passes with dropout that `model.scoring` asks for;
         without them one pass finds the cells.
+    layer : str
+        Which page or channel of each file is meant, in the words of :class:`rbcal.formats.stacks.Layer`.
     overwrite : bool
         Whether `dest` may be there; what is in it is kept beside it.
     track : function
@@ -64,10 +68,13 @@ def predict_folder(
     Raises
     ------
     FormatError
-        If there is no picture.
+        If there is no picture. One that cannot be read is named in the result.
+    ImageError
+        If `layer` is none.
     ExistsError
         If `dest` is there.
     """
+    Layer.parse(layer)
     readers = {
         name: read for name, read in located(pictures).items() if name.lower().endswith(tuple(SUFFIXES))
     }
@@ -85,9 +92,12 @@ def predict_folder(
     ):
         for name in track(sorted(readers)):
             try:
-                pixels = decode(readers[name]())
-            except ImageError as err:
+                pixels = decode(readers[name](), layer)
+            except (ImageError, FormatError) as err:
                 unreadable[name] = str(err)
+                continue
+            except OSError as err:
+                unreadable[name] = f"it cannot be read ({err.strerror or err})"
                 continue
             named = {"image": cell_text(name), "folder": cell_text(name.rpartition("/")[0])}
             cells, uncertainty = _cells(model, pixels, with_passes=with_passes)

@@ -113,6 +113,21 @@ def redraw(project: Project, fraction: float, seed: int) -> None:
         project.splits.grow(0)
 
 
+def undo_draw(project: Project, every: int) -> int:
+    """Put a test set of which nothing came back to work, and return how many images that moves.
+
+    It grows as it did before: each so many-th annotated image is a test image. Once a model was trained,
+    the images stay where they are.
+    """
+    with project.transaction():
+        project.splits.grow(every)
+        if project.splits.is_frozen():
+            return 0
+        moved = sum(each.images for each in project.images.groups() if each.split == "test")
+        project.splits.move(sorted(project.splits.test_groups()), "work")
+    return moved
+
+
 def balanced_draw(cells: Ints, rare: Sequence[int], fraction: float, seed: int) -> list[int]:
     """Return which groups become the test set: of many random draws the one that serves the classes best.
 

@@ -187,7 +187,7 @@ def _annotation(project: Project) -> AnnotationSummary:
         rounds=project.summary.rounds("work"),
         test=next(iter(project.summary.rounds("test")), None),
         expert_seconds=project.reviews.expert_seconds(),
-        n_groups=Counter(project.images.group_splits().values()),
+        n_groups=Counter(each.split for each in project.images.groups()),
         fingerprints={split: project.summary.fingerprint(split) for split in get_args(Split)},
     )
 

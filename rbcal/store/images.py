@@ -122,6 +122,16 @@ class Images:
             "INSERT INTO image_group (name, split) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (name, split)
         )
 
+    def remove_empty_groups(self, names: Iterable[str]) -> None:
+        """Remove those of some groups that have no image."""
+        with self._db.transaction():
+            for name in names:
+                self._db.write(
+                    "DELETE FROM image_group WHERE name = ?"
+                    " AND NOT EXISTS (SELECT 1 FROM image WHERE group_id = image_group.id)",
+                    (name,),
+                )
+
     def add(
         self,
         content: bytes,

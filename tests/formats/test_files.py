@@ -30,6 +30,15 @@ def test_names_in_an_archive_lead_nowhere():
     assert {name: read() for name, read in unpacked.items()} == {"a.png": b"1", "etc/b.png": b"2"}
 
 
+def test_a_folder_has_the_files_that_a_zip_archive_of_it_has(tmp_path):
+    names = ["s/a.png", ".b.png", ".Trash-1000/files/c.png", "s/.ipynb_checkpoints/d.png", "__MACOSX/e.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    zipped = files.archive(packed(*((name, b"1") for name in names)))
+    assert list(files.folder(tmp_path)) == list(zipped) == ["s/a.png"]
+
+
 def test_a_zip_bomb_is_refused_before_it_is_unpacked():
     [read] = files.archive(packed(("a.png", bytes(50_000_000)))).values()
     with pytest.raises(FormatError, match="would unpack to 50 MB"):

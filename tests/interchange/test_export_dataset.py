@@ -379,8 +379,26 @@ def test_to_other_programs_an_unsure_cell_is_a_crowd_and_yolo_leaves_its_image_o
     document = json.loads((tmp_path / "coco" / "annotations" / "instances_train.json").read_text())
     assert [row["iscrowd"] for row in document["annotations"]] == [0, 0, 0, 1]
     report = export_dataset.export(unsure, tmp_path / "yolo", "yolo")
-    assert (report.images, report.left_out) == (1, 1)
+    assert (report.images, report.left_out, report.unsure) == (1, 0, 1)
     assert learnt(tmp_path / "yolo", "yolo") == {"001"}
+
+
+def test_yolo_says_that_an_image_was_left_out_for_an_unsure_cell(unsure, tmp_path):
+    said = export_dataset.summary(export_dataset.export(unsure, tmp_path / "yolo", "yolo"), "o/")
+    assert (
+        said == "1 image written to o/. 1 image was left out: it has an unsure cell, which YOLO cannot say."
+    )
+    add_image(unsure, 3)
+    report = export_dataset.export(unsure, tmp_path / "all", "yolo", unreviewed=True)
+    assert (report.images, report.left_out, report.unsure) == (2, 0, 1)
+
+
+def test_yolo_of_unsure_images_alone_says_so(project, tmp_path):
+    image_id, _ = add_image(project, 1)
+    boxes = {0: BoxState((1, 2, 30, 40), 0, "unsure")}
+    project.reviews.save_boxes(image_id, boxes, origin="expert", version=0)
+    with pytest.raises(ProjectError, match="has an unsure cell, which YOLO cannot say"):
+        export_dataset.export(project, tmp_path / "yolo", "yolo")
 
 
 def test_annotated_cells_come_as_a_table_with_their_status_and_notes(unsure, tmp_path):
@@ -394,3 +412,22 @@ def test_annotated_cells_come_as_a_table_with_their_status_and_notes(unsure, tmp
         ("002.png", "spiky", "unsure"),
     ]
     assert rows[3]["note"] == "'=a stain?"
+
+
+def test_the_annotated_cells_come_with_a_table_of_the_images_also_of_one_without_a_cell(unsure, tmp_path):
+    empty, _ = add_image(unsure, 3, group="slide 2")
+    unsure.reviews.save_boxes(empty, {}, origin="expert", version=0)
+    opened, _ = add_image(unsure, 4, group="slide 3", split="test")
+    unsure.reviews.save_boxes(opened, {0: BoxState((1, 2, 30, 40), 0, "open")}, origin="expert", version=0)
+    add_image(unsure, 5)  # nobody reviewed it
+    report = export_dataset.export(unsure, tmp_path / "out", "annotations-csv")
+    with (tmp_path / "out" / "images.csv").open(encoding="utf-8-sig", newline="") as file:
+        columns, *rows = csv.reader(file)
+    assert columns == ["image", "image_id", "group", "split", "cells", "unsure", "not_read"]
+    assert rows == [
+        ["001.png", "1", "slide", "work", "2", "0", "0"],
+        ["002.png", "2", "slide", "work", "1", "1", "0"],
+        ["003.png", "3", "slide 2", "work", "0", "0", "0"],
+        ["004.png", "4", "slide 3", "test", "0", "0", "1"],
+    ]
+    assert report.images == 4

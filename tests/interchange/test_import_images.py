@@ -9,6 +9,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from rbcal import synth
@@ -16,6 +17,7 @@ from rbcal.config import TrainConfig
 from rbcal.errors import FormatError, ProjectError
 from rbcal.evaluation.metrics import Evaluation
 from rbcal.formats import coco, pictures, voc
+from rbcal.formats.dataset import Dataset, LabelledImage
 from rbcal.formats.files import folder
 from rbcal.interchange import export_dataset
 from rbcal.interchange import import_images as importer
@@ -67,6 +69,49 @@ def test_seed_test_and_pool_are_drawn_as_asked(project, slides):
     assert (report.seed_images, report.test_images, report.pool_images) == (3, 2, 3)
     assert (counts.annotated_images, counts.test_images, counts.pool_images) == (3, 2, 3)
     assert sorted(project.images.group_splits().values()) == ["test", "work", "work", "work"]
+
+
+def lose_pictures(slides, groups):
+    """Cut off the pictures of some slides."""
+    for image in json.loads(slides.read_text())["images"]:
+        if image["group"] in groups:
+            path = slides.parent / "images" / image["file_name"]
+            path.write_bytes(path.read_bytes()[:300])
+
+
+def lose_boxes(slides, groups):
+    """Put a box of each picture of some slides outside of it."""
+
+    def change(document):
+        ids = [image["id"] for image in document["images"] if image["group"] in groups]
+        for row in document["annotations"]:
+            if row["image_id"] in ids:
+                row["bbox"] = [500, 1, 10, 10]
+
+    edit(slides, change)
+
+
+@pytest.mark.parametrize("lose", [lose_pictures, lose_boxes])
+def test_a_test_set_of_which_nothing_comes_is_drawn_anew(project, slides, tmp_path, lose):
+    with Project.create(tmp_path / "before.rbcal") as other:
+        run(other, slides, test_fraction=0.25)
+        drawn = {image.group for image in other.images.test()}
+    lose(slides, drawn)
+    report = run(project, slides, test_fraction=0.25)
+    counts = project.images.counts()
+    assert (report.seed_images, report.test_images) == (4, 2) == (counts.annotated_images, counts.test_images)
+    assert report.pool_images == counts.pool_images
+    assert not {image.group for image in project.images.test()} & drawn
+    assert project.images.group_splits().keys() == {each.name for each in project.images.groups()}
+    assert "other slides were drawn" in report.complaints[-1]
+
+
+@pytest.mark.parametrize("lose", [lose_pictures, lose_boxes])
+def test_a_test_set_that_cannot_be_drawn_anew_still_grows(project, slides, lose):
+    lose(slides, [f"slide {n}" for n in range(4)])
+    report = run(project, slides, test_fraction=0.25)
+    assert (project.splits.every, project.splits.test_groups()) == (4, set())
+    assert "there is no test set yet" in report.complaints[-1]
 
 
 def test_the_same_seed_draws_the_same_images(slides, tmp_path):
@@ -483,6 +528,69 @@ def test_boxes_alone_are_for_the_images_of_the_project_and_the_test_set_is_drawn
 def test_boxes_alone_for_a_project_that_waits_for_none_are_refused(project, slides):
     with pytest.raises(FormatError, match="none in the project waits for boxes"):
         paired(project, {}, {"boxes.json": slides.read_bytes})
+
+
+@pytest.mark.parametrize(
+    ("there", "boxes", "note"),
+    [
+        ("slide2/001.png", {"slide2/001.png": 2}, "slide1/001.png: the picture was not found"),
+        ("001.png", {}, "2 images of the annotation file could be the picture 001.png"),
+    ],
+)
+def test_an_image_whose_picture_is_missing_takes_no_other(project, tmp_path, there, boxes, note):
+    path = tmp_path / "pictures" / there
+    path.parent.mkdir(parents=True)
+    path.write_bytes(synth.encode(synth.draw(1, width=160, height=120, n_cells=4)[0]))
+    images = tuple(
+        LabelledImage(f"slide{n}/001.png", boxes=[(1, 2, 30, 40)] * n, classes=["disc"] * n) for n in (1, 2)
+    )
+    dataset = Dataset(images, ("disc",))
+    report = import_images(project, folder(tmp_path / "pictures"), annotations=dataset)
+    assert {image.name: image.n_cells for image in project.images.annotated()} == boxes
+    assert note in report.complaints[0]
+
+
+@pytest.fixture
+def two_slides(project, tmp_path):
+    """Two slides that were imported one after the other; each has a picture 001.png."""
+    for seed, slide in enumerate(("s1", "s2")):
+        path = tmp_path / slide / "001.png"
+        path.parent.mkdir()
+        path.write_bytes(synth.encode(synth.draw(seed, width=160, height=120, n_cells=4)[0]))
+        import_images(project, folder(path.parent), group=slide)
+    return project
+
+
+def import_later(project, **named):
+    """Import the boxes of one image 001.png for the pictures that the project has."""
+    image = {"id": 1, "file_name": "001.png", "width": 160, "height": 120, **named}
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40]}
+    document = {"images": [image], "annotations": [box], "categories": [{"id": 1, "name": "disc"}]}
+    source, dataset = paired(project, {}, {"boxes.json": json.dumps(document).encode})
+    return import_images(project, source, annotations=dataset)
+
+
+@pytest.mark.parametrize("named", [{"group": "s2"}, {"file_name": "s2/001.png"}, {"file_name": "s2/001.bmp"}])
+def test_later_boxes_reach_the_picture_of_the_slide_that_the_file_names(two_slides, named):
+    assert import_later(two_slides, **named).cells == 1
+    assert [image.group for image in two_slides.images.annotated()] == ["s2"]
+
+
+def test_later_boxes_of_no_slide_reach_none_of_two_pictures_of_a_name(two_slides):
+    import_later(two_slides, group="s1")
+    report = import_later(two_slides)  # slide 1's boxes must not reach slide 2's picture
+    assert report.cells == 0
+    assert "2 pictures of the project have this name" in report.complaints[0]
+    assert [image.group for image in two_slides.images.annotated()] == ["s1"]
+
+
+@pytest.mark.parametrize(("layer", "notes"), [("", 0), ("page=2", 0), ("page=2,channel=1", 1), ("max", 1)])
+def test_another_layer_of_an_image_that_is_there_is_said_to_be_left_out(project, tmp_path, layer, notes):
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((2, 60, 80), np.uint8))
+    stack = {"stack.tif": (tmp_path / "stack.tif").read_bytes}
+    import_images(project, stack, layer="page=2")
+    complaints = import_images(project, stack, layer=layer).complaints
+    assert [f"as page=2, and stays so; {layer} was left out" in each for each in complaints] == [True] * notes
 
 
 def test_annotation_files_among_pictures_are_recognised(slides):

@@ -12,6 +12,7 @@ from rbcal.report.methods import methods
 from rbcal.review.explanations import CellColours
 from rbcal.store.colours import StoredChangeModel
 from rbcal.store.rankings import StoredRanking
+from tests.conftest import add_image
 from tests.report.test_collect import measured
 from tests.report.test_html import simulated
 
@@ -51,6 +52,13 @@ def test_the_methods_say_which_cells_were_flagged(project):
     limited = said(CellColours("chance", 0.05, replace(change, green_limit=0.1)))
     assert "Cells above 10.0% were flagged" in limited
     assert "at most 5% of the others were wrong" in limited
+
+
+def test_only_groups_with_an_image_are_counted(project):
+    add_image(project, 1, group="slide 1", annotated=True)
+    add_image(project, 2, group="slide 2", split="test", annotated=True)
+    project.images.add_group("of damaged pictures", "work")
+    assert "(1 of 2 groups)" in methods(collect(project))[0]
 
 
 def test_what_a_project_has_not_is_left_out(project):
