@@ -142,16 +142,17 @@ class Wall:
         """Take the last settled screen back, and show it again."""
         if not self.past or self.past[-1].ranking_id != self.ranking_id:
             self.notice = "There is nothing to take back."
-            self.serial += 1  # the browser waits for an answer
+            self.serial += 2  # the browser waits for an answer, and calls the screen after this one 1 more
             return
-        _, screen, done, _ = self.past.pop()
+        _, screen, done, _ = self.past[-1]
         take_back(project, self._current(project), done)
+        self.past.pop()
         self.coming = self.ahead + self.coming
         self.ahead, self.screen = self.screen, screen
         self.later -= {cell.id for cell in screen}
         self.n_waiting += done.n_stored
         self.notice = "The last screen is taken back."
-        self.serial += 1
+        self.serial += 2
 
     def seconds_left(self) -> float | None:
         """Return how long the cells that wait take at the pace of this wall; None while it is not known."""
