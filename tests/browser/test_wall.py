@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from rbcal.jobs.cells import cells_to_ask
 from rbcal.store.project import Project
-from tests.browser.driver import eventually, plant
+from tests.browser.driver import eventually, let_learn, plant
 
 READ = 450  # ms; Enter sooner than 400 after a screen came was meant for the one before
 
@@ -31,6 +31,45 @@ def statuses(path: Path) -> Counter[str | None]:
     with Project.open(path) as project:
         reviews = (project.reviews.current(image.id) for image in project.images.annotated())
         return Counter(each for review in reviews if review for each in review.review_status if each)
+
+
+def show(page: Page, kind: str) -> None:
+    """Choose which cells the wall shows."""
+    before = ids(page)
+    page.locator(".st-key-wall_kind").click()
+    page.get_by_role("option", name=kind).click()
+    eventually(lambda: ids(page) not in ([], before), f"{kind} on the wall")
+    page.locator(".wall").focus()  # away from the choice, which takes keys
+    page.wait_for_timeout(READ)
+
+
+def on_a_screen(page: Page, n_cells: int) -> list[str | None]:
+    """Choose how many cells are on a screen, and return those."""
+    page.locator(".st-key-wall_size button", has_text=str(n_cells)).click()
+    expect(page.locator(".wall .cell")).to_have_count(n_cells)
+    page.wait_for_timeout(READ)
+    return ids(page)
+
+
+def say(page: Page, place: int, key: str) -> None:
+    """Press a key on the cell at a place."""
+    page.locator(".wall .cell").nth(place).hover()
+    page.keyboard.press(key)
+
+
+def enter(page: Page) -> None:
+    """Settle the screen, and wait until it is stored."""
+    page.keyboard.press("Enter")
+    expect(page.locator(".wall[data-storing=false]")).to_have_count(1)
+    page.wait_for_timeout(READ)
+
+
+def take_back(page: Page, screen: list[str | None]) -> None:
+    """Press U, and wait for a screen."""
+    page.keyboard.press("u")
+    expect(page.locator(f".wall[data-busy=false] .cell[data-id='{screen[0]}']")).to_be_visible()
+    assert ids(page) == screen
+    page.wait_for_timeout(READ)
 
 
 def ids(page: Page) -> list[str | None]:
@@ -147,3 +186,26 @@ def test_a_double_click_shows_the_cell_in_its_image(wall):
     expect(page.locator("canvas.upper-canvas")).to_be_visible()
     page.locator(".st-key-review_unit").get_by_text("Cells").click()
     expect(page.locator(".wall .cell").first).to_be_visible()
+
+
+def test_enter_leaves_answered_cells_as_they_are_where_unread_ones_were_chosen_since(wall):
+    page, path = wall
+    let_learn(path)
+    n_cells = len(on_a_screen(page, 12)) * 2
+    for _ in range(2):
+        page.keyboard.press("Control+a")
+        page.keyboard.press("/")
+        enter(page)
+    eventually(lambda: statuses(path)["unsure"] == n_cells, "unsure")
+    show(page, "unsure cells")
+    answered = ids(page)
+    say(page, 0, "1")
+    enter(page)
+    eventually(lambda: statuses(path)["unsure"] == n_cells - 1, "one named")
+    show(page, "unread cells")
+    take_back(page, answered)
+    expect(page.get_by_text("Enter leaves them as they are")).to_be_visible()
+    eventually(lambda: statuses(path)["unsure"] == n_cells, "taken back")
+    enter(page)
+    expect(page.get_by_text("Enter keeps all cells")).to_be_visible()
+    assert statuses(path)["unsure"] == n_cells - 1  # but for the one that was named, and still is

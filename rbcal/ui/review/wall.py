@@ -111,7 +111,6 @@ def show_wall(project: Project) -> None:
             "classes": _classes(project),
             "cells": _drawn(project, wall.screen),
             "ahead": _drawn(project, wall.ahead),
-            "keeps": wall.chosen.kind is None,
             "remember": f"rbcal wall of {project.path.stem}",
         },
         on_settle_change=_settle,
@@ -120,7 +119,8 @@ def show_wall(project: Project) -> None:
         on_like_change=_more_like,
         height="content",
     )
-    st.caption(f"{_KEEPS if wall.chosen.kind is None else _STAYS} {_HELP}")
+    are_unread = all(cell.number is None for cell in wall.screen)  # also where others were chosen since
+    st.caption(f"{_KEEPS if are_unread else _STAYS} {_HELP}")
 
 
 def _say_what_comes_first(project: Project) -> None:
@@ -247,6 +247,7 @@ def _drawn(project: Project, screen: list[AskedCell]) -> list[dict[str, Any]]:
                 "image": cell.image,
                 "label": cell.label,
                 "p": cell.p if cell.number is None else None,
+                "keeps": cell.number is None,
                 "hint": cell.hint,
                 "picture": picture,
                 "part": part,

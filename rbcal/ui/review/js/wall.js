@@ -224,12 +224,12 @@ class Wall {
       return;
     }
     // Of cells that nobody has read, the rest is kept; of answered ones it stays as it is.
-    const { serial, keeps, cells, ahead } = this.data;
-    const stays = (cell) => this.said.get(cell.id) === LATER || (!keeps && !this.said.has(cell.id));
+    const { serial, cells, ahead } = this.data;
+    const stays = (cell) => this.said.get(cell.id) === LATER || (!cell.keeps && !this.said.has(cell.id));
     const answers = cells
       .filter((cell) => !stays(cell))
       .map((cell) => { const said = this.said.get(cell.id) ?? cell.label; return [cell.id, said === NO_CELL ? null : said]; });
-    const later = cells.filter((cell) => !keeps || stays(cell)).map((cell) => cell.id);
+    const later = cells.filter((cell) => !cell.keeps || stays(cell)).map((cell) => cell.id);
     const seconds = (performance.now() - this.began) / 1000;
     this.ask('settle', { serial, answers, later, seconds });
     this.stored = { serial, said: this.said };
