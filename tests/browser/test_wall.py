@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -62,6 +63,21 @@ def enter(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(".wall[data-storing=false]")).to_have_count(1)
     page.wait_for_timeout(READ)
+
+
+def reload(page: Page) -> None:
+    """Reload the page, and wait until the wall is there."""
+    page.reload()
+    page.locator(".st-key-review_unit").get_by_text("Cells").click()
+    expect(page.locator(".wall[data-busy=false] .cell").first).to_be_visible()
+    page.locator(".wall").focus()
+    page.wait_for_timeout(READ)
+
+
+def said(page: Page) -> dict[str | None, str | None]:
+    """Return what is said of the cells on the screen."""
+    marked = page.locator(".wall .cell[data-said]").all()
+    return {each.get_attribute("data-id"): each.get_attribute("data-said") for each in marked}
 
 
 def take_back(page: Page, screen: list[str | None]) -> None:
@@ -209,3 +225,44 @@ def test_enter_leaves_answered_cells_as_they_are_where_unread_ones_were_chosen_s
     enter(page)
     expect(page.get_by_text("Enter keeps all cells")).to_be_visible()
     assert statuses(path)["unsure"] == n_cells - 1  # but for the one that was named, and still is
+
+
+def test_marks_outlive_the_cells_that_look_like_one(wall):
+    page, _ = wall
+    first = on_a_screen(page, 12)
+    say(page, 0, "/")
+    say(page, 1, "Delete")
+    marks = said(page)
+    page.locator(".wall .cell").nth(5).hover()
+    page.keyboard.press("Control+m")
+    expect(page.get_by_text("Back to the chosen order")).to_be_visible()
+    eventually(lambda: bool({*ids(page)} - {*first}), "those that look like it")
+    page.wait_for_timeout(READ)
+    say(page, next(k for k, each in enumerate(ids(page)) if each not in first), ".")
+    page.get_by_text("Back to the chosen order").click()
+    eventually(lambda: ids(page) == first, "the screen of before")
+    assert said(page) == marks
+
+
+def test_marks_outlive_an_undo_of_the_screen_before_and_come_back_with_a_screen_that_is_taken_back(wall):
+    page, path = wall
+    first = on_a_screen(page, 12)
+    say(page, 0, "/")
+    enter(page)
+    eventually(lambda: statuses(path)["unsure"] == 1, "stored")
+    reload(page)
+    second = on_a_screen(page, 12)
+    say(page, 1, "Delete")
+    reload(page)
+    assert on_a_screen(page, 12) == second
+    take_back(page, first)
+    assert said(page) == {first[0]: "unsure"}
+    say(page, 2, ".")
+    enter(page)
+    assert ids(page) == second
+    assert said(page) == {second[1]: "none"}
+    reload(page)
+    kept = page.evaluate("Object.entries(sessionStorage).filter(([key]) => key.startsWith('rbcal wall'))")
+    assert [json.loads(each) for _, each in kept] == [
+        [[int(second[1] or 0), "none"]]
+    ]  # the others are stored

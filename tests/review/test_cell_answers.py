@@ -191,6 +191,25 @@ def test_a_screen_that_could_not_be_taken_back_can_still_be(project, monkeypatch
     assert wall.screen == shown
 
 
+def test_a_screen_that_is_taken_back_has_what_was_said_of_its_cells(project):
+    wall = Wall(size=12)
+    wall.fill(project)
+    changed, gone, off, *kept = (each.id for each in wall.screen)
+    label = wall.screen[0].label
+    wall.settle(project, dict.fromkeys(kept, label) | {changed: label + 1, gone: None}, [off])
+    wall.fill(project)
+    assert wall.marks == {}
+    wall.undo(project)
+    assert wall.marks == {changed: label + 1, gone: None, off: "later"}
+
+
+def test_of_answered_cells_only_a_new_answer_is_a_mark(project):
+    first, second, third = (replace(each, number=k) for k, each in enumerate(asked(project)[:3]))
+    answers = {first.id: first.label, second.id: "unsure"}
+    settled = Settled(1, [first, second, third], Answered({}, 2, 0), 1.0, answers=answers)
+    assert settled.marks() == answers
+
+
 def test_a_screen_that_is_taken_back_has_not_the_number_that_the_browser_gives_the_next_one(project):
     wall, _ = settled_wall(project)
     by_the_browser = wall.serial + 1

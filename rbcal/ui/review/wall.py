@@ -111,6 +111,8 @@ def show_wall(project: Project) -> None:
             "classes": _classes(project),
             "cells": _drawn(project, wall.screen),
             "ahead": _drawn(project, wall.ahead),
+            "said": list(wall.marks.items()),
+            "stored": wall.past[-1].serial if wall.past else None,
             "remember": f"rbcal wall of {project.path.stem}",
         },
         on_settle_change=_settle,
