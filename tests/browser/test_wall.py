@@ -16,11 +16,15 @@ from tests.browser.driver import eventually, let_learn, plant
 READ = 450  # ms; Enter sooner than 400 after a screen came was meant for the one before
 
 
+def plant_cells(path: Path) -> None:
+    plant(path, 4, width=320, height=240, n_cells=14, fewer=0, embedded=True)
+
+
 @pytest.fixture
 def wall(page: Page, server: str, projects: Path, request):
     """A wall over four images, and its project file."""
     path = projects / f"{request.node.name}.rbcal"
-    plant(path, 4, width=320, height=240, n_cells=14, fewer=0, embedded=True)
+    plant_cells(path)
     page.goto(f"{server}/review?project={path.stem}")
     page.locator(".st-key-review_unit").get_by_text("Cells").click()
     expect(page.locator(".wall[data-busy=false] .cell").first).to_be_visible()
@@ -266,3 +270,15 @@ def test_marks_outlive_an_undo_of_the_screen_before_and_come_back_with_a_screen_
     assert [json.loads(each) for _, each in kept] == [
         [[int(second[1] or 0), "none"]]
     ]  # the others are stored
+
+
+def test_marks_do_not_lie_on_the_cells_of_another_project_of_that_name(wall):
+    page, path = wall
+    shown = ids(page)
+    say(page, 0, "Delete")
+    for part in path.parent.glob(f"{path.name}*"):
+        part.unlink()
+    plant_cells(path)
+    reload(page)
+    assert ids(page) == shown
+    assert said(page) == {}

@@ -113,7 +113,7 @@ def show_wall(project: Project) -> None:
             "ahead": _drawn(project, wall.ahead),
             "said": list(wall.marks.items()),
             "stored": wall.past[-1].serial if wall.past else None,
-            "remember": f"rbcal wall of {project.path.stem}",
+            "remember": f"rbcal wall of {project.file.project_id}",
         },
         on_settle_change=_settle,
         on_undo_change=_undo,
