@@ -10,6 +10,7 @@ import pytest
 from rbcal.config import ScoringConfig
 from rbcal.review import edits
 from rbcal.review.boxes import from_states
+from rbcal.review.cell_answers import CellAnswer, answer_cells
 from rbcal.review.editor import Editor
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project, ProjectFile
@@ -159,6 +160,39 @@ def test_an_edit_elsewhere_is_said_at_the_next_edit_here(pool):
     at.button(key="undo").click().run()
     with Project.open(path) as project:
         assert from_states(project.log.work(image_id).boxes, editor.predictions.flagged) == mine
+
+
+def test_an_image_is_opened_anew_after_the_wall_has_answered_cells_of_it(pool):
+    path, (image_id, _) = pool
+    at = open_review()
+    label = relabel(at, 0)
+    with Project.open(path) as project:
+        ranking_id = project.rankings.current().id
+        cell = project.rankings.cells(ranking_id, image_id)[1]
+        answer = CellAnswer(image_id, cell.detection_id, tuple(cell.box.tolist()), cell.label)
+        answer_cells(project, ranking_id, [answer])
+    at.run()
+    assert not at.exception
+    boxes = at.session_state["editor"].boxes
+    assert [each.review_status for each in boxes[:3]] == ["changed", "kept", "open"]
+    relabel(at, 2)
+    assert "changed elsewhere" not in words(at)
+    at.button(key="save").click().run()
+    review = stored(path, image_id)
+    assert "open" not in review.review_status[:3]
+    assert review.annotations.labels[:2].tolist() == [label, cell.label]
+
+
+def test_an_image_whose_boxes_are_not_all_in_the_log_is_not_opened_anew(pool):
+    path, (image_id, _) = pool
+    at = open_review()
+    with Project.open(path) as project:
+        project.log.record(image_id, "begin", {}, version=0)
+    relabel(at, 0)
+    editor = at.session_state["editor"]
+    at.run()
+    assert at.session_state["editor"] is editor
+    assert "changed elsewhere" in words(at)
 
 
 def test_who_leaves_without_a_choice_finds_both_in_the_log(pool):
