@@ -12,6 +12,7 @@ from rbcal.review import edits
 from rbcal.review.boxes import from_states
 from rbcal.review.cell_answers import CellAnswer, answer_cells
 from rbcal.review.editor import Editor
+from rbcal.store import backups
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project, ProjectFile
 from rbcal.store.rankings import Score
@@ -405,3 +406,27 @@ def test_a_cell_is_left_unsure_with_a_note_and_no_model_learns_its_class(pool):
         image = project.images.get(image_id)
     assert (box.review_status, box.note) == ("unsure", "out of focus")
     assert (image.n_unsure, image.n_unread) == (1, len(others))
+
+
+def test_no_screen_of_the_wall_from_before_a_restore_is_taken_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
+    path = tmp_path / "pool.rbcal"
+    plant(path, 2, width=160, height=120, n_cells=12, embedded=True)
+    backups.create(path, backups.ASKED)
+    at = app_test(APP, 60).run()
+    at.switch_page("pages/review.py").run()
+    at.segmented_control(key="review_unit").set_value("Cells").run()
+    wall = at.session_state["wall"]
+    with Project.open(path) as project:
+        wall.settle(project, {each.id: None for each in wall.screen[:1]})
+    at.switch_page("pages/project.py").run()
+    next(each for each in at.button if each.label == "Restore").click().run()
+    next(
+        each for each in at.button if each.label == "Restore"
+    ).click()  # a test has no run of the dialog alone
+    next(each for each in at.button if each.label == "Restore it").click().run()
+    assert "Restored" in words(at)
+    assert "wall" not in at.session_state
+    assert wall.past == []  # as a wall in another window has it
+    at.switch_page("pages/review.py").run()
+    assert at.session_state["wall"].past == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -140,15 +141,23 @@ def _say_what_comes_first(project: Project) -> None:
 
 def _wall_of(file: ProjectFile) -> Wall:
     if session.wall is None or session.wall_of != file:
-        session.wall, session.wall_of = Wall(past=_past(file, session.annotator)), file
+        past = _settled(file.path.resolve())[file.project_id, session.annotator]
+        session.wall, session.wall_of = Wall(past=past), file
     return session.wall
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _past(file: ProjectFile, annotator: str | None) -> list[Settled]:
-    """Return the screens that somebody settled since the app was started, to add to."""
-    del file, annotator  # only the key
-    return []
+def _settled(path: Path) -> defaultdict[tuple[str | None, str | None], list[Settled]]:
+    """Return the screens that were settled in a file since the app was started, by project and person."""
+    del path  # only the key
+    return defaultdict(list)
+
+
+def forget_wall(path: Path) -> None:
+    """Begin anew on the wall of a file that holds another state now: no earlier screen can be taken back."""
+    for past in _settled(path.resolve()).values():
+        past.clear()  # walls that are open elsewhere have the same list
+    session.wall = session.wall_of = None
 
 
 def _show_head(
