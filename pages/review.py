@@ -44,7 +44,8 @@ def choose_image(project: Project, order: Queue) -> None:
         if wanted in (None, editor.image.id):
             ranking, ours = project.rankings.current(), editor.predictions.ranking
             same = (ranking and ranking.id) == (ours and ours.id)
-            if same or editor.history.past or editor.image.revision:
+            is_at_work = same or editor.history.past or editor.image.revision
+            if is_at_work and not editor.log.is_stale(project):  # the wall answers cells of it, too
                 if not has_canvas():
                     editor.redraw()  # the canvas was away with its page; it knows nothing any more
                 return

@@ -38,6 +38,7 @@ class EditLog:
     logged: float = 0.0  # of them, those that the log has
     gone: frozenset[int] = frozenset()  # detections that a newer ranking dropped
     theirs: Work | None = None  # what somebody else did meanwhile
+    is_behind: bool = False  # whether the expert sees a change that is not in the log
     acted_at: float = field(default_factory=time.monotonic)
 
     def count_time(self) -> None:
@@ -45,6 +46,11 @@ class EditLog:
         now = time.monotonic()
         self.seconds += min(now - self.acted_at, _IDLE)
         self.acted_at = now
+
+    def is_stale(self, project: Project) -> bool:
+        """Return whether the image can, and should, be opened anew: the log has all of this, and more."""
+        is_whole = self.theirs is None and not self.is_behind
+        return is_whole and project.log.version(self.image_id) != self.version
 
     def record(self, kind: Kind, boxes: EditedBoxes, review_id: int | None = None) -> None:
         """Log an act after which the boxes are `boxes`; it is on disk when this returns.
@@ -56,7 +62,7 @@ class EditLog:
         """
         with self.transaction() as project:
             version = self._record(project, kind, boxes, review_id)
-        self.version, self.begun, self.logged = version, True, self.seconds
+        self.version, self.begun, self.logged, self.is_behind = version, True, self.seconds, False
 
     def save(self, boxes: EditedBoxes, spots: Collection[int]) -> None:
         """Store the boxes as annotations, and what the spot checks said; raises as :meth:`record` does."""
@@ -87,7 +93,7 @@ class EditLog:
             if theirs_last:
                 self.version = self._record(project, "edit", from_states(theirs.boxes, flagged))
             work, self.revision = project.log.work(self.image_id), project.reviews.revision(self.image_id)
-        self.theirs = None
+        self.theirs, self.is_behind = None, False
         self.start = from_states(work.start, flagged)
         return replay(work, flagged)
 

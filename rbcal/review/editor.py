@@ -152,6 +152,7 @@ class Editor:
         try:
             self.log.record(kind, history.present, review_id)
         except (ConflictError, ReplacedError):
+            self.log.is_behind = True
             self._show(history, redraw=redraw)
             raise
         self._show(history, redraw=redraw)

@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,9 @@ _PACED = 100  # settled cells; by fewer nobody's pace is known
 _ALIKE = 3  # a class has a screen of its own if it fills a part of one, 1 / this
 
 
+Mark = int | Unsure | Literal["later"] | None  # what was said of a cell; None: it is no cell
+
+
 class Settled(NamedTuple):
     """A screen that was settled, what became of its answers, and the seconds that they took."""
 
@@ -33,6 +37,17 @@ class Settled(NamedTuple):
     screen: list[AskedCell]
     answered: Answered
     seconds: float
+    serial: int = 0
+    answers: Mapping[int, int | Unsure | None] = MappingProxyType({})
+
+    def marks(self) -> dict[int, Mark]:
+        """Return what was said of single cells, by their ids: what Enter alone would not have said."""
+        return {
+            cell.id: self.answers.get(cell.id, "later")
+            for cell in self.screen
+            if (cell.number is None and self.answers.get(cell.id, "later") != cell.label)
+            or (cell.number is not None and cell.id in self.answers)
+        }
 
 
 class Chosen(NamedTuple):
@@ -58,6 +73,7 @@ class Wall:
     coming: list[AskedCell] = field(default_factory=list)
     n_waiting: int = 0  # cells that nobody has read, when the coming ones were asked for
     later: set[int] = field(default_factory=set)  # ids of cells that were put off, or looked at again
+    marks: dict[int, Mark] = field(default_factory=dict)  # of a screen that was taken back
     past: list[Settled] = field(default_factory=list)  # shared by the walls of one person: a reload keeps it
     serial: int = field(default_factory=lambda: time.time_ns() // 10**6)
     """Of the screen, and of no screen of another wall: an answer to an earlier one comes too late."""
@@ -111,7 +127,7 @@ class Wall:
 
     def _begin_anew(self) -> None:
         """Forget the cells on the screen and after it; the browser's next screen is no longer the next."""
-        self.screen, self.ahead, self.coming = [], [], []
+        self.screen, self.ahead, self.coming, self.marks = [], [], [], {}
         self.serial += 1
 
     def settle(
@@ -138,27 +154,30 @@ class Wall:
             if cell.id in answers
         ]
         done = answer_cells(project, self._current(project), said, seconds)
-        self.past.append(Settled(self.ranking_id, self.screen, done, seconds))
+        self.past.append(Settled(self.ranking_id, self.screen, done, seconds, self.serial, answers))
         self.later |= set(later)
         self.n_waiting -= done.n_stored
         late = f"Not stored: {count(done.n_late, 'cell')}, answered elsewhere meanwhile."
         self.notice = late if done.n_late else ""
-        self.screen = []
+        self.screen, self.marks = [], {}
 
     def undo(self, project: Project) -> None:
         """Take the last settled screen back, and show it again."""
         if not self.past or self.past[-1].ranking_id != self.ranking_id:
             self.notice = "There is nothing to take back."
-            self.serial += 1  # the browser waits for an answer
+            self.serial += 2  # the browser waits for an answer, and calls the screen after this one 1 more
             return
-        _, screen, done, _ = self.past.pop()
+        last = self.past[-1]
+        screen, done = last.screen, last.answered
         take_back(project, done)
+        self.past.pop()
+        self.marks = last.marks()
         self.coming = self.ahead + self.coming
         self.ahead, self.screen = self.screen, screen
         self.later -= {cell.id for cell in screen}
         self.n_waiting += done.n_stored
         self.notice = "The last screen is taken back."
-        self.serial += 1
+        self.serial += 2
 
     def seconds_left(self) -> float | None:
         """Return how long the cells that wait take at the pace of this wall; None while it is not known."""

@@ -14,9 +14,10 @@ from rbcal import synth
 from rbcal.acquisition.relevance import CellScores, flags, relevance
 from rbcal.config import ScoringConfig, TrainConfig
 from rbcal.interchange.near_duplicates import perceptual_hash
+from rbcal.live_head import LastLayer
 from rbcal.store.project import Project
 from rbcal.store.rankings import Cell, Score
-from rbcal.types import EMBEDDING_SIZE
+from rbcal.types import CROP_EMBEDDING_SIZE, EMBEDDING_SIZE
 
 PAINTED = """() => {
   for (const host of document.querySelectorAll('[data-testid=stBidiComponentIsolated]')) {
@@ -182,6 +183,20 @@ def plant(
         if ranked:
             project.rankings.finish(ranking_id)
         return [image_id for image_id, _ in project.queue.order()]
+
+
+def let_learn(path: Path) -> None:
+    """Give a planted project's model a second look, whose names learn from answers."""
+    rng = np.random.default_rng(0)
+    with Project.open(path) as project, project.transaction():
+        nothing = LastLayer(np.zeros((3, CROP_EMBEDDING_SIZE), np.float32), np.zeros(3, np.float32))
+        project.live_heads.begin(project.rankings.current().id, nothing)
+        for (detection,) in project._database.tuples("SELECT id FROM detection"):
+            embedding = rng.uniform(size=CROP_EMBEDDING_SIZE).astype("<f2").tobytes()
+            project._database.write(
+                "UPDATE detection SET bald = 0.1, agreement = 0.9, rate = 1.0, embedding = ? WHERE id = ?",
+                (embedding, detection),
+            )
 
 
 def _add(project: Project, pixels: synth.Pixels, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -10,16 +11,20 @@ from playwright.sync_api import Page, expect
 
 from rbcal.jobs.cells import cells_to_ask
 from rbcal.store.project import Project
-from tests.browser.driver import eventually, plant
+from tests.browser.driver import eventually, let_learn, plant
 
 READ = 450  # ms; Enter sooner than 400 after a screen came was meant for the one before
+
+
+def plant_cells(path: Path) -> None:
+    plant(path, 4, width=320, height=240, n_cells=14, fewer=0, embedded=True)
 
 
 @pytest.fixture
 def wall(page: Page, server: str, projects: Path, request):
     """A wall over four images, and its project file."""
     path = projects / f"{request.node.name}.rbcal"
-    plant(path, 4, width=320, height=240, n_cells=14, fewer=0, embedded=True)
+    plant_cells(path)
     page.goto(f"{server}/review?project={path.stem}")
     page.locator(".st-key-review_unit").get_by_text("Cells").click()
     expect(page.locator(".wall[data-busy=false] .cell").first).to_be_visible()
@@ -31,6 +36,60 @@ def statuses(path: Path) -> Counter[str | None]:
     with Project.open(path) as project:
         reviews = (project.reviews.current(image.id) for image in project.images.annotated())
         return Counter(each for review in reviews if review for each in review.review_status if each)
+
+
+def show(page: Page, kind: str) -> None:
+    """Choose which cells the wall shows."""
+    before = ids(page)
+    page.locator(".st-key-wall_kind").click()
+    page.get_by_role("option", name=kind).click()
+    eventually(lambda: ids(page) not in ([], before), f"{kind} on the wall")
+    page.locator(".wall").focus()  # away from the choice, which takes keys
+    page.wait_for_timeout(READ)
+
+
+def on_a_screen(page: Page, n_cells: int) -> list[str | None]:
+    """Choose how many cells are on a screen, and return those."""
+    page.locator(".st-key-wall_size button", has_text=str(n_cells)).click()
+    expect(page.locator(".wall .cell")).to_have_count(n_cells)
+    page.wait_for_timeout(READ)
+    return ids(page)
+
+
+def say(page: Page, place: int, key: str) -> None:
+    """Press a key on the cell at a place."""
+    page.locator(".wall .cell").nth(place).hover()
+    page.keyboard.press(key)
+
+
+def enter(page: Page) -> None:
+    """Settle the screen, and wait until it is stored."""
+    page.keyboard.press("Enter")
+    expect(page.locator(".wall[data-storing=false]")).to_have_count(1)
+    page.wait_for_timeout(READ)
+
+
+def reload(page: Page) -> None:
+    """Reload the page, and wait until the wall is there."""
+    page.reload()
+    page.locator(".st-key-review_unit").get_by_text("Cells").click()
+    expect(page.locator(".wall[data-busy=false] .cell").first).to_be_visible()
+    page.locator(".wall").focus()
+    page.wait_for_timeout(READ)
+
+
+def said(page: Page) -> dict[str | None, str | None]:
+    """Return what is said of the cells on the screen."""
+    marked = page.locator(".wall .cell[data-said]").all()
+    return {each.get_attribute("data-id"): each.get_attribute("data-said") for each in marked}
+
+
+def take_back(page: Page, screen: list[str | None]) -> None:
+    """Press U, and wait for a screen."""
+    page.keyboard.press("u")
+    expect(page.locator(f".wall[data-busy=false] .cell[data-id='{screen[0]}']")).to_be_visible()
+    assert ids(page) == screen
+    page.wait_for_timeout(READ)
 
 
 def ids(page: Page) -> list[str | None]:
@@ -147,3 +206,79 @@ def test_a_double_click_shows_the_cell_in_its_image(wall):
     expect(page.locator("canvas.upper-canvas")).to_be_visible()
     page.locator(".st-key-review_unit").get_by_text("Cells").click()
     expect(page.locator(".wall .cell").first).to_be_visible()
+
+
+def test_enter_leaves_answered_cells_as_they_are_where_unread_ones_were_chosen_since(wall):
+    page, path = wall
+    let_learn(path)
+    n_cells = len(on_a_screen(page, 12)) * 2
+    for _ in range(2):
+        page.keyboard.press("Control+a")
+        page.keyboard.press("/")
+        enter(page)
+    eventually(lambda: statuses(path)["unsure"] == n_cells, "unsure")
+    show(page, "unsure cells")
+    answered = ids(page)
+    say(page, 0, "1")
+    enter(page)
+    eventually(lambda: statuses(path)["unsure"] == n_cells - 1, "one named")
+    show(page, "unread cells")
+    take_back(page, answered)
+    expect(page.get_by_text("Enter leaves them as they are")).to_be_visible()
+    eventually(lambda: statuses(path)["unsure"] == n_cells, "taken back")
+    enter(page)
+    expect(page.get_by_text("Enter keeps all cells")).to_be_visible()
+    assert statuses(path)["unsure"] == n_cells - 1  # but for the one that was named, and still is
+
+
+def test_marks_outlive_the_cells_that_look_like_one(wall):
+    page, _ = wall
+    first = on_a_screen(page, 12)
+    say(page, 0, "/")
+    say(page, 1, "Delete")
+    marks = said(page)
+    page.locator(".wall .cell").nth(5).hover()
+    page.keyboard.press("Control+m")
+    expect(page.get_by_text("Back to the chosen order")).to_be_visible()
+    eventually(lambda: bool({*ids(page)} - {*first}), "those that look like it")
+    page.wait_for_timeout(READ)
+    say(page, next(k for k, each in enumerate(ids(page)) if each not in first), ".")
+    page.get_by_text("Back to the chosen order").click()
+    eventually(lambda: ids(page) == first, "the screen of before")
+    assert said(page) == marks
+
+
+def test_marks_outlive_an_undo_of_the_screen_before_and_come_back_with_a_screen_that_is_taken_back(wall):
+    page, path = wall
+    first = on_a_screen(page, 12)
+    say(page, 0, "/")
+    enter(page)
+    eventually(lambda: statuses(path)["unsure"] == 1, "stored")
+    reload(page)
+    second = on_a_screen(page, 12)
+    say(page, 1, "Delete")
+    reload(page)
+    assert on_a_screen(page, 12) == second
+    take_back(page, first)
+    assert said(page) == {first[0]: "unsure"}
+    say(page, 2, ".")
+    enter(page)
+    assert ids(page) == second
+    assert said(page) == {second[1]: "none"}
+    reload(page)
+    kept = page.evaluate("Object.entries(sessionStorage).filter(([key]) => key.startsWith('rbcal wall'))")
+    assert [json.loads(each) for _, each in kept] == [
+        [[int(second[1] or 0), "none"]]
+    ]  # the others are stored
+
+
+def test_marks_do_not_lie_on_the_cells_of_another_project_of_that_name(wall):
+    page, path = wall
+    shown = ids(page)
+    say(page, 0, "Delete")
+    for part in path.parent.glob(f"{path.name}*"):
+        part.unlink()
+    plant_cells(path)
+    reload(page)
+    assert ids(page) == shown
+    assert said(page) == {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from rbcal.config import ScoringConfig
+from rbcal.errors import ProjectError
 from rbcal.jobs.cells import cells_to_ask
 from rbcal.review.cell_answers import Answered, CellAnswer, answer_cells, take_back
 from rbcal.review.wall import Chosen, Settled, Wall, next_screen, side_by_side, sides_of
@@ -196,6 +198,57 @@ def test_a_screen_is_taken_back_on_another_wall_of_the_same_person_but_not_of_an
     wall.past.append(Settled(99, shown, Answered({}, 12, 0), 1.0))
     after_reload.undo(project)
     assert after_reload.notice == "There is nothing to take back."
+
+
+def settled_wall(project):
+    """A wall on which one screen was settled, and that screen."""
+    wall = Wall(size=12)
+    wall.fill(project)
+    shown = wall.screen
+    wall.settle(project, {each.id: each.label for each in shown})
+    wall.fill(project)
+    return wall, shown
+
+
+def test_a_screen_that_could_not_be_taken_back_can_still_be(project, monkeypatch):
+    wall, shown = settled_wall(project)
+    now, serial = wall.screen, wall.serial
+    monkeypatch.setattr("rbcal.review.wall.take_back", Mock(side_effect=ProjectError("locked")))
+    with pytest.raises(ProjectError):
+        wall.undo(project)
+    monkeypatch.undo()
+    assert (wall.screen, wall.serial, wall.n_settled) == (now, serial, len(shown))
+    wall.undo(project)
+    assert wall.screen == shown
+
+
+def test_a_screen_that_is_taken_back_has_what_was_said_of_its_cells(project):
+    wall = Wall(size=12)
+    wall.fill(project)
+    changed, gone, off, *kept = (each.id for each in wall.screen)
+    label = wall.screen[0].label
+    wall.settle(project, dict.fromkeys(kept, label) | {changed: label + 1, gone: None}, [off])
+    wall.fill(project)
+    assert wall.marks == {}
+    wall.undo(project)
+    assert wall.marks == {changed: label + 1, gone: None, off: "later"}
+
+
+def test_of_answered_cells_only_a_new_answer_is_a_mark(project):
+    first, second, third = (replace(each, number=k) for k, each in enumerate(asked(project)[:3]))
+    answers = {first.id: first.label, second.id: "unsure"}
+    settled = Settled(1, [first, second, third], Answered({}, 2, 0), 1.0, answers=answers)
+    assert settled.marks() == answers
+
+
+def test_a_screen_that_is_taken_back_has_not_the_number_that_the_browser_gives_the_next_one(project):
+    wall, _ = settled_wall(project)
+    by_the_browser = wall.serial + 1
+    wall.undo(project)
+    assert wall.serial > by_the_browser
+    by_the_browser = wall.serial + 1
+    wall.undo(project)  # there is nothing
+    assert wall.serial > by_the_browser
 
 
 def test_what_is_put_off_stays_open_and_does_not_come_again(project):

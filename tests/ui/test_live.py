@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import threading
 
-import numpy as np
 import pytest
 
 from rbcal.jobs import live, live_thread
-from rbcal.live_head import LastLayer
 from rbcal.store.project import Project
-from rbcal.types import CROP_EMBEDDING_SIZE
-from tests.browser.driver import plant
+from tests.browser.driver import let_learn, plant
 from tests.ui.test_review import open_review, words
 
 LEARNING = "Names learn from your answers as you work"
@@ -23,16 +20,7 @@ def learning(tmp_path, monkeypatch):
     monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
     path = tmp_path / "pool.rbcal"
     images = plant(path, 3, width=160, height=120, n_cells=12, fewer=1, asks=True)
-    rng = np.random.default_rng(0)
-    with Project.open(path) as project, project.transaction():
-        nothing = LastLayer(np.zeros((3, CROP_EMBEDDING_SIZE), np.float32), np.zeros(3, np.float32))
-        project.live_heads.begin(project.rankings.current().id, nothing)
-        for (detection,) in project._database.tuples("SELECT id FROM detection"):
-            embedding = rng.uniform(size=CROP_EMBEDDING_SIZE).astype("<f2").tobytes()
-            project._database.write(
-                "UPDATE detection SET bald = 0.1, agreement = 0.9, rate = 1.0, embedding = ? WHERE id = ?",
-                (embedding, detection),
-            )
+    let_learn(path)
     return path, images
 
 

@@ -80,6 +80,22 @@ def test_what_was_done_meanwhile_is_logged_once_the_file_is_back(pool):
     assert (review.annotations.labels[0], review.review_status[0]) == (label, "changed")
 
 
+def test_what_was_done_meanwhile_stays_though_somebody_else_has_changed_the_image(pool):
+    at = open_review()
+    editor, image_id = at.session_state["editor"], at.session_state["editor"].image.id
+    kept = swap(*pool)
+    editor.select(0)
+    at.button(key=f"class_{(editor.boxes[0].label + 1) % 3}").click().run()
+    mine = editor.boxes
+    os.replace(kept, pool[0])
+    with Project.open(pool[0]) as project:
+        project.log.record(image_id, "begin", {}, version=0)
+    at.run()
+    assert at.session_state["editor"].boxes == mine
+    at.button(key="save").click().run()
+    assert "changed elsewhere" in words(at)
+
+
 @pytest.mark.parametrize("page", ["project", "train", "review", "progress"])
 def test_every_page_says_that_the_file_is_another_one_and_offers_it(pool, page):
     at = app_test(APP, 60).run()

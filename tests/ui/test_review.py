@@ -10,7 +10,9 @@ import pytest
 from rbcal.config import ScoringConfig
 from rbcal.review import edits
 from rbcal.review.boxes import from_states
+from rbcal.review.cell_answers import CellAnswer, answer_cells
 from rbcal.review.editor import Editor
+from rbcal.store import backups
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project, ProjectFile
 from rbcal.store.rankings import Score
@@ -159,6 +161,39 @@ def test_an_edit_elsewhere_is_said_at_the_next_edit_here(pool):
     at.button(key="undo").click().run()
     with Project.open(path) as project:
         assert from_states(project.log.work(image_id).boxes, editor.predictions.flagged) == mine
+
+
+def test_an_image_is_opened_anew_after_the_wall_has_answered_cells_of_it(pool):
+    path, (image_id, _) = pool
+    at = open_review()
+    label = relabel(at, 0)
+    with Project.open(path) as project:
+        ranking_id = project.rankings.current().id
+        cell = project.rankings.cells(ranking_id, image_id)[1]
+        answer = CellAnswer(image_id, cell.detection_id, tuple(cell.box.tolist()), cell.label)
+        answer_cells(project, ranking_id, [answer])
+    at.run()
+    assert not at.exception
+    boxes = at.session_state["editor"].boxes
+    assert [each.review_status for each in boxes[:3]] == ["changed", "kept", "open"]
+    relabel(at, 2)
+    assert "changed elsewhere" not in words(at)
+    at.button(key="save").click().run()
+    review = stored(path, image_id)
+    assert "open" not in review.review_status[:3]
+    assert review.annotations.labels[:2].tolist() == [label, cell.label]
+
+
+def test_an_image_whose_boxes_are_not_all_in_the_log_is_not_opened_anew(pool):
+    path, (image_id, _) = pool
+    at = open_review()
+    with Project.open(path) as project:
+        project.log.record(image_id, "begin", {}, version=0)
+    relabel(at, 0)
+    editor = at.session_state["editor"]
+    at.run()
+    assert at.session_state["editor"] is editor
+    assert "changed elsewhere" in words(at)
 
 
 def test_who_leaves_without_a_choice_finds_both_in_the_log(pool):
@@ -371,3 +406,27 @@ def test_a_cell_is_left_unsure_with_a_note_and_no_model_learns_its_class(pool):
         image = project.images.get(image_id)
     assert (box.review_status, box.note) == ("unsure", "out of focus")
     assert (image.n_unsure, image.n_unread) == (1, len(others))
+
+
+def test_no_screen_of_the_wall_from_before_a_restore_is_taken_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
+    path = tmp_path / "pool.rbcal"
+    plant(path, 2, width=160, height=120, n_cells=12, embedded=True)
+    backups.create(path, backups.ASKED)
+    at = app_test(APP, 60).run()
+    at.switch_page("pages/review.py").run()
+    at.segmented_control(key="review_unit").set_value("Cells").run()
+    wall = at.session_state["wall"]
+    with Project.open(path) as project:
+        wall.settle(project, {each.id: None for each in wall.screen[:1]})
+    at.switch_page("pages/project.py").run()
+    next(each for each in at.button if each.label == "Restore").click().run()
+    next(
+        each for each in at.button if each.label == "Restore"
+    ).click()  # a test has no run of the dialog alone
+    next(each for each in at.button if each.label == "Restore it").click().run()
+    assert "Restored" in words(at)
+    assert "wall" not in at.session_state
+    assert wall.past == []  # as a wall in another window has it
+    at.switch_page("pages/review.py").run()
+    assert at.session_state["wall"].past == []

@@ -11,6 +11,7 @@ from rbcal.jobs import restore
 from rbcal.store import backups
 from rbcal.store.project import ProjectFile
 from rbcal.store.verification import verify
+from rbcal.ui.review.wall import forget_wall
 from rbcal.ui.session import session
 from rbcal.wording import literal, signed
 
@@ -84,5 +85,6 @@ def _confirm(file: ProjectFile, backup: backups.Backup, when: str) -> None:
         st.error(str(err))
         return
     session.editor = session.project = None  # its boxes are those of before
+    forget_wall(file.path)
     session.notice = f"Restored. What the project was before is in {literal(kept.name)}"
     st.rerun()

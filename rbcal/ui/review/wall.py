@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -111,8 +112,9 @@ def show_wall(project: Project) -> None:
             "classes": _classes(project),
             "cells": _drawn(project, wall.screen),
             "ahead": _drawn(project, wall.ahead),
-            "keeps": wall.chosen.kind is None,
-            "remember": f"rbcal wall of {project.path.stem}",
+            "said": list(wall.marks.items()),
+            "stored": wall.past[-1].serial if wall.past else None,
+            "remember": f"rbcal wall of {project.file.project_id}",
         },
         on_settle_change=_settle,
         on_undo_change=_undo,
@@ -120,7 +122,8 @@ def show_wall(project: Project) -> None:
         on_like_change=_more_like,
         height="content",
     )
-    st.caption(f"{_KEEPS if wall.chosen.kind is None else _STAYS} {_HELP}")
+    are_unread = all(cell.number is None for cell in wall.screen)  # also where others were chosen since
+    st.caption(f"{_KEEPS if are_unread else _STAYS} {_HELP}")
 
 
 def _say_what_comes_first(project: Project) -> None:
@@ -138,15 +141,23 @@ def _say_what_comes_first(project: Project) -> None:
 
 def _wall_of(file: ProjectFile) -> Wall:
     if session.wall is None or session.wall_of != file:
-        session.wall, session.wall_of = Wall(past=_past(file, session.annotator)), file
+        past = _settled(file.path.resolve())[file.project_id, session.annotator]
+        session.wall, session.wall_of = Wall(past=past), file
     return session.wall
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _past(file: ProjectFile, annotator: str | None) -> list[Settled]:
-    """Return the screens that somebody settled since the app was started, to add to."""
-    del file, annotator  # only the key
-    return []
+def _settled(path: Path) -> defaultdict[tuple[str | None, str | None], list[Settled]]:
+    """Return the screens that were settled in a file since the app was started, by project and person."""
+    del path  # only the key
+    return defaultdict(list)
+
+
+def forget_wall(path: Path) -> None:
+    """Begin anew on the wall of a file that holds another state now: no earlier screen can be taken back."""
+    for past in _settled(path.resolve()).values():
+        past.clear()  # walls that are open elsewhere have the same list
+    session.wall = session.wall_of = None
 
 
 def _show_head(
@@ -247,6 +258,7 @@ def _drawn(project: Project, screen: list[AskedCell]) -> list[dict[str, Any]]:
                 "image": cell.image,
                 "label": cell.label,
                 "p": cell.p if cell.number is None else None,
+                "keeps": cell.number is None,
                 "hint": cell.hint,
                 "picture": picture,
                 "part": part,

@@ -55,6 +55,7 @@ class Wall {
     if (data.serial === this.stored?.serial) return;   // from before Python knew of the answers
     const isShown = this.data?.serial === data.serial;   // it came along with the screen before
     if (isShown && !this.stored && !this.isBusy()) return;
+    if (this.stored && this.stored.serial === data.stored) this.forget(this.stored.cells);
     this.stored = null;
     this.data = data;
     this.element.dataset.busy = this.element.dataset.storing = false;
@@ -65,7 +66,9 @@ class Wall {
   }
 
   begin() {
-    this.said = this.remembered();   // id -> label, NO_CELL, LATER or UNSURE
+    const before = this.data.said.map(([id, said]) => [id, said ?? NO_CELL]);   // of a screen that was taken back
+    this.said = new Map([...before, ...this.remembered()]);   // id -> label, NO_CELL, LATER or UNSURE
+    this.remember();
     this.past = [];               // what was said before each act on this screen
     this.selected = new Set();
     this.anchor = this.under = this.drag = null;
@@ -203,17 +206,27 @@ class Wall {
     } else this.onceStored(() => this.ask('undo', this.data.serial));
   }
 
-  // What was said is kept by the browser until Enter: a reload loses none of it.
+  // What was said is kept by the browser until Python has stored it: no reload and no other choice of cells loses any of it.
   remember() {
-    const said = [...this.stored?.said ?? [], ...this.said];
-    try { sessionStorage.setItem(this.data.remember, JSON.stringify(said)); } catch { /* a browser that keeps nothing */ }
+    this.keep(new Map([...this.kept(this.data.cells), ...this.said]));
+  }
+
+  forget(cells) {
+    this.keep(this.kept(cells));
   }
 
   remembered() {
-    try {
-      const kept = JSON.parse(sessionStorage.getItem(this.data.remember) ?? '[]');
-      return new Map(kept.filter(([id]) => this.data.cells.some((cell) => cell.id === id)));
-    } catch { return new Map(); }
+    const kept = this.kept();
+    return new Map(this.data.cells.filter(({ id }) => kept.has(id)).map(({ id }) => [id, kept.get(id)]));
+  }
+
+  kept(but = []) {
+    const others = ([id]) => !but.some((cell) => cell.id === id);
+    try { return new Map(JSON.parse(sessionStorage.getItem(this.data.remember) ?? '[]').filter(others)); } catch { return new Map(); }
+  }
+
+  keep(said) {
+    try { sessionStorage.setItem(this.data.remember, JSON.stringify([...said])); } catch { /* a browser that keeps nothing */ }
   }
 
   settle() {
@@ -224,17 +237,17 @@ class Wall {
       return;
     }
     // Of cells that nobody has read, the rest is kept; of answered ones it stays as it is.
-    const { serial, keeps, cells, ahead } = this.data;
-    const stays = (cell) => this.said.get(cell.id) === LATER || (!keeps && !this.said.has(cell.id));
+    const { serial, cells, ahead } = this.data;
+    const stays = (cell) => this.said.get(cell.id) === LATER || (!cell.keeps && !this.said.has(cell.id));
     const answers = cells
       .filter((cell) => !stays(cell))
       .map((cell) => { const said = this.said.get(cell.id) ?? cell.label; return [cell.id, said === NO_CELL ? null : said]; });
-    const later = cells.filter((cell) => !keeps || stays(cell)).map((cell) => cell.id);
+    const later = cells.filter((cell) => !cell.keeps || stays(cell)).map((cell) => cell.id);
     const seconds = (performance.now() - this.began) / 1000;
     this.ask('settle', { serial, answers, later, seconds });
-    this.stored = { serial, said: this.said };
+    this.stored = { serial, cells };
     if (!ahead.length) return;
-    this.data = { ...this.data, serial: serial + 1, cells: ahead, ahead: [] };
+    this.data = { ...this.data, serial: serial + 1, cells: ahead, ahead: [], said: [] };
     this.element.dataset.busy = false;
     this.begin();
   }
