@@ -84,6 +84,11 @@ class Wall:
         """How many cells were answered here."""
         return sum(each.answered.n_stored for each in self.past)
 
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a screen that can be taken back."""
+        return bool(self.past) and self.past[-1].ranking_id == self.ranking_id
+
     def fill(self, project: Project) -> None:
         """Put the next cells on the screen, if none is on it, and those of the screen after it ahead."""
         current = project.rankings.current()
@@ -163,7 +168,7 @@ class Wall:
 
     def undo(self, project: Project) -> None:
         """Take the last settled screen back, and show it again."""
-        if not self.past or self.past[-1].ranking_id != self.ranking_id:
+        if not self.can_undo:
             self.notice = "There is nothing to take back."
             self.serial += 2  # the browser waits for an answer, and calls the screen after this one 1 more
             return

@@ -153,6 +153,17 @@ def test_the_next_screen_comes_before_the_last_one_is_stored_and_one_enter_settl
     eventually(lambda: statuses(path)["kept"] == len(screens[0]), "one screen is stored")
 
 
+def test_a_wall_that_was_left_open_takes_no_hours_of_the_expert(wall):
+    page, path = wall
+    page.evaluate(
+        "() => { const now = performance.now.bind(performance); performance.now = () => now() + 8 * 3600e3; }"
+    )
+    page.keyboard.press("Enter")
+    eventually(lambda: statuses(path)["kept"] > 0, "stored")
+    with Project.open(path) as project:
+        assert 0 < project.reviews.expert_seconds() < 120
+
+
 def test_the_key_of_a_class_shows_cells_of_it_that_were_read(wall):
     page, path = wall
     with Project.open(path) as project:

@@ -430,3 +430,21 @@ def test_no_screen_of_the_wall_from_before_a_restore_is_taken_back(tmp_path, mon
     assert wall.past == []  # as a wall in another window has it
     at.switch_page("pages/review.py").run()
     assert at.session_state["wall"].past == []
+
+
+def test_the_last_screen_can_be_taken_back_where_no_cell_waits(tmp_path, monkeypatch):
+    monkeypatch.setenv("RBCAL_PROJECTS", str(tmp_path))
+    plant(tmp_path / "pool.rbcal", 1, width=160, height=120, n_cells=12, embedded=True)
+    at = app_test(APP, 60).run()
+    at.switch_page("pages/review.py").run()
+    at.segmented_control(key="review_unit").set_value("Cells").run()
+    wall = at.session_state["wall"]
+    with Project.open(tmp_path / "pool.rbcal") as project:
+        while wall.screen:
+            wall.settle(project, {each.id: each.label for each in wall.screen})
+            wall.fill(project)
+    at.run()
+    assert "No cell waits" in words(at)
+    next(each for each in at.button if each.label == "Take back the last screen").click().run()
+    assert wall.screen
+    assert not any(each.label == "Take back the last screen" for each in at.button)

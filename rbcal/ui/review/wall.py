@@ -102,6 +102,8 @@ def show_wall(project: Project) -> None:
     if not wall.screen:
         which = "" if wall.chosen.label is None and wall.chosen.group is None else " of these"
         st.success(f"No cell waits{which}. Choose others above, or go on with *Images*.")
+        if wall.can_undo:
+            st.button("Take back the last screen", icon=":material/undo:", on_click=_take_back)
         return
     hold_references(project)
     _cells(
@@ -301,8 +303,13 @@ def _settle() -> None:
 
 
 def _undo() -> None:
+    if session.wall is not None and _message("undo") == session.wall.serial:
+        _take_back()
+
+
+def _take_back() -> None:
     wall, file = session.wall, session.wall_of
-    if wall is not None and file is not None and _message("undo") == wall.serial:
+    if wall is not None and file is not None:
         with file.open() as project:
             wall.undo(project)
         live_thread.start(file)

@@ -32,6 +32,7 @@ const NO_CELL = 'none', LATER = 'later', UNSURE = 'unsure';
 const GAP = 6, NAME = 24, BELOW = 54;   // pixels between cells, of the name of one, of what stands below all of them
 const SMALLEST = 90;   // pixels of a cell that can still be told
 const TOO_SOON = 400;   // ms after a screen came: nobody has read it, so Enter was meant for the one before
+const IDLE = 60_000;   // ms; a longer pause is not work
 const SAID = { [NO_CELL]: 'no cell', [LATER]: 'later', [UNSURE]: 'unsure' };
 
 class Wall {
@@ -46,6 +47,7 @@ class Wall {
     parent.append(style, this.element);
     this.onKey = (event) => this.key(event);
     window.addEventListener('keydown', this.onKey, true);
+    for (const act of ['pointermove', 'pointerdown']) this.element.addEventListener(act, () => this.work());
     const resized = new ResizeObserver(() => { if (this.data) this.fit(); });
     [this.element, document.body].forEach((each) => resized.observe(each));
   }
@@ -72,7 +74,8 @@ class Wall {
     this.past = [];               // what was said before each act on this screen
     this.selected = new Set();
     this.anchor = this.under = this.drag = null;
-    this.began = performance.now();
+    this.began = this.acted = performance.now();
+    this.worked = 0;   // ms
     this.element.dataset.serial = this.data.serial;
     this.showKeys();
     this.showCells();
@@ -88,6 +91,12 @@ class Wall {
     let columns = 1;
     while (height(columns) > room && side(columns + 1) >= SMALLEST) columns += 1;
     cells.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+  }
+
+  work() {
+    const now = performance.now();
+    this.worked += Math.min(now - this.acted, IDLE);
+    this.acted = now;
   }
 
   isBusy() {
@@ -243,8 +252,8 @@ class Wall {
       .filter((cell) => !stays(cell))
       .map((cell) => { const said = this.said.get(cell.id) ?? cell.label; return [cell.id, said === NO_CELL ? null : said]; });
     const later = cells.filter((cell) => !cell.keeps || stays(cell)).map((cell) => cell.id);
-    const seconds = (performance.now() - this.began) / 1000;
-    this.ask('settle', { serial, answers, later, seconds });
+    this.work();
+    this.ask('settle', { serial, answers, later, seconds: this.worked / 1000 });
     this.stored = { serial, cells };
     if (!ahead.length) return;
     this.data = { ...this.data, serial: serial + 1, cells: ahead, ahead: [], said: [] };
@@ -270,6 +279,7 @@ class Wall {
     if (!this.element.isConnected) return void window.removeEventListener('keydown', this.onKey, true);
     const typing = event.composedPath()[0]?.closest?.('input, textarea, select, [contenteditable=true], [role=dialog]');
     if (typing || event.altKey || event.metaKey) return;
+    this.work();
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const own = !event.ctrlKey && this.data.classes.find((each) => each.key && each.key === event.key.toLowerCase());
     if (own) this.say(own.label);
