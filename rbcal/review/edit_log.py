@@ -145,7 +145,8 @@ class EditLog:
         )
 
     def _settled(self, box: EditedBox) -> EditedBox:
-        """Return a box with what became of it; one that was changed, and changed back, is kept."""
+        """Return a box with what became of it; one that was changed, and changed back since, is kept."""
         was = next((each for each in self.start if each.id == box.id), None)
-        back = was is not None and (was.box, was.label) == (box.box, box.label)
-        return replace(box, review_status="kept") if back and box.review_status == "changed" else box
+        if was is None or box.review_status != "changed" or was.review_status == "changed":
+            return box
+        return replace(box, review_status="kept") if (was.box, was.label) == (box.box, box.label) else box

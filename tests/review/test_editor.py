@@ -64,6 +64,17 @@ def test_a_box_that_was_changed_and_changed_back_is_kept(project, editor):
     assert project.reviews.current(editor.image.id).review_status[:3] == ("open", "kept", "open")
 
 
+def test_a_box_that_was_changed_stays_so_when_its_image_is_saved_again(project, editor):
+    editor.select(1)
+    edits.relabel(editor, (editor.boxes[1].label + 1) % 3)
+    editor.save()
+    again = opened(project, editor.image.id)
+    again.select(2)
+    edits.keep(again)
+    again.save()
+    assert project.reviews.current(editor.image.id).review_status[:3] == ("open", "changed", "kept")
+
+
 def test_enter_keeps_the_cell_and_goes_on_to_the_next_red_one(editor):
     red = [each.id for each in editor.red_cells]
     edits.keep_and_go_on(editor)  # nothing is chosen yet
