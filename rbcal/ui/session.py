@@ -50,11 +50,15 @@ def _none() -> None:
 
 
 class WayBack(NamedTuple):
-    """Where one image was opened from; `widgets` are what was chosen there, by their keys."""
+    """Where one image was opened from; `widgets` are what was chosen there, by their keys.
+
+    `ends` is when it is forgotten, on the monotonic clock; None: nobody has gone back yet.
+    """
 
     image_id: int
     page: str  # "progress"
     widgets: dict[str, Any]
+    ends: float | None = None
 
 
 class Session:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from rbcal.ui.session import WayBack, session
+
+_LATE = 5.0  # seconds within which a late edit comes
 
 
 def remember_way_back(image_id: int, page: str, beginnings: tuple[str, ...]) -> None:
@@ -16,7 +20,7 @@ def remember_way_back(image_id: int, page: str, beginnings: tuple[str, ...]) -> 
 def way_back_from(image_id: int) -> WayBack | None:
     """Return the way back from an image, if it was opened from another page."""
     way = session.way_back
-    return way if way is not None and way.image_id == image_id else None
+    return way if way is not None and way.image_id == image_id and way.ends is None else None
 
 
 def go_back(image_id: int) -> None:
@@ -31,9 +35,18 @@ def leave_if_wanted() -> None:
 
 
 def restore_widgets(page: str) -> None:
-    """Give the widgets of a page back what was chosen in them, when it is come back to."""
-    way = session.way_back
-    if way is not None and way.page == page:
-        session.way_back, session.leaves = None, False
-        for key, value in way.widgets.items():
+    """Give the widgets of a page back what was chosen in them, when it is come back to.
+
+    A late edit of the image may empty the page, and with it what they hold: for seconds they get it again.
+    """
+    way, now = session.way_back, time.monotonic()
+    if way is None or way.page != page:
+        return
+    session.leaves = False
+    if way.ends is not None and way.ends < now:
+        session.way_back = None
+        return
+    session.way_back = way._replace(ends=way.ends or now + _LATE)
+    for key, value in way.widgets.items():
+        if way.ends is None or key not in st.session_state:
             st.session_state[key] = value
