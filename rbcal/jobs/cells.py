@@ -18,6 +18,7 @@ from rbcal.acquisition.cell_strategies import (
     most_alike,
     rank_cells,
 )
+from rbcal.acquisition.context import AcquisitionContext
 from rbcal.acquisition.pool import Pool
 from rbcal.errors import ProjectError
 from rbcal.evaluation.matching import SAME_CELL
@@ -144,9 +145,7 @@ def cells_to_ask(
         if label is not None:
             wanted &= named == label
         rows = np.flatnonzero(wanted)
-        read_context = acquisition_context if CELL_STRATEGIES[strategy].by_reviews else annotation_context
-        context = read_context(project, ranking, int(ranking.context.get("seed", 0)))
-        context = replace(context, chances=None if chances is None else chances[rows])
+        context = _context(project, ranking, strategy, None if chances is None else chances[rows])
         cells = pool.of_cells(rows)
         if like is not None:
             chosen = most_alike(cells, like, limit)
@@ -160,6 +159,14 @@ def cells_to_ask(
         asked = _described(project, ranking.id, pool, rows[chosen.cells], chances, values)
         n_cells = sum(each.n_cells for each in waiting) if sample else len(rows)
         return CellQuery(ranking, n_cells, list(asked))
+
+
+def _context(
+    project: Project, ranking: StoredRanking, strategy: str, chances: Reals | None
+) -> AcquisitionContext:
+    """Return what a strategy goes by beside the cells, whose chances of a change are given, (N,)."""
+    read = acquisition_context if CELL_STRATEGIES[strategy].by_reviews else annotation_context
+    return replace(read(project, ranking, int(ranking.context.get("seed", 0))), chances=chances)
 
 
 def _drawn(waiting: Sequence[WaitingCells], limit: int) -> list[WaitingCells]:

@@ -21,11 +21,11 @@ from rbcal.wording import count
 
 SIZES = (12, 24, 40)  # cells on a screen
 _AHEAD = 8  # screens that are asked for at once
-_AT_RANDOM = 40  # of cells at random, which are asked for anew for each screen, with their new names: so a
-# class of a hundredth has enough for a whole screen, and comes as often as its share
+# Cells at random are asked for anew for each screen, with their new names. Of so many screens a class of a
+# hundredth fills a whole one, and so comes as often as its share.
+_AT_RANDOM = 40
 _PACED = 100  # settled cells; by fewer nobody's pace is known
 _ALIKE = 3  # a class has a screen of its own if it fills a part of one, 1 / this
-
 
 Mark = int | Unsure | Literal["later"] | None  # what was said of a cell; None: it is no cell
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rbcal.acquisition.uncertainty import uncertainty_features
 from rbcal.store.classes import read_merges
 from rbcal.store.database import Database
 from rbcal.store.log import NOT_NAMED
-from rbcal.types import Floats, Ints, Reals
-
-Bools = NDArray[np.bool_]
+from rbcal.types import Bools, Floats, Ints, Reals
 
 # Of the model whose boxes the expert began with, and what holds of them now: answers come screen by screen,
 # and some are taken back.
