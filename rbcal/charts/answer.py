@@ -19,6 +19,9 @@ SCORE_WORDS = (
     "The score is Precision_all, equation (9) of the paper: the average precision (AP at IoU 0.5) of each "
     "class on the test images, weighted by its test cells. 1 is perfect. No model learns from test images."
 )
+_WORTH_TRAINING_ON = 0.01  # gain of the score; runs that differ by chance alone differ by as much
+_TRAINED_OUT = "What helps now is new cells."
+_NOT_TRAINED_OUT = "The model before was not trained out: train once more, now or with new cells."
 _FEWEST_IMAGES = 5  # as the bootstrap has it: of fewer, the interval is all that is possible
 
 
@@ -91,11 +94,15 @@ def _judged(
     within = f"(95 % interval: {interval(gain)})."
     if gain.worse:
         return "No.", f"the loss is more than chance explains {within}"
-    if gain.low <= 0:
+    is_chance, is_on_same_cells = gain.low <= 0, shown.same_cells_as is not None
+    if is_chance and is_on_same_cells and gain.new - gain.old < _WORTH_TRAINING_ON:
+        return "Trained out.", f"longer training on the same cells brought nothing {within} {_TRAINED_OUT}"
+    if is_chance:
         return "Not sure yet.", f"the difference may be chance {within}"
-    if shown.same_cells_as is not None:
-        return "Better, but not through new cells.", f"the gain is more than chance explains {within}"
-    return "Yes.", f"the gain is more than chance explains {within}"
+    reason = f"the gain is more than chance explains {within}"
+    if is_on_same_cells:
+        return "Better, but not through new cells.", f"{reason} {_NOT_TRAINED_OUT}"
+    return "Yes.", reason
 
 
 def _is_of_now(point: CurvePoint, stored: StoredComparison) -> bool:

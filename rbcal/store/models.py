@@ -189,6 +189,17 @@ class Models:
         comparison = from_json(Comparison, row["result"])
         return Question(self.get(row["model_id"]), self.get(row["serving_id"]), comparison)
 
+    def has_learnt_all(self, model_id: int) -> bool:
+        """Return whether a model was trained with the annotated images as they are now, and no others."""
+        of_model = "SELECT review_id FROM training_image WHERE model_id = ?1"
+        of_now = "SELECT review.id FROM current_review AS review JOIN image ON image.id = image_id"
+        of_now += " WHERE split = 'work'"
+        return not self._db.value(
+            f"SELECT EXISTS (SELECT * FROM ({of_model} EXCEPT {of_now})"  # noqa: S608  our own text
+            f" UNION ALL SELECT * FROM ({of_now} EXCEPT {of_model}))",
+            (model_id,),
+        )
+
     def trained_groups(self, model_id: int | None) -> set[str]:
         """Return the groups whose images taught a model or one of its ancestors."""
         rows = self._db.rows(

@@ -43,6 +43,24 @@ def test_a_gain_on_the_same_cells_is_not_one_of_cells():
     again = point(2, 600, 0.6, same_cells_as=1)
     words = answer_words([CURVE[0], again], again, compared(0.05, 0.15))
     assert words.startswith("**Better, but not through new cells.**")
+    assert words.endswith("The model before was not trained out: train once more, now or with new cells.")
+
+
+@pytest.mark.parametrize(
+    ("gain", "low", "high", "verdict"),
+    [
+        (0.002, -0.02, 0.03, "Trained out."),
+        (-0.01, -0.03, 0.01, "Trained out."),
+        (0.05, -0.01, 0.11, "Not sure yet."),  # it may well help
+        (-0.1, -0.2, -0.05, "No."),
+    ],
+)
+def test_a_model_is_trained_out_where_the_same_cells_bring_nothing_more(gain, low, high, verdict):
+    again = point(2, 600, 0.5 + gain, same_cells_as=1)
+    of_both = Comparison(Difference(0.5, 0.5 + gain, low, high), (None,), 30)
+    words = answer_words([CURVE[0], again], again, {2: StoredComparison(1, of_both)})
+    assert words.startswith(f"**{verdict}**")
+    assert ("What helps now is new cells." in words) == (verdict == "Trained out.")
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,19 @@ def test_a_model_comes_back_with_what_it_was_trained_on(project):
     assert model.code_version == __version__
 
 
+def test_a_model_has_learnt_all_until_an_image_is_annotated_anew(project):
+    image_id, cells = add_image(project, 1, annotated=True)
+    model_id = train_on(project, image_id)
+    assert project.models.has_learnt_all(model_id)
+    add_image(project, 2, group="test", split="test", annotated=True)  # teaches nothing
+    assert project.models.has_learnt_all(model_id)
+    project.reviews.save(image_id, cells, origin="expert", base_revision=1)
+    assert not project.models.has_learnt_all(model_id)
+    assert project.models.has_learnt_all(train_on(project, image_id))
+    add_image(project, 3, annotated=True)
+    assert not project.models.has_learnt_all(model_id)
+
+
 def test_a_model_serves_from_its_promotion_on_and_can_be_rolled_back(project):
     image_id, _ = add_image(project, 1, annotated=True)
     assert project.models.serving() is None

@@ -340,6 +340,13 @@ def test_progress_begins_with_a_sentence_a_curve_and_a_table(app, measured):
     assert at.metric == []
 
 
+def test_train_says_what_one_more_training_on_the_same_cells_is_good_for(app, measured):
+    says = "Model 2 has learnt from the same cells."
+    assert says in words(app("train"))
+    add_image(measured, 4, annotated=True)
+    assert says not in words(app("train"))
+
+
 def test_progress_says_that_a_training_on_the_same_cells_bought_no_cell_anything(app, measured):
     at = app("progress")
     assert "what changed between them does not come from cells" in words(at)

@@ -42,6 +42,12 @@ def show_start(project: Project) -> None:
         f"The next model learns from **{cells}** on {images}"
         f"{f', then sorts the {waiting}' if counts.pool_images else ''}."
     )
+    serving = project.models.serving()
+    if serving is not None and counts.test_images and project.models.has_learnt_all(serving.id):
+        st.caption(
+            f"Model {serving.id} has learnt from the same cells. One more training shows whether it is "
+            "trained out: *Progress* then says whether longer training helps, or only new cells do."
+        )
     n_cells = project.reviews.cells_per_class()
     if unnamed := [literal(each.name) for each in project.classes.own() if not n_cells.get(each.label)]:
         st.caption(f"It cannot name {listed(unnamed, most=5)}: no cell is annotated as such yet.")
