@@ -24,6 +24,7 @@ from rbcal.formats.crops import Crop, crop
 from rbcal.formats.pictures import Pixels, decode
 from rbcal.jobs.loaders import load_annotations
 from rbcal.review.explanations import CellColours
+from rbcal.review.predictions import cell_colours
 from rbcal.store.classes import CellClass
 from rbcal.store.database import now
 from rbcal.store.evaluations import CurvePoint
@@ -254,9 +255,8 @@ def _pool(project: Project) -> PoolSummary:
             cells = {cell.detection_id: cell for cell in project.rankings.cells(ranking.id, image_id)}
             image, cell = project.images.get(image_id), cells[detection_id]
             uncertain.append(UncertainCell(image.name, cut(image, [cell.box]), cell))
-    change = None if ranking is None else project.colours.get(ranking.id)
-    colours = CellColours(project.colours.by, project.colours.promise, change)
-    return PoolSummary(ranking, project.queue.flagged_in_pool(), uncertain, colours)
+    n_flagged = project.queue.flagged_in_pool()
+    return PoolSummary(ranking, n_flagged, uncertain, cell_colours(project, ranking))
 
 
 def _cropper(project: Project) -> Callable[[Image, Sequence[ArrayLike]], Crop]:

@@ -141,6 +141,26 @@ def promise_words(colours: CellColours, wrong: int, checked: int) -> str:
     )
 
 
+def cells_words(n_read: int, n_waiting: int, n_red: int, colours: CellColours) -> str:
+    """Say how far all cells that were found are done: read, green with their promise, or still to read.
+
+    >>> from rbcal.acquisition.change_model import ChangeModel
+    >>> change = StoredChangeModel(ChangeModel(0, -1, 0), 0.1, 1000, 400)
+    >>> cells_words(604, 12_278, 7_158, CellColours("chance", 0.02, change))
+    'Of 12,882 cells 604 are read, 5,120 are green (at most 2% wrong is promised), and 7,158 are red.'
+    >>> cells_words(604, 12_278, 12_278, CellColours())
+    'Of 12,882 cells 604 are read, and 12,278 are red.'
+    """
+    words = f"at most {colours.promise:.0%} wrong is promised"
+    if colours.by == "paper":
+        words = "by the paper's thresholds"
+    elif colours.change is None or colours.change.green_limit is None:
+        n_red = n_waiting  # nothing is promised
+    parts = [f"{n_read:,} are read"]
+    parts += [f"{n_waiting - n_red:,} are green ({words})"] if n_red < n_waiting else []
+    return f"Of {n_read + n_waiting:,} cells {', '.join(parts)}, and {n_red:,} are red."
+
+
 def most_uncertain_first(cells: Sequence[Cell], verdicts: Sequence[Verdict]) -> list[int]:
     """Return the positions of the red cells: those of the greatest weight first, then the least certain."""
     flagged = [position for position, verdict in enumerate(verdicts) if verdict.flagged]

@@ -28,13 +28,12 @@ class CellPredictions:
     @classmethod
     def read(cls, project: Project, ranking: StoredRanking | None, image_id: int) -> CellPredictions:
         """Return what a ranking has of an image; nothing where there is no ranking."""
-        by, promise = project.colours.by, project.colours.promise
+        colours = cell_colours(project, ranking)
         if ranking is None:
-            return cls(colours=CellColours(by, promise))
+            return cls(colours=colours)
         cells = project.rankings.cells(ranking.id, image_id, live=True)
         head = project.live_heads.get(ranking.id)
         names, rare = project.classes.names(), project.classes.rare_labels()
-        colours = CellColours(by, promise, project.colours.get(ranking.id))
         of_cells = verdicts(cells, names, rare, ranking.config)
         if colours.by == "chance":
             image = project.images.get(image_id)
@@ -81,3 +80,9 @@ class CellPredictions:
             EditedBox(number, frame.clip(tuple(cell.box.tolist())), cell.label, key, key in flagged)
             for number, (key, cell) in enumerate(self.cells.items())
         )
+
+
+def cell_colours(project: Project, ranking: StoredRanking | None) -> CellColours:
+    """Return what makes a cell of a ranking green."""
+    change = None if ranking is None else project.colours.get(ranking.id)
+    return CellColours(project.colours.by, project.colours.promise, change)

@@ -347,6 +347,15 @@ def test_train_says_what_one_more_training_on_the_same_cells_is_good_for(app, me
     assert says not in words(app("train"))
 
 
+def test_progress_says_how_far_all_cells_are_done(app, measured):
+    n_read = measured.images.counts().annotated_cells
+    done = f"Of {n_read + 5:,} cells {n_read} are read,"
+    assert f"{done} and 5 are red." in words(app("progress"))  # nothing is promised yet
+    measured.colours.choose("paper", 0.02)
+    by_paper = f"{done} 2 are green (by the paper's thresholds), and 3 are red."
+    assert by_paper in words(app("progress"))
+
+
 def test_progress_says_that_a_training_on_the_same_cells_bought_no_cell_anything(app, measured):
     at = app("progress")
     assert "what changed between them does not come from cells" in words(at)

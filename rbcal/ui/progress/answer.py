@@ -8,6 +8,8 @@ import streamlit as st
 
 from rbcal.charts.answer import GAIN, SCORE_WORDS, answer_table, answer_words, score_intervals
 from rbcal.charts.learning_curve import SCORE, score_curve
+from rbcal.review.explanations import cells_words
+from rbcal.review.predictions import cell_colours
 from rbcal.store.evaluations import CurvePoint
 from rbcal.store.project import Project
 from rbcal.ui.downloads import show_chart
@@ -40,5 +42,18 @@ def show_answer(project: Project, curve: Sequence[CurvePoint], shown: CurvePoint
     table = answer_table(curve, comparisons, None if serving is None else serving.id)
     columns = ["Model", "State", *_COLUMNS]
     st.dataframe(table, hide_index=True, column_order=columns, column_config=_COLUMNS, placeholder="–")
+    if words := _cells_left(project):
+        st.markdown(words)
     if intervals:
         st.caption("Bar: where the score lies with 95 %, held against the model that was in use before.")
+
+
+def _cells_left(project: Project) -> str:
+    """Return in a sentence how far all cells are done; empty where no ranking says which wait."""
+    ranking = project.rankings.current()
+    n_red = project.queue.flagged_in_pool()
+    if ranking is None or n_red is None:
+        return ""
+    n_waiting = sum(each.n_cells for each in project.queue.waiting_cells(ranking.id))
+    n_read = project.images.counts().annotated_cells
+    return cells_words(n_read, n_waiting, n_red, cell_colours(project, ranking))
