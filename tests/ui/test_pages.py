@@ -341,10 +341,23 @@ def test_progress_begins_with_a_sentence_a_curve_and_a_table(app, measured):
 
 
 def test_train_says_what_one_more_training_on_the_same_cells_is_good_for(app, measured):
-    says = "Model 2 has learnt from the same cells."
+    says = "The model in use has learnt from the same cells."
     assert says in words(app("train"))
     add_image(measured, 4, annotated=True)
     assert says not in words(app("train"))
+
+
+def test_train_offers_to_sort_first_what_the_model_in_use_has_not_sorted(app, measured, monkeypatch):
+    started = []
+    monkeypatch.setattr("rbcal.jobs.launcher.start", lambda *arguments: started.append(arguments[1]))
+    assert "Sort the images" not in {each.label for each in app("train").main.button}
+    measured.models.promote(1, "expert")
+    at = app("train")
+    assert "has learnt from the same cells" not in words(at)
+    button(at, "Sort the images").click().run()
+    assert [type(each) for each in started] == [ScoreJob]
+    add_image(measured, 4, annotated=True)  # now a training has something to do
+    assert "Sort the images" not in {each.label for each in app("train").main.button}
 
 
 def test_progress_says_how_far_all_cells_are_done(app, measured):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import streamlit as st
 
@@ -23,6 +24,10 @@ INITIAL_WEIGHTS: dict[Initialisation, str] = {
     "imagenet": "Everyday pictures",
     "random": "Nothing",
 }
+_SORTS = (
+    "The model in use looks at each image that waits (scoring), then they are sorted (ranking): those come "
+    "first that it would learn most from."
+)
 
 
 def show_start(project: Project) -> None:
@@ -36,17 +41,47 @@ def show_start(project: Project) -> None:
         st.page_link("pages/project.py", label="Go to Project")
         st.page_link("pages/review.py", label="Go to Review")
         return
+    state = _state(project, counts)
+    _say_what_teaches(project, counts, state)
+    buttons = st.container(horizontal=True)  # above the settings that they go by
+    with st.expander("Settings", icon=":material/tune:"):
+        train, score = show_settings(project, counts)
+    is_unsorted = state == "unsorted"
+    if is_unsorted and buttons.button("Sort the images", type="primary", icon=":material/sort:", help=_SORTS):
+        _start(project, score)
+    comes_first = project.snapshots.current() is None and not is_unsorted  # *Resume* comes before
+    if buttons.button(
+        "Train",
+        type="primary" if comes_first else "secondary",
+        icon=":material/play_arrow:",
+        help="Trains on all annotated cells and measures the model on the test set. Then the model looks at "
+        "the images that wait (the pool) and sorts them: those come first that it would learn most from. It "
+        "takes minutes to hours, and you can use every page meanwhile.",
+    ):
+        _start(project, TrainJob(train, score if counts.pool_images else None))
+
+
+def _state(project: Project, counts: Counts) -> Literal["new cells", "unsorted", "same cells"]:
+    """Return what there is to do; "unsorted": the model in use has learnt all, but sorted no image."""
+    serving, ranking = project.models.serving(), project.rankings.current()
+    if serving is None or not project.models.has_learnt_all(serving.id):
+        return "new cells"
+    is_sorted = ranking is not None and not ranking.stale
+    return "same cells" if is_sorted or not counts.pool_images else "unsorted"
+
+
+def _say_what_teaches(project: Project, counts: Counts, state: str) -> None:
+    """Say what the next model learns from, and what it cannot learn."""
     cells, images = count(counts.annotated_cells, "annotated cell"), count(counts.annotated_images, "image")
     waiting = count(counts.pool_images, "image that waits", "images that wait")
     st.write(
         f"The next model learns from **{cells}** on {images}"
         f"{f', then sorts the {waiting}' if counts.pool_images else ''}."
     )
-    serving = project.models.serving()
-    if serving is not None and counts.test_images and project.models.has_learnt_all(serving.id):
+    if state == "same cells" and counts.test_images:
         st.caption(
-            f"Model {serving.id} has learnt from the same cells. One more training shows whether it is "
-            "trained out: *Progress* then says whether longer training helps, or only new cells do."
+            "The model in use has learnt from the same cells. One more training shows whether it is trained "
+            "out: *Progress* then says whether longer training helps, or only new cells do."
         )
     n_cells = project.reviews.cells_per_class()
     if unnamed := [literal(each.name) for each in project.classes.own() if not n_cells.get(each.label)]:
@@ -57,19 +92,6 @@ def show_start(project: Project) -> None:
             f"One in {every} images that you annotate becomes a test image. Or import" if every else "Import"
         )
         st.warning(f"There is no test set, so the model cannot be measured. {grows} images with boxes first.")
-    button = st.container()  # above the settings that it goes by
-    with st.expander("Settings", icon=":material/tune:"):
-        request = show_settings(project, counts)
-    if button.button(
-        "Train",
-        type="primary" if project.snapshots.current() is None else "secondary",  # *Resume* comes first
-        icon=":material/play_arrow:",
-        help="Trains on all annotated cells and measures the model on the test set. Then the model looks at "
-        "the images that wait (the pool) and sorts them: those come first that it would learn most from. It "
-        "takes minutes to hours, and you can use every page meanwhile.",
-    ):
-        train, score = request
-        _start(project, TrainJob(train, score if counts.pool_images else None))
 
 
 def _start(project: Project, request: JobRequest) -> None:
@@ -262,7 +284,7 @@ def _offer_parts(project: Project, train: TrainConfig, score: ScoreJob, *, has_m
         "Sort the images only",
         width="stretch",
         disabled=not has_model,
-        help="The model in use looks at each image that waits (scoring), then they are sorted (ranking).",
+        help=_SORTS,
     ):
         _start(project, score)
     if only_rank.button(
