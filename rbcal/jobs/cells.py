@@ -21,12 +21,13 @@ from rbcal.acquisition.cell_strategies import (
 from rbcal.acquisition.context import AcquisitionContext
 from rbcal.acquisition.pool import Pool
 from rbcal.errors import ProjectError
-from rbcal.evaluation.matching import SAME_CELL
+from rbcal.jobs.alike import nearest_cells
 from rbcal.jobs.rank import acquisition_context, annotation_context
+from rbcal.jobs.unread import are_open_in
 from rbcal.store.project import Project
 from rbcal.store.queue import WaitingCells
 from rbcal.store.rankings import StoredRanking
-from rbcal.types import Floats, Ints, Reals, iou
+from rbcal.types import Floats, Ints, Reals
 
 Size = Literal["largest", "smallest"]
 
@@ -133,13 +134,11 @@ def cells_to_ask(
                 "rbcal score."
             )
         waiting = project.queue.waiting_cells(ranking.id, group)
+        if like is not None and label is None:
+            return _alike(project, ranking, waiting, like, limit)
         images = _drawn(waiting, limit) if sample else waiting
         pool = project.rankings.pool(ranking.id, [each.image_id for each in images])
-        change = project.colours.get(ranking.id)
-        chances = None
-        if change is not None:
-            own = project.rankings.own_probs(ranking.id, pool.image_ids)
-            chances, _ = change.judged(own, pool.probs, pool.image)
+        chances = _chances(project, ranking.id, pool)
         named = pool.probs[:, 1:].argmax(axis=1) if len(pool) else np.empty(0, np.int64)
         wanted = _are_open(project, ranking.id, pool, {each.image_id for each in images if each.in_part})
         if label is not None:
@@ -159,6 +158,30 @@ def cells_to_ask(
         asked = _described(project, ranking.id, pool, rows[chosen.cells], chances, values)
         n_cells = sum(each.n_cells for each in waiting) if sample else len(rows)
         return CellQuery(ranking, n_cells, list(asked))
+
+
+def _alike(
+    project: Project, ranking: StoredRanking, waiting: Sequence[WaitingCells], like: Floats, limit: int
+) -> CellQuery:
+    """Return the cells that look most like one; of these alone more is read than what they look like."""
+    nearest = nearest_cells(project, ranking, waiting, like, limit)
+    pool = project.rankings.pool(ranking.id, nearest.image_ids)
+    rows = np.searchsorted(pool.image, nearest.image) + nearest.place
+    chosen = most_alike(pool.of_cells(rows), like, len(rows))
+    values = np.full(len(pool), np.nan)
+    values[rows] = chosen.values
+    chances = _chances(project, ranking.id, pool)
+    asked = list(_described(project, ranking.id, pool, rows[chosen.cells], chances, values))
+    return CellQuery(ranking, sum(each.n_cells for each in waiting), asked)
+
+
+def _chances(project: Project, ranking_id: int, pool: Pool) -> Reals | None:
+    """Return the chance that the expert would change each cell of the pool, (N,); None: nobody knows."""
+    change = project.colours.get(ranking_id)
+    if change is None:
+        return None
+    own = project.rankings.own_probs(ranking_id, pool.image_ids)
+    return change.judged(own, pool.probs, pool.image)[0]
 
 
 def _context(
@@ -185,15 +208,8 @@ def _are_open(project: Project, ranking_id: int, pool: Pool, in_part: Collection
     """Return whether nobody has read each cell of the pool, (N,); of images `in_part` some were read."""
     is_open = np.ones(len(pool), bool)
     for k, image_id in enumerate(pool.image_ids):
-        review = project.reviews.current(image_id) if image_id in in_part else None
-        rows = np.flatnonzero(pool.image == k) if review is not None else ()
-        if review is None or not len(rows):
-            continue
-        boxes = np.stack([cell.box for cell in project.rankings.cells(ranking_id, image_id)])
-        waits = np.array([status == "open" for status in review.review_status])
-        overlap = iou(boxes[:, None], review.annotations.boxes[None])
-        best = overlap.argmax(axis=1)
-        is_open[rows] = (overlap.max(axis=1) >= SAME_CELL) & waits[best]
+        if image_id in in_part:
+            is_open[pool.image == k] = are_open_in(project, ranking_id, image_id)
     return is_open
 
 
@@ -201,20 +217,19 @@ def _described(
     project: Project, ranking_id: int, pool: Pool, cells: Ints, chances: Reals | None, values: Reals
 ) -> Iterator[AskedCell]:
     """Yield chosen cells of the pool with what is shown of them, in their order."""
-    first = np.searchsorted(pool.image, np.arange(pool.n_images))  # the first cell of each image
-    of_images = {
-        k: (project.images.get(pool.image_ids[k]), project.rankings.cells(ranking_id, pool.image_ids[k]))
-        for k in np.unique(pool.image[cells]).tolist()
-    }
-    p = class_probs(pool.of_cells(cells))
-    for cell, of_cell in zip(cells.tolist(), p, strict=True):
-        k = int(pool.image[cell])
-        image, stored = of_images[k]
+    of_cells = np.unique(pool.image[cells])  # the images, of which no other is read
+    ids, boxes = project.cell_indexes.boxes(ranking_id, [pool.image_ids[k] for k in of_cells.tolist()])
+    rows = np.searchsorted(np.flatnonzero(np.isin(pool.image, of_cells)), cells)  # of these images alone
+    images = {k: project.images.get(pool.image_ids[k]) for k in of_cells.tolist()}
+    for cell, row, of_cell in zip(
+        cells.tolist(), rows.tolist(), class_probs(pool.of_cells(cells)), strict=True
+    ):
+        image = images[int(pool.image[cell])]
         yield AskedCell(
-            detection_id=stored[cell - first[k]].detection_id,
+            detection_id=int(ids[row]),
             image_id=image.id,
             image=image.name,
-            box=stored[cell - first[k]].box,
+            box=boxes[row],
             label=int(of_cell.argmax()),
             p=float(of_cell.max()),
             change_probability=None if chances is None else float(chances[cell]),

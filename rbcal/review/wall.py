@@ -24,6 +24,7 @@ _AHEAD = 8  # screens that are asked for at once
 # Cells at random are asked for anew for each screen, with their new names. Of so many screens a class of a
 # hundredth fills a whole one, and so comes as often as its share.
 _AT_RANDOM = 40
+_LIKE_AHEAD = 2  # the same of cells that look like one: asked for in a moment, so no more than are shown
 _PACED = 100  # settled cells; by fewer nobody's pace is known
 _ALIKE = 3  # a class has a screen of its own if it fills a part of one, 1 / this
 
@@ -117,7 +118,7 @@ class Wall:
             self.n_waiting = len(self.coming)
         elif kind is None and (at_random or len(self.coming) < self.size):  # at random it is quick
             like = None if self.like is None else self.like.embedding
-            screens = _AT_RANDOM if at_random else _AHEAD
+            screens = _AT_RANDOM if at_random else _AHEAD if like is None else _LIKE_AHEAD
             limit = screens * self.size + len(self.later) + len(shown)
             query = cells_to_ask(
                 project, limit, strategy, label, like, by_size=by_size, group=group, sample=at_random

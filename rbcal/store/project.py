@@ -14,6 +14,7 @@ from rbcal.errors import RESTORE, DamagedError, ExistsError, ProjectError, Rbcal
 from rbcal.formats.names import composed
 from rbcal.outputs import new_file
 from rbcal.store import backups, migrations
+from rbcal.store.cell_index import CellIndexes
 from rbcal.store.classes import Classes
 from rbcal.store.colours import Colours
 from rbcal.store.database import Database, Header, is_closed, now, read_header, replaced
@@ -121,6 +122,7 @@ class Project:
         self.models = Models(database)
         self.snapshots = Snapshots(database)
         self.rankings = Rankings(database)
+        self.cell_indexes = CellIndexes(database)
         self.live_heads = LiveHeads(database)
         self.colours = Colours(database)
         self.queue = Queue(database)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import NamedTuple
 
 from rbcal.acquisition.relevance import Score
@@ -106,7 +107,7 @@ class Queue:
             " WHERE n_cells > 0 ORDER BY image_id",
             (ranking_id, group),
         )
-        return [WaitingCells(image_id, n, bool(in_part)) for image_id, n, in_part in rows]
+        return list(starmap(WaitingCells, rows))  # in a large pool each costs
 
     def top(self, limit: int | None = None) -> list[QueueEntry]:
         """Return the pool, the most relevant image first; images not scored yet come last, as imported."""
