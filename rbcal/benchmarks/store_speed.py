@@ -27,6 +27,7 @@ from rbcal.formats import pictures
 from rbcal.formats.dataset import Box, Dataset, LabelledImage
 from rbcal.interchange.import_images import import_images
 from rbcal.jobs import rank
+from rbcal.jobs.cells import AskedCell
 from rbcal.review.wall import Wall
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
@@ -40,6 +41,7 @@ _ROUND = 200  # images that are opened and saved
 _COMPARED = 300  # images that go through the bare script
 _EMBEDDED_IMAGES = 64  # annotated images, whose cells the strategies compare those of the pool with
 _SCREENS = 40  # of cells, that are named
+_LIKES = 20  # cells of which others that look like them are asked for, after a first one
 _FILMSTRIP = 12  # images whose thumbnails the Review page shows
 
 
@@ -213,12 +215,18 @@ def _name_cells(project: Project) -> dict[str, float]:
         shown += wall.screen
         answers = {cell.id: cell.label for cell in wall.screen}
         settled.append(_seconds(lambda: wall.settle(project, answers, seconds=1.0)))  # noqa: B023
-    wall.more_like(shown[0])
+    first, *later = [_seconds(partial(_show_like, project, wall, cell)) for cell in shown[: 1 + _LIKES]]
     return {
         "next_cells_p95_s": float(np.percentile(filled, 95)),
         "save_cells_p95_s": float(np.percentile(settled, 95)),
-        "more_like_s": _seconds(lambda: wall.fill(project)),
+        "first_more_like_s": first,
+        "more_like_p95_s": float(np.percentile(later, 95)),
     }
+
+
+def _show_like(project: Project, wall: Wall, cell: AskedCell) -> None:
+    wall.more_like(cell)
+    wall.fill(project)
 
 
 def _open(path: Path) -> None:
