@@ -12,7 +12,8 @@ from rbcal.config import ScoringConfig
 from rbcal.errors import ProjectError
 from rbcal.jobs.cells import cells_to_ask
 from rbcal.review.cell_answers import Answered, CellAnswer, answer_cells, take_back
-from rbcal.review.wall import Chosen, Settled, Wall, next_screen, side_by_side, sides_of
+from rbcal.review.wall import Settled, Wall, next_screen, side_by_side, sides_of
+from rbcal.store.cell_filters import CellFilter
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
 from tests.browser.driver import UNIT, plant
@@ -180,7 +181,7 @@ def test_a_wall_goes_on_until_no_cell_waits_and_comes_back(project):
 def test_the_time_that_is_left_follows_the_pace_once_it_is_known():
     past = [Settled(1, [], Answered({}, n, 0), seconds) for n, seconds in ((60, 20.0), (40, 30.0))]
     assert Wall(past=past, n_waiting=400).seconds_left() == 200
-    assert Wall(past=past, n_waiting=400, chosen=Chosen("named")).seconds_left() is None
+    assert Wall(past=past, n_waiting=400, chosen=CellFilter("named")).seconds_left() is None
     assert Wall(past=past[:1], n_waiting=400).seconds_left() is None
 
 
