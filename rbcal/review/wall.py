@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from rbcal.acquisition.cell_strategies import CELL_STRATEGIES, DEFAULT_CELL_STRATEGY
 from rbcal.jobs.answered import HIDDEN, answered_cells
 from rbcal.jobs.cells import AskedCell, cells_to_ask
 from rbcal.review.boxes import Box
@@ -216,6 +217,26 @@ def sides_of(cell: AskedCell) -> Box:
     """Return the box of a cell as numbers."""
     x1, y1, x2, y2 = (float(side) for side in cell.box)
     return x1, y1, x2, y2
+
+
+def as_of_now(project: Project, chosen: CellFilter) -> tuple[CellFilter, str]:
+    """Return an earlier filter as the classes and slides of a project are by now, and what of it is gone."""
+    merges, n_classes, gone = project.classes.merges(), len(project.classes.names()), []
+    labels = [
+        merges.target(label) if label is not None and label < n_classes else None
+        for label in (chosen.label, chosen.resembles)
+    ]
+    if labels.count(None) > (chosen.label, chosen.resembles).count(None):
+        gone.append("its class")
+    group, strategy = chosen.group, chosen.strategy
+    if group is not None and project.images.group_splits().get(group) not in chosen.splits:
+        gone.append(f"the slide {group}")
+        group = None
+    if strategy not in CELL_STRATEGIES:
+        gone.append("its order")
+        strategy = DEFAULT_CELL_STRATEGY
+    now = replace(chosen, label=labels[0], resembles=labels[1], group=group, strategy=strategy)
+    return now, f"Left out, as it is not here: {', '.join(gone)}." if gone else ""
 
 
 def next_screen(cells: Sequence[AskedCell], size: int) -> list[AskedCell]:

@@ -1,4 +1,4 @@
-"""Which cells the expert wants to see on the wall, and in which order."""
+"""Which cells the expert wants to see on the wall, and choices of them that were saved under a name."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rbcal.acquisition.cell_strategies import DEFAULT_CELL_STRATEGY
+from rbcal.errors import ProjectError
+from rbcal.json_values import from_json, to_json
+from rbcal.store.database import Database, now
 
 Kind = Literal["doubtful", "unsure", "in_bulk", "named"]
 Size = Literal["largest", "smallest"]
 OfTest = Literal["without", "with", "only"]
+LONGEST_NAME = 60  # characters
 
 
 @dataclass(frozen=True)
@@ -57,3 +61,36 @@ class CellFilter:
         """How many of the choices that are made now and then are made: all but kind, class and order."""
         only = (self.group, self.annotator, self.resembles)
         return sum(each is not None for each in only) + (self.splits != ("work",))
+
+
+class CellFilters:
+    """The saved filters of one project."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def all(self) -> dict[str, CellFilter]:
+        """Return the saved filters by their names, in the order of the alphabet."""
+        rows = self._db.tuples("SELECT name, choice FROM cell_filter ORDER BY name COLLATE NOCASE, name")
+        return {name: from_json(CellFilter, choice) for name, choice in rows}
+
+    def save(self, name: str, choice: CellFilter) -> None:
+        """Save a filter under a name, in place of an earlier one of that name.
+
+        Raises
+        ------
+        ProjectError
+            When the name is empty or too long.
+        """
+        if not 1 <= len(name.strip()) <= LONGEST_NAME:
+            raise ProjectError(
+                f"The name of a filter has 1 to {LONGEST_NAME} characters, but this one has "
+                f"{len(name.strip())}. Choose another one."
+            )
+        self._db.write(
+            "INSERT OR REPLACE INTO cell_filter VALUES (?, ?, ?)", (name.strip(), to_json(choice), now())
+        )
+
+    def remove(self, name: str) -> None:
+        """Forget a saved filter."""
+        self._db.write("DELETE FROM cell_filter WHERE name = ?", (name,))

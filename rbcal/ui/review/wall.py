@@ -19,7 +19,7 @@ from rbcal.review.shortcuts import class_keys
 from rbcal.review.wall import SIZES, Settled, Wall, sides_of
 from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.review.references import hold_references
-from rbcal.ui.review.wall_filters import FILTERS_KEY, choose_cells, show_kind
+from rbcal.ui.review.wall_filters import choose_cells, menu_of_filters, offer_to_save, show_kind, show_saved
 from rbcal.ui.session import session
 from rbcal.wording import count, literal, roughly
 
@@ -188,23 +188,16 @@ def _show_head(
                 args=("doubtful",),
                 help=f"{doubtful:,} of {n_answers:,} answers contradict others on cells that look alike.",
             )
-    filters = _filters(more, now.n_limits)
+    filters = menu_of_filters(more, now.n_limits)
+    saved = filters.container()
     chosen = choose_cells(project, now, which, place, middle, filters)
+    show_saved(project, chosen, saved)
+    with filters:
+        offer_to_save(project, chosen)
     size = right.segmented_control("On a screen", SIZES, default=wall.size, required=True, key="wall_size")
     if (size, chosen) != (wall.size, now):
         wall.restart(size, chosen)
         st.rerun()
-
-
-def _filters(place: DeltaGenerator, n: int) -> DeltaGenerator:
-    """Return the menu for what is chosen now and then, whose title says how many of these choices are made.
-
-    With another title it is another one for Streamlit; its state is set anew, so that it stays open.
-    """
-    st.session_state[FILTERS_KEY] = st.session_state.get(FILTERS_KEY, False)
-    title = f"Filters ({n})" if n else "Filters"
-    icon = ":material/filter_alt:"
-    return place.popover(title, icon=icon, width="stretch", key=FILTERS_KEY, on_change="rerun")
 
 
 def _classes(project: Project) -> list[dict[str, Any]]:
