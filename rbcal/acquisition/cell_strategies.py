@@ -111,11 +111,14 @@ def cells_change(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking
 
     The value is e sum_k p_k / (1 + n_k) / seconds, of the chance e that the expert would change the cell.
     """
-    e = context.calibration(pool.uncertainty) if context.chances is None else context.chances
-    if len(e) != len(pool):
-        raise ScoringError(f"Chances must be of the {len(pool)} cells of the pool, but there are {len(e)}.")
+    e = _chances(pool, context)
     cost = context.cost_model
     return by_value(e * need(pool, context) / (cost.side_by_side + cost.cell_change * e), context, n)
+
+
+def cells_chance(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:
+    """Choose by the chance alone that the expert would change the cell, whatever its class."""
+    return by_value(_chances(pool, context), context, n)
 
 
 def cells_diverse(pool: Pool, context: AcquisitionContext, n: int) -> CellRanking:
@@ -175,6 +178,14 @@ def need(pool: Pool, context: AcquisitionContext) -> Reals:
     return np.asarray(class_probs(pool) @ (1 / (1 + context.annotated)))
 
 
+def _chances(pool: Pool, context: AcquisitionContext) -> Reals:
+    """Return the chance that the expert would change each cell, (N,): that of the colours, where known."""
+    e = context.calibration(pool.uncertainty) if context.chances is None else context.chances
+    if len(e) != len(pool):
+        raise ScoringError(f"Chances must be of the {len(pool)} cells of the pool, but there are {len(e)}.")
+    return e
+
+
 def _generator(context: AcquisitionContext, n_cells: int, purpose: str) -> np.random.Generator:
     """Return the chance of one query: another for each number of cells, as after each answer fewer wait.
 
@@ -223,11 +234,19 @@ _ENTRIES = (
     ),
     CellStrategy(
         "cells_change",
-        title="likely to change",
+        title="rare, likely to change",
         sentence="Most corrections for each second of your time; classes with few cells count more.",
         function=cells_change,
         method="of the highest expected number of corrections per second of review, weighted towards classes "
         "with few annotations",
+        by_reviews=True,
+    ),
+    CellStrategy(
+        "cells_chance",
+        title="likely to change",
+        sentence="The highest chance that you would change the cell, whatever its class.",
+        function=cells_chance,
+        method="of the highest chance that the expert would correct the cell",
         by_reviews=True,
     ),
     CellStrategy(

@@ -10,7 +10,8 @@ import typer
 from rbcal.acquisition.cell_strategies import DEFAULT_CELL_STRATEGY, check_cell_strategy
 from rbcal.cli.base import JsonOption, ProjectArgument, app, echo, print_json
 from rbcal.errors import ProjectError
-from rbcal.jobs.cells import AskedCell, Size, cells_to_ask
+from rbcal.jobs.cells import AskedCell, cells_to_ask
+from rbcal.store.cell_filters import Size
 from rbcal.store.project import Project
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
 
 import numpy as np
 
 from rbcal.evaluation.matching import match
-from rbcal.jobs.cells import AskedCell, Size
+from rbcal.jobs.cells import AskedCell
 from rbcal.live_head import LastLayer, fit
+from rbcal.store.cell_filters import CellFilter, Kind
+from rbcal.store.live_heads import StoredHead
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
 from rbcal.store.rankings import projected
 from rbcal.types import Annotations, Detections, Floats, Reals
 
-Kind = Literal["doubtful", "unsure", "in_bulk", "named"]
 DOUBTFUL = 0.01  # probability of an answer by all others: measured in docs/benchmarks/review.md
 FEWEST = 100  # answers; of fewer, nobody knows what a class looks like
+HIDDEN = -1  # the label of a cell whose name the expert must not see
 _FOLDS = 5
+_NOTHING = np.empty(0, np.float32)  # the embedding of a cell that nothing is chosen by
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,58 +30,74 @@ class AnsweredCell:
     """A cell of an annotated image: its box, which has a number there, and what it looks like (D,)."""
 
     image_id: int
+    review_id: int
     number: int
     state: BoxState
     embedding: Floats
+    is_test: bool = False
 
 
-def answered_cells(
-    project: Project,
-    kind: Kind,
-    label: int | None = None,
-    group: str | None = None,
-    limit: int = 1000,
-    by_size: Size | None = None,
-) -> list[AskedCell]:
+def answered_cells(project: Project, wanted: CellFilter, limit: int) -> list[AskedCell]:
     """Return answered cells to look at again, as the current ranking's model sees them.
+
+    Doubtful answers are those that cells which look alike contradict, the strongest contradiction first. Of
+    the other kinds the newest review comes first, unless a size does. None of a test image is doubtful:
+    whoever corrects there only what a model contradicts makes its figures better than they are.
 
     Parameters
     ----------
-    kind : Kind
-        "doubtful": answers that cells which look alike contradict, the strongest contradiction first;
-        "unsure"; "in_bulk": accepted with all green ones; "named": all that have a class. But for the first,
-        the newest image comes first.
-    label : int, optional
-        Only cells that were named so.
-    group : str, optional
-        Only cells of images of that slide.
+    wanted : CellFilter
+        Its kind is not None.
     limit : int
         How many at most.
-    by_size : "largest" or "smallest", optional
-        Which come first, by the area of their boxes.
     """
     with project.read_transaction():
         ranking = project.rankings.current()
-        head = None if ranking is None else project.live_heads.get(ranking.id)
-        if ranking is None or head is None:
+        if ranking is None:
             return []
-        cells = list(_read(project, ranking.id))
-        if kind == "doubtful":
-            cells, hints = _doubtful(cells, head.own, project.classes.names())
+        head = project.live_heads.get(ranking.id)
+        if wanted.kind == "doubtful":
+            cells = [] if head is None else _doubtful_cells(project, ranking.id, head, wanted.resembles)
         else:
-            cells = [cell for cell in reversed(cells) if _is_of(cell, kind)]
-            hints = [cell.state.note for cell in cells]
-        images = {cell.image_id for cell in cells}
-        if group is not None:
-            images = {image_id for image_id in images if project.images.get(image_id).group == group}
-        chosen = [
-            _asked(project, cell, hint)
-            for cell, hint in zip(cells, hints, strict=True)
-            if label in (None, cell.state.label) and cell.image_id in images
-        ]
-    if by_size is not None:
-        chosen.sort(key=_area, reverse=by_size == "largest")
+            cells = [(cell, cell.state.note) for cell in _newest_first(project, ranking.id, head, wanted)]
+        chosen = [_asked(project, *each) for each in _limited(project, cells, wanted)]
+    if wanted.by_size is not None:
+        chosen.sort(key=_area, reverse=wanted.by_size == "largest")
     return chosen[:limit]
+
+
+def _doubtful_cells(
+    project: Project, ranking_id: int, head: StoredHead, resembles: int | None
+) -> list[tuple[AnsweredCell, str]]:
+    names = project.classes.names()
+    doubtful = _doubtful(list(_read(project, ranking_id)), head.own, len(names))
+    return [(cell, f"looks like {names[label]}") for cell, label in doubtful if resembles in (None, label)]
+
+
+def _newest_first(
+    project: Project, ranking_id: int, head: StoredHead | None, wanted: CellFilter
+) -> list[AnsweredCell]:
+    """Return the cells of one kind, those of the newest review first."""
+    cells = list(_read(project, ranking_id)) if head is not None and "work" in wanted.splits else []
+    if "test" in wanted.splits:
+        cells += _read_of_test(project)
+    cells.sort(key=lambda cell: cell.review_id)
+    return [cell for cell in reversed(cells) if _is_of(cell, wanted.kind)]
+
+
+def _limited(
+    project: Project, cells: Sequence[tuple[AnsweredCell, str]], wanted: CellFilter
+) -> Iterator[tuple[AnsweredCell, str]]:
+    """Yield the cells of one class, slide and person, where one is wanted."""
+    group = cache(lambda image_id: project.images.get(image_id).group)
+    signed_by = cache(project.log.signed_by)
+    for cell, hint in cells:
+        if (
+            wanted.label in (None, cell.state.label)
+            and (wanted.group is None or wanted.group == group(cell.image_id))
+            and (wanted.annotator is None or wanted.annotator == signed_by(cell.review_id).get(cell.number))
+        ):
+            yield cell, hint
 
 
 def count_doubtful(project: Project) -> tuple[int, int]:
@@ -89,7 +108,7 @@ def count_doubtful(project: Project) -> tuple[int, int]:
         if ranking is None or head is None:
             return 0, 0
         cells = list(_read(project, ranking.id))
-        doubtful, _ = _doubtful(cells, head.own, project.classes.names())
+        doubtful = _doubtful(cells, head.own, len(project.classes.names()))
     return len(doubtful), sum(cell.state.is_named for cell in cells)
 
 
@@ -107,7 +126,23 @@ def _read(project: Project, ranking_id: int) -> Iterator[AnsweredCell]:
         for row, place in enumerate(of_row):
             if place >= 0:
                 number = numbers[place]
-                yield AnsweredCell(cells.image_id, number, states[number], cells.embeddings[row])
+                yield AnsweredCell(
+                    cells.image_id, cells.review_id, number, states[number], cells.embeddings[row]
+                )
+
+
+def _read_of_test(project: Project) -> Iterator[AnsweredCell]:
+    """Yield the cells of test images, without what they look like.
+
+    In blind reading an unsure one has no name: it is the model's, see Editor.is_hidden.
+    """
+    is_hidden = project.splits.names_are_hidden
+    for image in project.images.reviewed_of_test():
+        review_id = image.review_id or 0
+        for number, state in project.log.reviewed(review_id).items():
+            if is_hidden and state.review_status == "unsure":
+                state = state._replace(label=HIDDEN)
+            yield AnsweredCell(image.id, review_id, number, state, _NOTHING, is_test=True)
 
 
 def _area(cell: AskedCell) -> float:
@@ -115,25 +150,25 @@ def _area(cell: AskedCell) -> float:
     return float((x2 - x1) * (y2 - y1))
 
 
-def _is_of(cell: AnsweredCell, kind: Kind) -> bool:
+def _is_of(cell: AnsweredCell, kind: Kind | None) -> bool:
     status = cell.state.review_status
     of_status = {"unsure": status == "unsure", "in_bulk": status == "accepted_in_bulk"}
-    return of_status.get(kind, cell.state.is_named)
+    return of_status.get(kind or "", cell.state.is_named)
 
 
 def _doubtful(
-    cells: Sequence[AnsweredCell], own: LastLayer, names: Sequence[str]
-) -> tuple[list[AnsweredCell], list[str]]:
+    cells: Sequence[AnsweredCell], own: LastLayer, n_classes: int
+) -> list[tuple[AnsweredCell, int]]:
     """Return the answers that all others make improbable, and what they speak for, the worst first."""
     named = [cell for cell in cells if cell.state.is_named]
     if len(named) < FEWEST:
-        return [], []
+        return []
     probs = cross_fitted(
-        own, np.stack([cell.embedding for cell in named]), [cell.state.label for cell in named], len(names)
+        own, np.stack([cell.embedding for cell in named]), [cell.state.label for cell in named], n_classes
     )
     p = probs[np.arange(len(named)), [cell.state.label for cell in named]]
     order = [k for k in np.argsort(p, kind="stable").tolist() if p[k] < DOUBTFUL]
-    return [named[k] for k in order], [f"looks like {names[int(probs[k].argmax())]}" for k in order]
+    return [(named[k], int(probs[k].argmax())) for k in order]
 
 
 def cross_fitted(own: LastLayer, embeddings: Floats, labels: Sequence[int], n_classes: int) -> Reals:
@@ -164,7 +199,8 @@ def _asked(project: Project, cell: AnsweredCell, hint: str) -> AskedCell:
         1.0,
         None,
         0.0,
-        projected(cell.embedding[None])[0],  # as those of the pool are
+        cell.embedding if cell.is_test else projected(cell.embedding[None])[0],  # as those of the pool are
         number=cell.number,
         hint=hint,
+        is_test=cell.is_test,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +23,11 @@ from rbcal.errors import ProjectError
 from rbcal.jobs.alike import nearest_cells
 from rbcal.jobs.rank import acquisition_context, annotation_context
 from rbcal.jobs.unread import are_open_in
+from rbcal.store.cell_filters import Size
 from rbcal.store.project import Project
 from rbcal.store.queue import WaitingCells
 from rbcal.store.rankings import StoredRanking
 from rbcal.types import Floats, Ints, Reals
-
-Size = Literal["largest", "smallest"]
 
 _MOST_BOXES = 10**6  # that an image ever had
 _CHOICE = 3  # times as many cells as are asked for: enough images that they are not all of one slide
@@ -59,6 +57,8 @@ class AskedCell:
         Of its box in an image where it was answered before; None: nobody has read it.
     hint : str
         What else there is to say of it.
+    is_test : bool
+        It is of a test image, so nothing is chosen by what it looks like: it has no embedding here.
     """
 
     detection_id: int
@@ -72,6 +72,7 @@ class AskedCell:
     embedding: Floats
     number: int | None = None
     hint: str = ""
+    is_test: bool = False
 
     @property
     def id(self) -> int:

@@ -53,7 +53,8 @@ def answer_cells(
 ) -> Answered:
     """Store answers, all or none of them; the other boxes of those images stay as they are.
 
-    An image that became a test image meanwhile is left as it is: it is read blind.
+    An image that became a test image meanwhile is left as it is: it is read blind. A cell of a test image
+    that the expert named before may be named otherwise.
 
     Parameters
     ----------
@@ -69,7 +70,9 @@ def answer_cells(
     changed, n_stored = dict[int, tuple[Boxes, Boxes]](), 0
     with project.transaction():
         for image_id, said in of_images.items():
-            if project.images.get(image_id).split != "work":
+            if project.images.get(image_id).split == "test":
+                said = [each for each in said if each.number is not None]
+            if not said:
                 continue
             version, boxes, started_from = _begin(project, ranking_id, image_id)
             now = dict(boxes)

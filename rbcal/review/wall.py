@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from rbcal.acquisition.cell_strategies import DEFAULT_CELL_STRATEGY
-from rbcal.jobs.answered import Kind, answered_cells
-from rbcal.jobs.cells import AskedCell, Size, cells_to_ask
+from rbcal.acquisition.cell_strategies import CELL_STRATEGIES, DEFAULT_CELL_STRATEGY
+from rbcal.jobs.answered import HIDDEN, answered_cells
+from rbcal.jobs.cells import AskedCell, cells_to_ask
 from rbcal.review.boxes import Box
 from rbcal.review.cell_answers import Answered, CellAnswer, Unsure, answer_cells, take_back
+from rbcal.store.cell_filters import CellFilter
 from rbcal.store.project import Project
 from rbcal.wording import count
 
@@ -25,6 +26,7 @@ _AHEAD = 8  # screens that are asked for at once
 # hundredth fills a whole one, and so comes as often as its share.
 _AT_RANDOM = 40
 _LIKE_AHEAD = 2  # the same of cells that look like one: asked for in a moment, so no more than are shown
+_ANSWERED = 1000  # answered cells that are asked for at once
 _PACED = 100  # settled cells; by fewer nobody's pace is known
 _ALIKE = 3  # a class has a screen of its own if it fills a part of one, 1 / this
 
@@ -51,22 +53,12 @@ class Settled(NamedTuple):
         }
 
 
-class Chosen(NamedTuple):
-    """Which cells the expert wants to see, and in which order."""
-
-    kind: Kind | None = None  # answered cells, to look at again; None: those that nobody has read
-    label: int | None = None  # only cells that are named so
-    group: str | None = None  # only cells of images of that slide
-    strategy: str = DEFAULT_CELL_STRATEGY
-    by_size: Size | None = None  # those come first, whatever the strategy
-
-
 @dataclass
 class Wall:
     """The wall of one project's cells, of one ranking."""
 
     ranking_id: int = 0
-    chosen: Chosen = field(default_factory=Chosen)
+    chosen: CellFilter = field(default_factory=CellFilter)
     like: AskedCell | None = None  # cells that look like this one come first
     size: int = SIZES[1]
     screen: list[AskedCell] = field(default_factory=list)
@@ -93,7 +85,7 @@ class Wall:
     def fill(self, project: Project) -> None:
         """Put the next cells on the screen, if none is on it, and those of the screen after it ahead."""
         current = project.rankings.current()
-        of_wall = (cell.image_id for cell in (*self.screen, *self.ahead, *self.coming))
+        of_wall = (cell.image_id for cell in (*self.screen, *self.ahead, *self.coming) if not cell.is_test)
         is_other = current is None or current.id != self.ranking_id
         if is_other or project.images.any_of_test(of_wall):  # a test image is drawn while the expert works
             self.ranking_id = 0 if current is None else current.id
@@ -108,12 +100,12 @@ class Wall:
 
     def _next(self, project: Project) -> list[AskedCell]:
         """Return the cells of the screen that comes next; asks for more cells where there are too few."""
-        kind, label, group, strategy, by_size = self.chosen
+        kind, by_size = self.chosen.kind, self.chosen.by_size
         in_order = self.like is not None or by_size is not None or kind is not None
-        at_random = strategy == "cells_random" and label is None and not in_order
+        at_random = self.chosen.strategy == "cells_random" and self.chosen.label is None and not in_order
         shown = {cell.id for cell in self.screen}
         if kind is not None and len(self.coming) < self.size:
-            answered = answered_cells(project, kind, label, group, by_size=by_size)
+            answered = answered_cells(project, self.chosen, _ANSWERED + len(self.later))
             self.coming = [cell for cell in answered if cell.id not in self.later]
             self.n_waiting = len(self.coming)
         elif kind is None and (at_random or len(self.coming) < self.size):  # at random it is quick
@@ -121,7 +113,14 @@ class Wall:
             screens = _AT_RANDOM if at_random else _AHEAD if like is None else _LIKE_AHEAD
             limit = screens * self.size + len(self.later) + len(shown)
             query = cells_to_ask(
-                project, limit, strategy, label, like, by_size=by_size, group=group, sample=at_random
+                project,
+                limit,
+                self.chosen.strategy,
+                self.chosen.label,
+                like,
+                by_size=by_size,
+                group=self.chosen.group,
+                sample=at_random,
             )
             self.coming = [cell for cell in query.cells if cell.id not in self.later]
             self.n_waiting = query.n_cells
@@ -154,7 +153,12 @@ class Wall:
         """
         said = [
             CellAnswer(
-                cell.image_id, cell.detection_id, sides_of(cell), answers[cell.id], cell.number, cell.label
+                cell.image_id,
+                cell.detection_id,
+                sides_of(cell),
+                answers[cell.id],
+                cell.number,
+                None if cell.label == HIDDEN else cell.label,
             )
             for cell in self.screen
             if cell.id in answers
@@ -196,13 +200,16 @@ class Wall:
         current = project.rankings.current()
         return self.ranking_id if current is None else current.id
 
-    def restart(self, size: int, chosen: Chosen) -> None:
+    def restart(self, size: int, chosen: CellFilter) -> None:
         """Begin anew with screens of another size, with other cells or in another order."""
         self.size, self.chosen = size, chosen
         self._begin_anew()
 
     def more_like(self, cell: AskedCell | None) -> None:
         """Show the cells that look most like one, of any class; None: the most useful ones again."""
+        if cell is not None and cell.is_test:
+            self.notice = "Nothing is sought by the look of a cell of a test image."
+            return
         self.like = cell
         self._begin_anew()
 
@@ -211,6 +218,26 @@ def sides_of(cell: AskedCell) -> Box:
     """Return the box of a cell as numbers."""
     x1, y1, x2, y2 = (float(side) for side in cell.box)
     return x1, y1, x2, y2
+
+
+def as_of_now(project: Project, chosen: CellFilter) -> tuple[CellFilter, str]:
+    """Return an earlier filter as the classes and slides of a project are by now, and what of it is gone."""
+    merges, n_classes, gone = project.classes.merges(), len(project.classes.names()), []
+    labels = [
+        merges.target(label) if label is not None and label < n_classes else None
+        for label in (chosen.label, chosen.resembles)
+    ]
+    if labels.count(None) > (chosen.label, chosen.resembles).count(None):
+        gone.append("its class")
+    group, strategy = chosen.group, chosen.strategy
+    if group is not None and project.images.group_splits().get(group) not in chosen.splits:
+        gone.append(f"the slide {group}")
+        group = None
+    if strategy not in CELL_STRATEGIES:
+        gone.append("its order")
+        strategy = DEFAULT_CELL_STRATEGY
+    now = replace(chosen, label=labels[0], resembles=labels[1], group=group, strategy=strategy)
+    return now, f"Left out, as it is not here: {', '.join(gone)}." if gone else ""
 
 
 def next_screen(cells: Sequence[AskedCell], size: int) -> list[AskedCell]:

@@ -287,6 +287,10 @@ class Images:
         )
         return [Group(**row) for row in rows]
 
+    def reviewed_of_test(self) -> list[Image]:
+        """Return the images of the test set that somebody has begun to annotate, in the order of import."""
+        return self._where("image.split = 'test' AND current_review.id IS NOT NULL")
+
     def test_is_closed(self) -> bool:
         """Return whether a model was evaluated already: from then on no image joins the test set."""
         return bool(self._db.value("SELECT EXISTS (SELECT 1 FROM evaluation)"))

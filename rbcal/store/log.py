@@ -181,6 +181,23 @@ class Log:
         )
         return [who for (who,) in rows]
 
+    def signed_by(self, review_id: int) -> dict[int, str]:
+        """Return who said last what each box of a review is; "": nobody who gave a name, or an import."""
+        rows = self._db.tuples(
+            "SELECT box, max(event.version), iif(act.kind = 'import', '', act.who)"
+            " FROM act AS saved JOIN act USING (image_id) JOIN event USING (image_id)"
+            " WHERE saved.review_id = ? AND saved.kind IN ('import', 'save')"
+            " AND act.version = event.version AND event.version <= saved.version"
+            " AND (class_before IS NOT class_after OR review_status_before IS NOT review_status_after)"
+            " GROUP BY box",
+            (review_id,),
+        )
+        return {box: who for box, _, who in rows}
+
+    def any_unsigned(self) -> bool:
+        """Return whether boxes were imported, or answered without a name."""
+        return bool(self._db.value("SELECT EXISTS (SELECT 1 FROM act WHERE kind = 'import' OR who = '')"))
+
     def next_number(self, image_id: int) -> int:
         """Return a number that no box of an image ever had."""
         highest = self._db.value("SELECT max(box) FROM event WHERE image_id = ?", (image_id,))

@@ -15,7 +15,7 @@ from sqlite_utils.migrations import Migrations
 from rbcal.store.database import schema_of
 
 APPLICATION_ID = 0x52424331  # "RBC1", in the header of every project file
-USER_VERSION = 9  # the number of migrations; in the header of every project file
+USER_VERSION = 10  # the number of migrations; in the header of every project file
 MIGRATIONS = Migrations("rbcal")
 _LIVE = (  # of a ranking by a model with a second look
     # Its last layer, and the same as the expert's answers have it by now; float32 (C, D + 1), the bias last.
@@ -218,6 +218,16 @@ def m009_outlines_and_pins(db: Database) -> None:
   pinned_at TEXT NOT NULL,
   CHECK (0 <= x1 AND x1 < x2 AND 0 <= y1 AND y1 < y2)
 ) STRICT""")
+
+
+@MIGRATIONS()
+def m010_cell_filters(db: Database) -> None:
+    """Keep which cells the expert wants to see on the wall, under names."""
+    db.execute("""CREATE TABLE cell_filter (
+  name     TEXT PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 60),
+  choice   TEXT NOT NULL,                                      -- CellFilter as JSON
+  saved_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID""")
 
 
 @cache

@@ -14,6 +14,7 @@ from rbcal.errors import RESTORE, DamagedError, ExistsError, ProjectError, Rbcal
 from rbcal.formats.names import composed
 from rbcal.outputs import new_file
 from rbcal.store import backups, migrations
+from rbcal.store.cell_filters import CellFilters
 from rbcal.store.cell_index import CellIndexes
 from rbcal.store.classes import Classes
 from rbcal.store.colours import Colours
@@ -130,6 +131,7 @@ class Project:
         self.simulations = Simulations(database)
         self.targets = Targets(database)
         self.references = References(database)
+        self.cell_filters = CellFilters(database)
         self.summary = Summary(database)
         self.jobs = Jobs(database)
 

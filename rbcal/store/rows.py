@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 from rbcal.config import ScoringConfig, SimulationConfig, TrainConfig
 from rbcal.evaluation.metrics import ClassIntervals, Comparison, Evaluation
 from rbcal.json_values import CONVERTER, reading
+from rbcal.store.cell_filters import CellFilter
 from rbcal.store.job_requests import JobRequest
 
 _T = TypeVar("_T")
 JSON_COLUMNS: Mapping[str, Any] = {  # every one that holds JSON, and as what it is read
+    "cell_filter.choice": CellFilter,
     "class_evaluation.intervals": ClassIntervals,
     "comparison.result": Comparison,
     "job.config": JobRequest,

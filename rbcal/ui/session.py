@@ -91,6 +91,7 @@ class Session:
     leaves: Key[bool] = Key(bool)  # whether that way is taken now
     wall: Key[Wall | None] = Key(_none)  # of cells
     wall_of: Key[ProjectFile | None] = Key(_none)  # the project that the wall is of
+    filters_used: Key[int] = Key(int)  # how often: a new name for choices in a closed menu empties them
     saved: Key[str | None] = Key(_none)  # what was saved last, in words
     dialog: Key[str | None] = Key(_none)  # to open on the Review page: "queue", "keys" or "save"
     review_error: Key[str | None] = Key(_none)  # what a callback ran into

@@ -145,6 +145,13 @@ def test_change_goes_by_the_calibration_where_no_chance_is_known():
     assert list(rank_cells("cells_change", pool, make_context(), 1).cells) == [1]
 
 
+def test_the_chance_of_a_change_alone_is_an_order_too():
+    context = make_context((9, 0), chances=np.array([0.25, 0.2, 0.5]))
+    chosen = rank_cells("cells_chance", make_pool([0] * 3, [SURE, [0, 0, 1], SURE]), context, 3)
+    assert list(chosen.values) == [0.25, 0.2, 0.5]
+    assert list(chosen.cells) == [2, 0, 1]
+
+
 def test_diverse_takes_cells_that_look_different():
     embeddings = np.zeros((12, EMBEDDING_SIZE), np.float32)
     embeddings[:11, 0], embeddings[11, 1] = 1, 1  # eleven alike and one of another look

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rbcal.jobs.cells import cells_to_ask
+from rbcal.store.cell_filters import CellFilter
 from rbcal.store.project import Project
 from tests.browser.driver import eventually, let_learn, plant
 
@@ -293,3 +294,69 @@ def test_marks_do_not_lie_on_the_cells_of_another_project_of_that_name(wall):
     reload(page)
     assert ids(page) == shown
     assert said(page) == {}
+
+
+def test_a_saved_filter_brings_its_cells_back_after_a_reload_with_two_clicks(wall):
+    page, path = wall
+    let_learn(path)
+    enter(page)
+    show(page, "named cells")
+    page.locator(".st-key-wall_filters button").first.click()
+    page.get_by_label("Save these choices as").fill("mine")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("button", name="mine", exact=True)).to_be_visible()
+    reload(page)
+    page.set_viewport_size({"width": 1280, "height": 720})
+    unread = ids(page)
+    page.locator(".st-key-wall_filters button").first.click()
+    expect(page.get_by_role("button", name="mine", exact=True)).to_be_visible()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Enter")  # of no screen: the menu is open
+    page.wait_for_timeout(READ)
+    assert ids(page) == unread
+    page.get_by_role("button", name="mine", exact=True).click()
+    expect(page.locator("[data-testid=stPopoverBody]")).to_have_count(0)
+    eventually(lambda: ids(page) not in ([], unread), "named cells")
+    assert all(int(each or 0) < 0 for each in ids(page))  # answered ones
+    expect(page.get_by_text("Enter leaves them as they are")).to_be_visible()
+    head = page.locator(".st-key-wall_filters").bounding_box()
+    keys = page.locator(".wall .keys").bounding_box()
+    assert head is not None
+    assert keys is not None
+    assert head["y"] < keys["y"] < 100  # one row, and the cells right below it
+
+
+def show_slide(page: Page, name: str) -> None:
+    """Choose a slide in the menu of filters, which is open."""
+    page.locator("[class*=st-key-wall_slide]").click()
+    page.get_by_role("option", name=name).click()
+    eventually(lambda: images(page) == {name}, f"cells of {name}")
+    page.wait_for_timeout(READ)
+
+
+def images(page: Page) -> set[str]:
+    """Return the images of the cells on the screen."""
+    titles = page.locator(".wall .cell").evaluate_all("(cells) => cells.map((cell) => cell.title)")
+    return {title.splitlines()[0] for title in titles}
+
+
+def test_what_is_chosen_in_the_menu_of_filters_holds_while_it_is_closed(wall):
+    page, path = wall
+    with Project.open(path) as project:
+        project.cell_filters.save("second", CellFilter(group="001.png"))
+    reload(page)
+    menu = page.locator(".st-key-wall_filters button").first
+    menu.click()
+    show_slide(page, "002.png")
+    expect(page.locator(".st-key-wall_filters button", has_text="Filters (1)")).to_be_visible()
+    expect(page.locator("[data-testid=stPopoverBody]")).to_be_visible()  # it stays open meanwhile
+    page.get_by_role("button", name="second", exact=True).click()
+    eventually(lambda: images(page) == {"001.png"}, "the saved filter")
+    page.wait_for_timeout(READ)
+    page.locator(".st-key-wall_size button", has_text="12").click()
+    expect(page.locator(".st-key-wall_size [aria-checked=true]")).to_have_text("12")
+    page.wait_for_timeout(2 * READ)
+    assert images(page) == {"001.png"}  # not what the browser last had of the closed menu
+    expect(page.locator("[data-testid=stPopoverBody]")).to_have_count(0)
+    menu.click()
+    show_slide(page, "003.png")

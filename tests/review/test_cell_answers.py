@@ -12,7 +12,8 @@ from rbcal.config import ScoringConfig
 from rbcal.errors import ProjectError
 from rbcal.jobs.cells import cells_to_ask
 from rbcal.review.cell_answers import Answered, CellAnswer, answer_cells, take_back
-from rbcal.review.wall import Chosen, Settled, Wall, next_screen, side_by_side, sides_of
+from rbcal.review.wall import Settled, Wall, as_of_now, next_screen, side_by_side, sides_of
+from rbcal.store.cell_filters import CellFilter
 from rbcal.store.project import Project
 from rbcal.store.verification import verify
 from tests.browser.driver import UNIT, plant
@@ -76,6 +77,19 @@ def test_an_image_that_became_a_test_image_meanwhile_leaves_the_wall_and_takes_n
     assert project.reviews.current(drawn) is None
     assert drawn not in {cell.image_id for cell in (*wall.screen, *wall.ahead, *wall.coming)}
     assert wall.serial > before + 1  # the browser's next screen is not the next one any more
+
+
+def test_a_saved_filter_is_used_as_the_project_is_by_now(project):
+    wanted = CellFilter("named", 0, "a slide", "cells_of_old", resembles=99)
+    now, gone = as_of_now(project, wanted)
+    assert now == CellFilter("named", 0)
+    assert gone == "Left out, as it is not here: its class, the slide a slide, its order."
+    project.classes.merge(0, 2)
+    assert as_of_now(project, CellFilter("named", 0)) == (CellFilter("named", 2), "")
+    slide = next(iter(project.images.group_splits()))
+    assert as_of_now(project, CellFilter(group=slide)) == (CellFilter(group=slide), "")
+    only_test = CellFilter("named", group=slide, of_test="only")
+    assert as_of_now(project, only_test)[1] == f"Left out, as it is not here: the slide {slide}."
 
 
 def test_nothing_is_taken_back_where_a_restored_project_has_no_answers(project, ranking_id):
@@ -180,7 +194,7 @@ def test_a_wall_goes_on_until_no_cell_waits_and_comes_back(project):
 def test_the_time_that_is_left_follows_the_pace_once_it_is_known():
     past = [Settled(1, [], Answered({}, n, 0), seconds) for n, seconds in ((60, 20.0), (40, 30.0))]
     assert Wall(past=past, n_waiting=400).seconds_left() == 200
-    assert Wall(past=past, n_waiting=400, chosen=Chosen("named")).seconds_left() is None
+    assert Wall(past=past, n_waiting=400, chosen=CellFilter("named")).seconds_left() is None
     assert Wall(past=past[:1], n_waiting=400).seconds_left() is None
 
 

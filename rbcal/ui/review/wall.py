@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from rbcal.acquisition.cell_strategies import CELL_STRATEGIES
 from rbcal.charts.colours import class_colours
 from rbcal.formats import crops, pictures
 from rbcal.jobs import live_thread
-from rbcal.jobs.answered import Kind
-from rbcal.jobs.cells import AskedCell, Size
+from rbcal.jobs.cells import AskedCell
 from rbcal.review.shortcuts import class_keys
-from rbcal.review.wall import SIZES, Chosen, Settled, Wall, sides_of
+from rbcal.review.wall import SIZES, Settled, Wall, sides_of
 from rbcal.store.project import Project, ProjectFile
 from rbcal.ui.review.references import hold_references
+from rbcal.ui.review.wall_filters import choose_cells, menu_of_filters, offer_to_save, show_kind, show_saved
 from rbcal.ui.session import session
 from rbcal.wording import count, literal, roughly
 
 _AROUND = 2.2  # sides of the usual cell that a crop shows
 STYLE = Path(__file__).with_name("review.css")
 _UNITS = ("Images", "Cells")
-_Thing = TypeVar("_Thing")
-_KINDS: dict[Kind | None, str] = {
-    None: "unread cells",
-    "doubtful": "answers to check",
-    "unsure": "unsure cells",
-    "in_bulk": "accepted in bulk",
-    "named": "named cells",
-}
-_BY_SIZE: dict[Any, str] = {"largest": "largest first", "smallest": "smallest first"}
-_KIND_KEY = "wall_kind"
 _UNIT_KEY, _KEY = "review_unit", "wall_cells"
 _JS = Path(__file__).parent / "js"
 _cells = st.components.v2.component(
@@ -45,6 +33,10 @@ _cells = st.components.v2.component(
 )
 _KEEPS = "**Enter** keeps all cells that you have not corrected."
 _STAYS = "You answered these cells before. **Enter** leaves them as they are, except those that you correct."
+_OF_TEST = (
+    "Test images: no model learns from them, later ones are measured with what you say. "
+    "**Enter** leaves the rest as it is."
+)
 _HELP = (
     "Point at a wrong one and press its class key. Select several by click, drag, Shift and click, or "
     "Ctrl+A. **Del**: no cell. **/**: unsure, nobody can tell. **.**: later. **U** takes back an answer, or "
@@ -100,7 +92,7 @@ def show_wall(project: Project) -> None:
     wall.fill(project)
     _show_head(project, wall, *head)
     if not wall.screen:
-        which = "" if wall.chosen.label is None and wall.chosen.group is None else " of these"
+        which = " of these" if wall.chosen.n_limits or wall.chosen.label is not None else ""
         st.success(f"No cell waits{which}. Choose others above, or go on with *Images*.")
         if wall.can_undo:
             st.button("Take back the last screen", icon=":material/undo:", on_click=_take_back)
@@ -124,8 +116,14 @@ def show_wall(project: Project) -> None:
         on_like_change=_more_like,
         height="content",
     )
-    are_unread = all(cell.number is None for cell in wall.screen)  # also where others were chosen since
-    st.caption(f"{_KEEPS if are_unread else _STAYS} {_HELP}")
+    st.caption(f"{_words(wall.screen)} {_HELP}")
+
+
+def _words(screen: list[AskedCell]) -> str:
+    """Return what Enter does to the rest of a screen; others may have been chosen since it came."""
+    if any(cell.is_test for cell in screen):
+        return _OF_TEST
+    return _KEEPS if all(cell.number is None for cell in screen) else _STAYS
 
 
 def _say_what_comes_first(project: Project) -> None:
@@ -169,10 +167,9 @@ def _show_head(
     which: DeltaGenerator,
     place: DeltaGenerator,
     middle: DeltaGenerator,
-    slide: DeltaGenerator,
+    more: DeltaGenerator,
     right: DeltaGenerator,
 ) -> None:
-    own = project.classes.own()
     now = wall.chosen
     are_left = "wait" if now.kind is None else "are left"
     left_to_do = "" if (seconds := wall.seconds_left()) is None else f", {roughly(seconds)} at your pace"
@@ -187,54 +184,20 @@ def _show_head(
                 f"Check {count(doubtful, 'answer')}",
                 key="check_answers",
                 icon=":material/rule:",
-                on_click=_choose_kind,
+                on_click=show_kind,
                 args=("doubtful",),
                 help=f"{doubtful:,} of {n_answers:,} answers contradict others on cells that look alike.",
             )
-    kind = _choose(which, "Show", _KINDS, None, _KIND_KEY)
-    strategy, by_size = _choose_order(place, kind, now)
-    names = {None: "any class"} | {each.label: each.name for each in own}
-    label = _choose(middle, "Class", names, now.label, "wall_label")
-    slides = {None: "any slide"} | {
-        each.name: each.name for each in project.images.groups() if each.split == "work"
-    }
-    group = _choose(slide, "Slide", slides, now.group, "wall_slide")
+    filters = menu_of_filters(more, now.n_limits)
+    saved = filters.container()
+    chosen = choose_cells(project, now, which, place, middle, filters)
+    show_saved(project, chosen, saved)
+    with filters:
+        offer_to_save(project, chosen)
     size = right.segmented_control("On a screen", SIZES, default=wall.size, required=True, key="wall_size")
-    chosen = Chosen(kind, label, group, strategy, by_size)
     if (size, chosen) != (wall.size, now):
         wall.restart(size, chosen)
         st.rerun()
-
-
-def _choose_order(place: DeltaGenerator, kind: Kind | None, now: Chosen) -> tuple[str, Size | None]:
-    """Let the order be chosen: a strategy, which unread cells alone have, or a size that comes first."""
-    if kind is not None:
-        first = "contradicted most" if kind == "doubtful" else "newest first"
-        by_size = _choose(place, "Order", {None: first} | _BY_SIZE, now.by_size, "wall_answered_order")
-        return now.strategy, by_size
-    titles = {name: each.title for name, each in CELL_STRATEGIES.items()}
-    sentences = "  \n".join(f"**{each.title}**: {each.sentence}" for each in CELL_STRATEGIES.values())
-    order = _choose(
-        place, "Order", titles | _BY_SIZE, now.by_size or now.strategy, "wall_order", help=sentences
-    )
-    return (now.strategy, cast(Size, order)) if order in _BY_SIZE else (order, None)
-
-
-def _choose(
-    column: DeltaGenerator, title: str, words: Mapping[_Thing, str], now: _Thing, key: str, **others: Any
-) -> _Thing:
-    """Let one of some things be chosen by its words: with None among the options, the box could be cleared.
-
-    `now` is what the wall shows; it is still chosen when the page was left meanwhile.
-    """
-    place = list(words).index(now) if now in words else 0
-    chosen = column.selectbox(title, list(words.values()), index=place, key=key, **others)
-    return next(each for each, own in words.items() if own == chosen)
-
-
-def _choose_kind(kind: Kind) -> None:
-    """Show answered cells of a kind."""
-    st.session_state[_KIND_KEY] = _KINDS[kind]
 
 
 def _classes(project: Project) -> list[dict[str, Any]]:
@@ -262,6 +225,7 @@ def _drawn(project: Project, screen: list[AskedCell]) -> list[dict[str, Any]]:
                 "p": cell.p if cell.number is None else None,
                 "keeps": cell.number is None,
                 "hint": cell.hint,
+                "mark": "test" if cell.is_test else "",
                 "picture": picture,
                 "part": part,
             }

@@ -20,6 +20,7 @@ const WALL_STYLE = `
   .wall .frame { position: relative; display: block; aspect-ratio: 1; }
   .wall .frame img { width: 100%; height: 100%; display: block; object-fit: cover; }
   .wall .frame i { position: absolute; border: 1.5px solid var(--class); border-radius: 2px; opacity: .8; pointer-events: none; }
+  .wall .frame b { position: absolute; top: 3px; right: 3px; font-size: 11px; line-height: 1; padding: 2px 4px; border-radius: 3px; color: #fff; background: #000a; pointer-events: none; }
   .wall .name { font-size: 13px; line-height: 1.4; padding: 2px 6px; border-left: 5px solid var(--class); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .wall .hint { font-size: 12px; padding: 0 6px 2px; opacity: .8; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .wall .hint:empty { display: none; }
@@ -29,7 +30,7 @@ const WALL_STYLE = `
   .wall .cell[data-said=none] .frame { opacity: .25; }
 `;
 const NO_CELL = 'none', LATER = 'later', UNSURE = 'unsure';
-const GAP = 6, NAME = 24, BELOW = 54;   // pixels between cells, of the name of one, of what stands below all of them
+const GAP = 6, NAME = 24, HINT = 20, BELOW = 54;   // pixels between cells, of the name of one, of its hint, of what stands below all of them
 const SMALLEST = 90;   // pixels of a cell that can still be told
 const TOO_SOON = 400;   // ms after a screen came: nobody has read it, so Enter was meant for the one before
 const IDLE = 60_000;   // ms; a longer pause is not work
@@ -87,7 +88,8 @@ class Wall {
     const cells = this.element.querySelector('.cells'), { width, top } = cells.getBoundingClientRect();
     const room = window.innerHeight - BELOW - Math.max(top, 0);
     const side = (columns) => (width - GAP * (columns - 1)) / columns;
-    const height = (columns) => Math.ceil(this.data.size / columns) * (side(columns) + NAME + GAP);
+    const words = NAME + (this.data.cells.some((cell) => cell.hint) ? HINT : 0);
+    const height = (columns) => Math.ceil(this.data.size / columns) * (side(columns) + words + GAP);
     let columns = 1;
     while (height(columns) > room && side(columns + 1) >= SMALLEST) columns += 1;
     cells.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
@@ -127,6 +129,7 @@ class Wall {
       tile.dataset.id = cell.id;
       tile.title = `${cell.image}\nDouble click: open it there`;
       tile.innerHTML = '<span class="frame"><img alt=""><i></i></span><span class="name"></span><span class="hint"></span>';
+      if (cell.mark) tile.querySelector('.frame').append(Object.assign(document.createElement('b'), { textContent: cell.mark }));
       tile.querySelector('.hint').textContent = cell.hint;
       tile.querySelector('img').src = cell.picture;
       const [x1, y1, x2, y2] = cell.part;   // of the picture, in [0, 1]
@@ -278,7 +281,8 @@ class Wall {
   key(event) {
     if (!this.element.isConnected) return void window.removeEventListener('keydown', this.onKey, true);
     const typing = event.composedPath()[0]?.closest?.('input, textarea, select, [contenteditable=true], [role=dialog]');
-    if (typing || event.altKey || event.metaKey) return;
+    const isChoosing = document.querySelector('[data-testid=stPopoverBody]');   // a menu is open: keys are its own
+    if (typing || isChoosing || event.altKey || event.metaKey) return;
     this.work();
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const own = !event.ctrlKey && this.data.classes.find((each) => each.key && each.key === event.key.toLowerCase());
