@@ -84,11 +84,16 @@ class AskedCell:
 
 @dataclass(frozen=True)
 class CellQuery:
-    """The cells to ask for, the first one first, out of `n_cells` that wait."""
+    """The cells to ask for, the first one first, out of `n_cells` that wait.
+
+    Of those `n_promised` are green: so few of them are wrong that they need not be read. 0 where cells of one
+    class are asked for.
+    """
 
     ranking: StoredRanking
     n_cells: int
     cells: list[AskedCell]
+    n_promised: int = 0
 
 
 def cells_to_ask(
@@ -158,7 +163,16 @@ def cells_to_ask(
         values[rows] = chosen.values
         asked = _described(project, ranking.id, pool, rows[chosen.cells], chances, values)
         n_cells = sum(each.n_cells for each in waiting) if sample else len(rows)
-        return CellQuery(ranking, n_cells, list(asked))
+        n_promised = 0 if label is not None else _promised(project, ranking.id, waiting)
+        return CellQuery(ranking, n_cells, list(asked), n_promised)
+
+
+def _promised(project: Project, ranking_id: int, waiting: Sequence[WaitingCells]) -> int:
+    """Return how many cells that wait are green, and that with a promise; by the paper there is none."""
+    change = project.colours.get(ranking_id)
+    if project.colours.by == "paper" or change is None or change.green_limit is None:
+        return 0
+    return sum(each.n_cells - each.n_red for each in waiting)
 
 
 def _alike(
@@ -173,7 +187,8 @@ def _alike(
     values[rows] = chosen.values
     chances = _chances(project, ranking.id, pool)
     asked = list(_described(project, ranking.id, pool, rows[chosen.cells], chances, values))
-    return CellQuery(ranking, sum(each.n_cells for each in waiting), asked)
+    n_cells = sum(each.n_cells for each in waiting)
+    return CellQuery(ranking, n_cells, asked, _promised(project, ranking.id, waiting))
 
 
 def _chances(project: Project, ranking_id: int, pool: Pool) -> Reals | None:

@@ -25,6 +25,7 @@ _AHEAD = 8  # screens that are asked for at once
 # Cells at random are asked for anew for each screen, with their new names. Of so many screens a class of a
 # hundredth fills a whole one, and so comes as often as its share.
 _AT_RANDOM = 40
+_QUICK = 50_000  # cells that wait; those to come out of so many are asked for while a screen is read
 _LIKE_AHEAD = 2  # the same of cells that look like one: asked for in a moment, so no more than are shown
 _ANSWERED = 1000  # answered cells that are asked for at once
 _PACED = 100  # settled cells; by fewer nobody's pace is known
@@ -65,6 +66,7 @@ class Wall:
     ahead: list[AskedCell] = field(default_factory=list)  # the next screen: the browser has it already
     coming: list[AskedCell] = field(default_factory=list)
     n_waiting: int = 0  # cells that nobody has read, when the coming ones were asked for
+    n_promised: int = 0  # of those, that are green: they need not be read
     later: set[int] = field(default_factory=set)  # ids of cells that were put off, or looked at again
     marks: dict[int, Mark] = field(default_factory=dict)  # of a screen that was taken back
     past: list[Settled] = field(default_factory=list)  # shared by the walls of one person: a reload keeps it
@@ -76,6 +78,11 @@ class Wall:
     def n_settled(self) -> int:
         """How many cells were answered here."""
         return sum(each.answered.n_stored for each in self.past)
+
+    @property
+    def n_to_read(self) -> int:
+        """How many cells must be read until all are read or promised."""
+        return max(0, self.n_waiting - self.n_promised)
 
     @property
     def can_undo(self) -> bool:
@@ -99,36 +106,51 @@ class Wall:
             self.ahead = self._next(project)
 
     def _next(self, project: Project) -> list[AskedCell]:
-        """Return the cells of the screen that comes next; asks for more cells where there are too few."""
-        kind, by_size = self.chosen.kind, self.chosen.by_size
-        in_order = self.like is not None or by_size is not None or kind is not None
-        at_random = self.chosen.strategy == "cells_random" and self.chosen.label is None and not in_order
+        """Return the cells of the screen that comes next; asks for more where it must or quickly can."""
         shown = {cell.id for cell in self.screen}
-        if kind is not None and len(self.coming) < self.size:
-            answered = answered_cells(project, self.chosen, _ANSWERED + len(self.later))
-            self.coming = [cell for cell in answered if cell.id not in self.later]
-            self.n_waiting = len(self.coming)
-        elif kind is None and (at_random or len(self.coming) < self.size):  # at random it is quick
-            like = None if self.like is None else self.like.embedding
-            screens = _AT_RANDOM if at_random else _AHEAD if like is None else _LIKE_AHEAD
-            limit = screens * self.size + len(self.later) + len(shown)
-            query = cells_to_ask(
-                project,
-                limit,
-                self.chosen.strategy,
-                self.chosen.label,
-                like,
-                by_size=by_size,
-                group=self.chosen.group,
-                sample=at_random,
-            )
-            self.coming = [cell for cell in query.cells if cell.id not in self.later]
-            self.n_waiting = query.n_cells
+        if len(self.coming) < self.size or self._follows_names:
+            self._ask(project, len(shown))
         coming = [cell for cell in self.coming if cell.id not in shown]
-        screen = coming[: self.size] if in_order else next_screen(coming, self.size)
+        screen = coming[: self.size] if self._is_in_order else next_screen(coming, self.size)
         shown |= {cell.id for cell in screen}
         self.coming = [cell for cell in coming if cell.id not in shown]
         return screen
+
+    @property
+    def _is_in_order(self) -> bool:
+        """Whether the cells keep the order that they come in, whatever their classes."""
+        return self.like is not None or self.chosen.by_size is not None or self.chosen.kind is not None
+
+    @property
+    def _is_at_random(self) -> bool:
+        return self.chosen.strategy == "cells_random" and self.chosen.label is None and not self._is_in_order
+
+    @property
+    def _follows_names(self) -> bool:
+        """Whether each screen is asked for anew, with the names and the order of now."""
+        return self.chosen.kind is None and (self._is_at_random or self.n_waiting <= _QUICK)
+
+    def _ask(self, project: Project, n_shown: int) -> None:
+        """Ask for the cells that come, and how many wait."""
+        if self.chosen.kind is not None:
+            answered = answered_cells(project, self.chosen, _ANSWERED + len(self.later))
+            self.coming = [cell for cell in answered if cell.id not in self.later]
+            self.n_waiting, self.n_promised = len(self.coming), 0
+            return
+        like = None if self.like is None else self.like.embedding
+        screens = _AT_RANDOM if self._is_at_random else _AHEAD if like is None else _LIKE_AHEAD
+        query = cells_to_ask(
+            project,
+            screens * self.size + len(self.later) + n_shown,
+            self.chosen.strategy,
+            self.chosen.label,
+            like,
+            by_size=self.chosen.by_size,
+            group=self.chosen.group,
+            sample=self._is_at_random,
+        )
+        self.coming = [cell for cell in query.cells if cell.id not in self.later]
+        self.n_waiting, self.n_promised = query.n_cells, query.n_promised
 
     def _begin_anew(self) -> None:
         """Forget the cells on the screen and after it; the browser's next screen is no longer the next."""
@@ -190,10 +212,13 @@ class Wall:
         self.serial += 2
 
     def seconds_left(self) -> float | None:
-        """Return how long the cells that wait take at the pace of this wall; None while it is not known."""
+        """Return how long the cells that wait, but for the promised ones, take at the pace of this wall.
+
+        None while it is not known.
+        """
         if self.chosen.kind is not None or self.n_settled < _PACED:
             return None
-        return sum(each.seconds for each in self.past) / self.n_settled * self.n_waiting
+        return sum(each.seconds for each in self.past) / self.n_settled * self.n_to_read
 
     def _current(self, project: Project) -> int:
         """Return the ranking that holds by now: a new one may have come while a screen was read."""

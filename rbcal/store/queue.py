@@ -31,10 +31,14 @@ class QueueEntry:
 
 
 class WaitingCells(NamedTuple):
-    """How many cells of an image nobody has read; `in_part`: others of it were."""
+    """How many cells of an image nobody has read, and how many of them are red; `in_part`: others were read.
+
+    Of an image that was read in part, as many are red as before, but no more than were not read.
+    """
 
     image_id: int
     n_cells: int
+    n_red: int
     in_part: bool
 
 
@@ -96,7 +100,8 @@ class Queue:
     def waiting_cells(self, ranking_id: int, group: str | None = None) -> list[WaitingCells]:
         """Return, for each image of a ranking with cells that nobody has read, how many those are."""
         rows = self._db.tuples(
-            "SELECT image_id, n_cells, is_reviewed FROM (SELECT score.image_id,"
+            "SELECT image_id, n_cells, min(n_red, n_cells), is_reviewed FROM (SELECT score.image_id,"
+            "  coalesce(n_red, n_flagged) AS n_red,"
             "  review.id IS NOT NULL AS is_reviewed, CASE WHEN review.id IS NULL THEN score.n_cells ELSE"
             "   (SELECT count(*) FROM annotation WHERE review_id = review.id AND review_status = 'open') END"
             "  AS n_cells"
@@ -118,22 +123,9 @@ class Queue:
         self._db.write("INSERT OR REPLACE INTO skipped VALUES (?, ?)", (image_id, now()))
 
     def flagged_in_pool(self) -> int | None:
-        """Return how many red cells wait in the pool by the current ranking; None without a ranking.
-
-        Of an image that was read in part, as many as were red before, but no more than were not read.
-        """
-        if self._db.value(f"SELECT {CURRENT_RANKING}") is None:
-            return None
-        return int(
-            self._db.value(
-                "SELECT total(CASE WHEN review.id IS NULL THEN coalesce(n_red, n_flagged)"  # noqa: S608
-                "  ELSE min(coalesce(n_red, n_flagged), (SELECT count(*) FROM annotation"
-                "   WHERE review_id = review.id AND review_status = 'open')) END)"
-                " FROM score JOIN image ON image.id = score.image_id"
-                " LEFT JOIN current_review AS review ON review.image_id = image.id"
-                f" WHERE score.ranking_id = {CURRENT_RANKING} AND split = 'work'"
-            )
-        )
+        """Return how many red cells wait in the pool by the current ranking; None without a ranking."""
+        ranking_id = self._db.value(f"SELECT {CURRENT_RANKING}")
+        return None if ranking_id is None else sum(each.n_red for each in self.waiting_cells(ranking_id))
 
 
 def _counted(likely: Mapping[str, int], classes: Sequence[CellClass]) -> dict[int, int]:

@@ -194,6 +194,7 @@ def test_a_wall_goes_on_until_no_cell_waits_and_comes_back(project):
 def test_the_time_that_is_left_follows_the_pace_once_it_is_known():
     past = [Settled(1, [], Answered({}, n, 0), seconds) for n, seconds in ((60, 20.0), (40, 30.0))]
     assert Wall(past=past, n_waiting=400).seconds_left() == 200
+    assert Wall(past=past, n_waiting=400, n_promised=300).seconds_left() == 50  # green ones need no look
     assert Wall(past=past, n_waiting=400, chosen=CellFilter("named")).seconds_left() is None
     assert Wall(past=past[:1], n_waiting=400).seconds_left() is None
 

@@ -27,7 +27,7 @@ def train_on(project, *images, checkpoint=b"weights"):
 
 
 def score(relevance, n_flagged=0):
-    return Score(relevance, 1, n_flagged, 0, n_flagged, 0)
+    return Score(relevance, max(1, n_flagged), n_flagged, 0, n_flagged, 0)
 
 
 def cell(u_d=0.5):

@@ -51,9 +51,9 @@ def show_answer(project: Project, curve: Sequence[CurvePoint], shown: CurvePoint
 def _cells_left(project: Project) -> str:
     """Return in a sentence how far all cells are done; empty where no ranking says which wait."""
     ranking = project.rankings.current()
-    n_red = project.queue.flagged_in_pool()
-    if ranking is None or n_red is None:
+    if ranking is None:
         return ""
-    n_waiting = sum(each.n_cells for each in project.queue.waiting_cells(ranking.id))
+    waiting = project.queue.waiting_cells(ranking.id)
+    n_waiting, n_red = sum(each.n_cells for each in waiting), sum(each.n_red for each in waiting)
     n_read = project.images.counts().annotated_cells
     return cells_words(n_read, n_waiting, n_red, cell_colours(project, ranking))

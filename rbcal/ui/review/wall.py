@@ -160,6 +160,20 @@ def forget_wall(path: Path) -> None:
     session.wall = session.wall_of = None
 
 
+def _left_words(wall: Wall) -> str:
+    """Say how many cells wait, which of them need not be read, and how long the others take."""
+    if wall.chosen.kind is not None:
+        return f"{wall.n_waiting:,} are left"
+    if wall.n_waiting and not wall.n_to_read:
+        return f"{wall.n_waiting:,} wait, all of them green: done but for spot checks"
+    words = f"{wall.n_waiting:,} wait"
+    if wall.n_promised:
+        words += f", {wall.n_promised:,} of them green"
+    if (seconds := wall.seconds_left()) is not None:
+        words += f", {roughly(seconds)} at your pace{' for the others' if wall.n_promised else ''}"
+    return words
+
+
 def _show_head(
     project: Project,
     wall: Wall,
@@ -171,9 +185,7 @@ def _show_head(
     right: DeltaGenerator,
 ) -> None:
     now = wall.chosen
-    are_left = "wait" if now.kind is None else "are left"
-    left_to_do = "" if (seconds := wall.seconds_left()) is None else f", {roughly(seconds)} at your pace"
-    named = f"**{count(wall.n_settled, 'cell')} named**, {wall.n_waiting:,} {are_left}{left_to_do}."
+    named = f"**{count(wall.n_settled, 'cell')} named**, {_left_words(wall)}."
     doubtful, n_answers = live_thread.doubtful(project.file)
     with left.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{named} {literal(wall.notice)}", width="content")
