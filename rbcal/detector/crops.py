@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812  the name that every torch program
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.ops import roi_align
+from torchvision.transforms.v2.functional import gaussian_blur
 
 from rbcal.config import TrainConfig
 from rbcal.detector.augmentation import lamp, recolour
@@ -25,6 +26,8 @@ _LEAST_CONTEXT = 1.2  # in longer sides of the box: a giant cell is seen whole
 _ROOM = 1.35  # a patch is that much wider than a crop, at the same resolution: it is turned and moved
 _MOST_PATCHES = 8000  # 275 MB
 _BALANCE = 0.5  # 0: a class is drawn as often as it occurs; 1: as often as any other
+_GREY, _BLURRED = 0.2, 0.3  # of the drawn crops: names that rest on shape hold on slides of another stain
+_BLUR, _BLUR_SIDE = (0.4, 1.5), 5  # sigma in pixels, and how far it reaches
 _SHIFT, _ZOOM = 0.08, 0.12  # of a drawn crop, in its sides; logarithm of its size: as boxes found are off
 
 
@@ -43,7 +46,7 @@ class CropBank:
         """Return random crops (n, 3, 80, 80) in [-1, 1], turned, moved and recoloured, and labels (n,)."""
         chosen = torch.from_numpy(rng.choice(len(self.labels), config.crops, p=self.chances))
         turned = _turn(self.patches[chosen].float() / 255, rng)
-        crops = torch.stack([recolour(crop, *lamp(config.jitter, rng)) for crop in turned])
+        crops = torch.stack([_as_elsewhere(crop, config.jitter, rng) for crop in turned])
         return crops * 2 - 1, self.labels[chosen]
 
     def middle(self, most: int, rng: np.random.Generator) -> Tensor:
@@ -143,6 +146,16 @@ def _turn(patches: Tensor, rng: np.random.Generator) -> Tensor:
         torch.from_numpy(moves.transpose(2, 0, 1)).float(), [n, 3, CROP_SIDE, CROP_SIDE], align_corners=False
     )
     return F.grid_sample(patches, grid, padding_mode="border", align_corners=False)
+
+
+def _as_elsewhere(crop: Tensor, jitter: float, rng: np.random.Generator) -> Tensor:
+    """Return a crop (3, P, P) in [0, 1] as another lamp, stain, camera or focus may show it."""
+    crop = recolour(crop, *lamp(jitter, rng))
+    if rng.random() < _GREY:
+        crop = crop.mean(0, keepdim=True).expand(3, -1, -1)
+    if rng.random() < _BLURRED:
+        crop = gaussian_blur(crop, _BLUR_SIDE, rng.uniform(*_BLUR))
+    return crop
 
 
 def _chances(labels: Ints) -> NDArray[np.float64]:

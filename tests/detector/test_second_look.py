@@ -79,6 +79,17 @@ def test_rare_classes_are_drawn_more_often_than_they_occur() -> None:
     assert by_class[1] / by_class[2] == pytest.approx(3)  # the root of 9
 
 
+def test_some_crops_teach_without_colour_and_some_out_of_focus() -> None:
+    rng = np.random.default_rng(0)
+    noise = torch.from_numpy(rng.integers(60, 200, (8, 3, 108, 108), dtype=np.uint8))
+    noisy = CropBank(noise, torch.zeros(8, dtype=torch.int64), np.full(8, 1 / 8))
+    drawn, _ = noisy.draw(TrainConfig(crops=300, jitter=0.0), rng)
+    is_grey = (drawn.amax(1) - drawn.amin(1)).amax((1, 2)) < 1e-3
+    assert 0.12 < is_grey.float().mean() < 0.28
+    grain = drawn[~is_grey].diff(dim=-1).abs().mean((1, 2, 3))
+    assert 0.15 < (grain < 0.8 * grain.median()).float().mean() < 0.4
+
+
 def test_two_witnesses_name_a_cell_together_and_the_detector_alone_says_whether_it_is_one() -> None:
     probs = torch.tensor([[0.2, 0.6, 0.2]])  # of the classes: 3 to 1
     logits = torch.tensor([[0.0, np.log(12.0)]], dtype=torch.float32)  # 1 to 12
