@@ -208,6 +208,12 @@ def test_predictions_that_are_not_there_yet_are_said_so(app, project):
     assert not any(each.label == "Export" for each in at.button)
 
 
+def test_the_export_of_predictions_says_of_which_images_they_are(app, measured):
+    at = app()
+    next(each for each in at.selectbox if each.label == "What").select("predictions-csv").run()
+    assert "Of the images that waited" in words(at)
+
+
 def test_a_broken_annotation_file_is_said_and_nothing_is_imported(app, project, tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "bad.json").write_text("{")

@@ -40,6 +40,8 @@ def show_export(project: Project) -> None:
         st.info(f"There are no predictions yet: {comes} the images.")
         return
     annotations = not format_.startswith("predictions")
+    if not annotations:
+        st.caption("Of the images that waited when they were sorted last; others were not looked at.")
     as_data_set = annotations and format_ != "annotations-csv"
     with_images = as_data_set and st.toggle("With the pictures", value=True)
     unreviewed = as_data_set and st.toggle(
