@@ -56,3 +56,27 @@ def test_each_control_has_a_name(projects: Path, page: Page, server: str):
     expect(page.locator(".wall[data-busy=false] .cell").first).to_be_visible()
     look("wall")
     assert {what: names for what, names in seen.items() if names} == {}
+
+
+def test_a_project_is_created_by_keys_alone(projects: Path, page: Page, server: str):
+    for name in ("one", "two"):
+        plant(projects / f"{name}.rbcal", 1)
+    page.goto(server)
+    expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+    page.get_by_role("link", name="Home").focus()
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="Project", exact=True)
+    expect(link).to_be_focused()
+    expect(link).to_have_css("outline-style", "solid")
+    page.get_by_role("button", name="New project").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Name")).to_be_focused()  # not after the cards of all projects
+    page.keyboard.type("three")
+    page.keyboard.press("Enter")
+    create = page.get_by_role("button", name="Create project")
+    expect(create).to_be_enabled()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    expect(create).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="three")).to_be_visible()
