@@ -10,6 +10,7 @@ import streamlit as st
 _STYLE = """<style>
   [data-testid="stSidebarNavLink"]:focus-visible { outline: 2px solid var(--st-primary-color, #1f6feb);
     outline-offset: -2px; }
+  .st-key-keyboard { position: absolute; }  /* it shows nothing, and takes no room */
 </style>"""
 _keyboard = st.components.v2.component(
     "rbcal.keyboard", js=(Path(__file__).parent / "js" / "keyboard.js").read_text("utf-8")

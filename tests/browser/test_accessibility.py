@@ -80,3 +80,22 @@ def test_a_project_is_created_by_keys_alone(projects: Path, page: Page, server: 
     expect(create).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="three")).to_be_visible()
+
+
+def test_tab_passes_the_images_of_a_project_in_one_step_and_arrows_go_from_one_to_another(
+    projects: Path, page: Page, server: str
+):
+    path = projects / "many.rbcal"
+    plant(path, 8)
+    page.goto(f"{server}/project?project={path.stem}")
+    first, second = page.get_by_title("000.png"), page.get_by_title("001.png")
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(second).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("tab", name="Import")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(second).to_be_focused()
+    page.keyboard.press("Enter")
+    Canvas(page, 640).ready()
+    expect(page.get_by_text("001.png", exact=True)).to_be_visible()
