@@ -90,6 +90,7 @@ def test_save_asks_of_boxes_that_nobody_read_and_stores_nothing_yet(asking):
     relabel(at, 0)
     at.button(key="save").click().run()
     assert f"{n - 1} boxes of this image were not read." in words(at)
+    assert "A box is read once you have kept, accepted or named it, or left it unsure" in words(at)
     assert stored(path, image_id) is None
     at.button(key="go_on_reading").click().run()
     assert stored(path, image_id) is None
