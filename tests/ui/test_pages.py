@@ -225,6 +225,17 @@ def test_a_broken_annotation_file_is_said_and_nothing_is_imported(app, project, 
     assert project.images.counts().images == 0
 
 
+def test_the_report_of_an_import_of_bare_images_says_nothing_of_boxes(app, project, tmp_path):
+    coco_file = write_coco(tmp_path / "data")
+    at = app()
+    at.text_input[0].input(str(coco_file.parent / "images")).run()
+    button(at, "Import").click().run()
+    n = project.images.counts().images
+    assert f"{n} images added, {n} of them wait for review." in words(at)
+    assert "Boxes for" not in words(at)
+    assert "already" not in words(at)
+
+
 def test_a_test_set_that_is_refused_says_what_the_page_offers(app, project, tmp_path):
     coco_file = write_coco(tmp_path / "data")
     document = json.loads(coco_file.read_text())
