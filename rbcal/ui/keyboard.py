@@ -6,10 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
-# The page that Tab has reached in the menu looks almost like the others.
+# What Tab has reached looks almost like the others: a page of the menu, a switch; the buttons above a table
+# and a chart are not seen at all without the mouse.
 _STYLE = """<style>
-  [data-testid="stSidebarNavLink"]:focus-visible { outline: 2px solid var(--st-primary-color, #1f6feb);
+  [data-testid="stSidebarNavLink"]:focus-visible, button[kind="elementToolbar"]:focus-visible,
+  label[data-focus-visible]:has([role="switch"]) { outline: 2px solid var(--st-primary-color, #1f6feb);
     outline-offset: -2px; }
+  [data-testid="stElementToolbar"]:focus-within { opacity: 1 !important; z-index: 20; }
   .st-key-keyboard { position: absolute; }  /* it shows nothing, and takes no room */
 </style>"""
 _keyboard = st.components.v2.component(
@@ -18,7 +21,7 @@ _keyboard = st.components.v2.component(
 
 
 def help_keyboard() -> None:
-    """Show which page of the menu has the focus, and give it to a popover that a key opens."""
+    """Show what has the focus, and give it to a popover that a key opens."""
     st.html(_STYLE)
     with st.sidebar:
         _keyboard(key="keyboard", data={}, height=0)

@@ -99,3 +99,17 @@ def test_tab_passes_the_images_of_a_project_in_one_step_and_arrows_go_from_one_t
     page.keyboard.press("Enter")
     Canvas(page, 640).ready()
     expect(page.get_by_text("001.png", exact=True)).to_be_visible()
+
+
+def test_what_tab_reaches_is_seen_on_train_too(projects: Path, page: Page, server: str):
+    path = projects / "seen.rbcal"
+    plant(path, 3)
+    page.goto(f"{server}/train?project={path.stem}")
+    expect(page.get_by_role("heading", name="Models")).to_be_visible()
+    above_the_table = page.get_by_role("button", name="Fullscreen").first
+    above_the_table.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    expect(above_the_table).to_be_focused()
+    expect(above_the_table).to_have_css("outline-style", "solid")
+    expect(page.get_by_test_id("stElementToolbar").first).to_have_css("opacity", "1")
