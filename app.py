@@ -13,6 +13,7 @@ from rbcal.ui import door
 from rbcal.ui.annotator import keep_annotator, recall_annotator
 from rbcal.ui.bug_report import offer_bug_report, show_bug_report
 from rbcal.ui.empty_page import reopen_if_emptied
+from rbcal.ui.keyboard import help_keyboard
 from rbcal.ui.project.backups import show_backups
 from rbcal.ui.running_work import show_running_work
 from rbcal.ui.session import session
@@ -116,6 +117,7 @@ def main() -> None:
     ]
     page = st.navigation([home, project, *others])
     reopen_if_emptied(page, [home, project, *others])
+    help_keyboard()
 
     show_bug_report()
     path: Path | None = None

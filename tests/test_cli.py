@@ -219,6 +219,7 @@ def test_annotations_leave_one_project_and_reach_another_by_command(rbcal, tmp_p
         (["export", "there.rbcal", "folder", "--format", "pdf"], 2, "--format"),
         (["models", "none.rbcal"], 1, "There is no project"),
         (["bench", "--passes", "1"], 2, "--passes"),
+        (["predict", "none", ".", "found", "--passes", "1"], 2, "0, or at least 2"),
         (["score", "there.rbcal"], 1, "no model yet"),
         (["score", "there.rbcal", "--passes", "1"], 2, "--passes"),
         (["evaluate", "there.rbcal"], 1, "no model yet"),

@@ -108,8 +108,8 @@ def reliability_words(check: CalibrationCheck) -> str:
         return (
             "How likely you would change a cell is known once the truth is known of "
             f"{FEWEST} cells that the model was not trained on, on at least two slides, some of them wrong; "
-            f"{check.n_cells:,} so far. They come from test images, and from what you read. Until then "
-            "nothing is green."
+            f"{check.n_cells:,} so far. They come from test images, and from what you kept or corrected. "
+            "Until then nothing is green."
         )
     words = (
         f"{check.n_cells:,} cells whose truth is known: {check.n_cells - check.n_read:,} of test images, "

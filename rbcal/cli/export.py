@@ -27,7 +27,8 @@ def export(
         typer.Option(
             "--format",
             help="model: the weights; coco, voc, yolo: the annotations; annotations-csv: each annotated "
-            "cell with its status and note, and the reviewed images; predictions-*: what the model found.",
+            "cell with its status and note, and the reviewed images; predictions-*: what the model "
+            "found in the images that waited when they were sorted last.",
         ),
     ] = "model",
     images: Annotated[bool, typer.Option(help="Write the pictures, too, beside their annotations.")] = True,

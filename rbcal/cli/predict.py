@@ -25,7 +25,9 @@ def predict(
     dest: Annotated[Path, typer.Argument(metavar="DEST", file_okay=False, help="A new folder.")],
     passes: Annotated[
         int,
-        typer.Option(min=0, help="Passes with dropout, for U^d, U^c and U^r; 0: one pass finds the cells."),
+        typer.Option(
+            min=0, help="Passes with dropout, at least 2, for U^d, U^c and U^r; 0: one pass finds the cells."
+        ),
     ] = 0,
     layer: LayerOption = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
@@ -36,6 +38,8 @@ def predict(
 
     No project is needed, and none is touched.
     """
+    if passes == 1:
+        raise typer.BadParameter("--passes is 0, or at least 2: U^d compares passes.")
     from rbcal.interchange.exported_model import load_model  # with torch, which takes seconds
     from rbcal.interchange.predict_folder import predict_folder
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+BOX_SIDES = ("x1", "y1", "x2", "y2")
 
 
 @contextmanager
@@ -16,3 +18,12 @@ def csv_table(path: Path, columns: Sequence[str]) -> Iterator[Callable[[Mapping[
         table = csv.DictWriter(file, columns)
         table.writeheader()
         yield table.writerow
+
+
+def side_columns(box: Iterable[float]) -> dict[str, float]:
+    """Return where a box lies, to a hundredth of a pixel: float32 has no more to say.
+
+    >>> side_columns([12.300000190734863, 0, 20.5, 31.123456])
+    {'x1': 12.3, 'y1': 0, 'x2': 20.5, 'y2': 31.12}
+    """
+    return {side: round(value, 2) for side, value in zip(BOX_SIDES, box, strict=True)}

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from rbcal.formats.names import cell_text
-from rbcal.formats.tables import csv_table
+from rbcal.formats.tables import BOX_SIDES, csv_table, side_columns
 from rbcal.store.images import Image
 from rbcal.store.project import Project
 
 NAMED = ("image", "image_id", "group")
-_SIDES = ("x1", "y1", "x2", "y2")
-_CELL_COLUMNS = (*NAMED, "split", *_SIDES, "class", "status", "note", "annotator", "saved_at")
+_CELL_COLUMNS = (*NAMED, "split", *BOX_SIDES, "class", "status", "note", "annotator", "saved_at")
 _IMAGE_COLUMNS = (*NAMED, "split", "cells", "unsure", "not_read")
 _STATUS = {None: "imported", "open": "not read", "accepted_in_bulk": "accepted in bulk"}  # others as they are
 
@@ -53,4 +52,4 @@ def _cells(project: Project, image: Image, class_names: Sequence[str]) -> Iterat
     for state in project.log.reviewed(saved.review_id).values():
         status = _STATUS.get(state.review_status, state.review_status)
         named = {"class": cell_text(class_names[state.label]), "note": cell_text(state.note)}
-        yield {**dict(zip(_SIDES, state.box, strict=True)), **named, "status": status, **by_whom}
+        yield {**side_columns(state.box), **named, "status": status, **by_whom}

@@ -16,7 +16,7 @@ from rbcal.errors import ProjectError
 from rbcal.formats import coco, pictures, voc, yolo
 from rbcal.formats.dataset import LabelledImage
 from rbcal.formats.names import cell_text, file_names
-from rbcal.formats.tables import csv_table
+from rbcal.formats.tables import BOX_SIDES, csv_table, side_columns
 from rbcal.interchange.annotation_tables import NAMED, named_columns, write_tables
 from rbcal.outputs import new_folder
 from rbcal.store.images import Image
@@ -28,10 +28,7 @@ Format = Literal["coco", "voc", "yolo", "annotations-csv", "predictions-csv", "p
 _UNCERTAINTY = ("u_d", "u_c", "u_r")
 _ABOUT = ("model", "ranked_at")
 _CELL_COLUMNS = (
-    "x1",
-    "y1",
-    "x2",
-    "y2",
+    *BOX_SIDES,
     "class",
     "probability",
     "U_d",
@@ -275,7 +272,8 @@ class _Export:
                     {**named, **{column: getattr(score, name) for column, name in _SCORES.items()}, **about}
                 )
                 for cell in cells:
-                    add_cell({**named, **cell, "class": cell_text(cell["class"]), **about})
+                    sides = side_columns(cell[side] for side in BOX_SIDES)
+                    add_cell({**named, **cell, **sides, "class": cell_text(cell["class"]), **about})
         return n
 
     def _write_results(self) -> int:

@@ -15,13 +15,13 @@ from rbcal.formats.files import located
 from rbcal.formats.names import cell_text
 from rbcal.formats.pictures import SUFFIXES, Pixels, decode
 from rbcal.formats.stacks import Layer
-from rbcal.formats.tables import csv_table
+from rbcal.formats.tables import BOX_SIDES, csv_table, side_columns
 from rbcal.interchange.exported_model import ExportedModel
 from rbcal.outputs import new_folder
 from rbcal.types import Detections
 
 _NAMED = ("image", "folder")
-_CELL = ("x1", "y1", "x2", "y2", "class", "probability")
+_CELL = (*BOX_SIDES, "class", "probability")
 _UNCERTAINTY = ("U_d", "U_c", "U_r", "flagged")
 _IMAGE = ("width", "height", "cells")
 Row = dict[str, Any]
@@ -132,5 +132,4 @@ def _rows(model: ExportedModel, cells: Detections, chances: Mapping[int, str]) -
         cells.boxes.tolist(), cells.labels.tolist(), cells.probs[:, 1:], strict=True
     ):
         named = {"class": cell_text(model.class_names[label]), "probability": float(probs[label])}
-        sides = dict(zip(("x1", "y1", "x2", "y2"), box, strict=True))
-        yield {**sides, **named, **{column: float(probs[k]) for k, column in chances.items()}}
+        yield {**side_columns(box), **named, **{column: float(probs[k]) for k, column in chances.items()}}

@@ -113,7 +113,7 @@ def promise_words(colours: CellColours, wrong: int, checked: int) -> str:
         Spot checks of this model's green cells.
 
     >>> promise_words(CellColours(), 0, 0)
-    'Nothing is green yet: how often this model errs is known once you have read 200 of its cells.'
+    "Nothing is green yet: the model's errors are known once you have kept or corrected 200 of its cells."
     >>> from rbcal.acquisition.change_model import ChangeModel
     >>> change = StoredChangeModel(ChangeModel(0, -1, 0), None, 1000, 400)
     >>> promise_words(CellColours("chance", 0.02, change), 0, 0)
@@ -124,7 +124,7 @@ def promise_words(colours: CellColours, wrong: int, checked: int) -> str:
     change = colours.change
     if change is None:
         return (
-            "Nothing is green yet: how often this model errs is known once you have read "
+            "Nothing is green yet: the model's errors are known once you have kept or corrected "
             f"{FEWEST} of its cells."
         )
     if change.green_limit is None:

@@ -24,6 +24,7 @@ NAMES = {
     "simulate": "The experiment",
 }
 REVIEW = "Review"  # the page whose canvas a rerun of all would draw anew
+_TRAIN = "Train"  # the page that shows the job itself
 _TICK = 1.0  # seconds between two looks at a job
 _PAGES = {
     "review": ("Review the ranked cells", ":material/rate_review:"),
@@ -54,7 +55,8 @@ class Ending:
 def show_running_work(file: ProjectFile, page: Page) -> None:
     """Show in the sidebar what runs, how far it is, and *Cancel*; once it ends, how, and what comes next.
 
-    While a job is under way this looks again every second, and reruns nothing else of the page.
+    While a job is under way this looks again every second, and reruns nothing else of the page. The Train
+    page shows by itself what runs.
     """
     with file.open() as project:
         job = launcher.watch(project)
@@ -122,14 +124,15 @@ def _show_line(file: ProjectFile, page: Page, shown: str) -> None:
             return
         this = file.path, job.id
         if job.active:
-            _show_progress(project, job)
+            if page.title != _TRAIN:
+                _show_progress(project, job)
             return
         if session.running_job == this:
             session.running_job, session.ended_job = None, this
             if page.title != REVIEW:
                 st.rerun(scope="app")  # the page shows what came of it
         if session.ended_job == this:
-            _show_ending(job, ending_of(project, job))
+            _show_ending(job, ending_of(project, job), page)
             if page.title != REVIEW and session.announced_job != this:
                 st.toast(literal(ending_of(project, job).words), duration="long")
             session.announced_job = this
@@ -157,10 +160,12 @@ def _cancel(file: ProjectFile) -> None:
         launcher.cancel(project)
 
 
-def _show_ending(job: Job, ending: Ending) -> None:
+def _show_ending(job: Job, ending: Ending, page: Page) -> None:
     label, icon = _PAGES[ending.page]
     show = {"failed": st.error, "cancelled": st.warning}.get(job.state, st.success)
     show(literal(ending.words))
+    if ending.page == "train" and page.title == _TRAIN:  # the user is there
+        return
     st.page_link(f"pages/{ending.page}.py", label=label, icon=icon)
     colour = _GREEN if job.state == "done" else _ORANGE
     st.html(_EDGE.format(words=_escaped(f"{ending.words} Next: {label}."), colour=colour, fading=_FADING))

@@ -87,7 +87,6 @@ def test_the_end_of_the_cell_review_is_the_whole_image_and_one_enter_too_many_do
     expect(page.get_by_text("Every cell of the walk is done")).to_be_visible()
     assert reviewed(path, image_id) is None
     assert statuses(path, image_id).count("kept") == n_red
-    page.wait_for_timeout(1600)  # long enough to have looked
     page.keyboard.press("Control+Enter")
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     by_cell.ready()  # the next image opens as this one did

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from rbcal.store.project import Project
-from tests.browser.driver import Canvas
+from tests.browser.driver import Canvas, plant
 from tests.conftest import CLASSES, add_image
 
 
@@ -41,6 +41,18 @@ def test_a_project_is_renamed_opened_at_an_image_deleted_and_put_back(
     expect(page.get_by_text("fresh smear is back")).to_be_visible()
     with Project.open(projects / "fresh smear.rbcal") as project:
         assert project.images.counts().images == 2
+
+
+def test_why_a_project_cannot_be_created_is_seen_in_a_small_window(projects: Path, page: Page, server: str):
+    plant(projects / "smear.rbcal", 1)
+    page.set_viewport_size({"width": 1280, "height": 640})
+    go_home(page, server)
+    page.get_by_role("button", name="New project").click()
+    page.get_by_label("Name").fill("smear")
+    page.get_by_text("My own", exact=True).click()
+    page.get_by_label("One class a line").fill("normal")
+    page.get_by_role("button", name="Create project").click()
+    expect(page.get_by_text("smear.rbcal exists already")).to_be_in_viewport(ratio=1)
 
 
 def go_home(page: Page, server: str) -> None:

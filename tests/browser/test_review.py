@@ -146,13 +146,33 @@ def test_save_asks_of_unread_boxes_and_enter_keeps_cell_after_cell(
     dialog.get_by_role("button", name="Go on reading").click()
     expect(dialog).to_have_count(0)
     assert reviewed(path, image_id) is None
-    page.wait_for_timeout(1600)  # a second save within that time is taken for a slip
     page.keyboard.press("Control+Enter")
     dialog.get_by_role("button", name="I looked at all: keep the rest").click()
     eventually(lambda: reviewed(path, image_id) is not None, "the review is stored")
     assert set(reviewed(path, image_id).review_status) == {"kept"}
     expect(dialog).to_have_count(0)
     expect(page.get_by_text("001.png", exact=True)).to_be_visible()
+
+
+def test_save_follows_a_button_at_once_and_enter_keeps_a_cell_after_a_click_on_the_list(
+    projects: Path, page: Page, open_review: Open
+):
+    path = projects / "buttons.rbcal"
+    image_id, *_ = plant(path, 2, n_cells=12)
+    canvas = open_review("buttons").ready()
+    page.get_by_role("radio", name="All").click()
+    expect(page.get_by_role("radio", name="All")).to_be_checked()
+    page.keyboard.press("Enter")  # the first red cell
+    expect(page.get_by_text("Class of the selected cell")).to_be_visible()
+    canvas.ready()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 of")).to_be_visible()
+    canvas.ready()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("0 of")).to_be_visible()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Saved 000.png")).to_be_visible()
+    assert reviewed(path, image_id) is not None
 
 
 def test_a_draft_survives_a_reload_and_a_visit_to_another_page(projects: Path, page: Page, open_review: Open):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rbcal import synth
 from rbcal.errors import ProjectError
 from rbcal.formats.files import located
+from rbcal.formats.tables import BOX_SIDES
 from rbcal.interchange import export_dataset, import_images
 from rbcal.store.log import BoxState
 from rbcal.store.project import Project
@@ -290,6 +291,9 @@ def test_predictions_come_as_tables_of_cells_and_of_images(tmp_path):
     with (tmp_path / "out" / "cells.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.DictReader(file) if int(row["image_id"]) == first]
     assert [float(row["U_c"]) for row in rows] == [cell.u_c for cell in cells]
+    sides = [[row[side] for side in BOX_SIDES] for row in rows]
+    assert max(len(number.partition(".")[2]) for row in sides for number in row) == 2
+    np.testing.assert_allclose(np.float32(sides), [cell.box for cell in cells], atol=0.0051)
     assert sum(int(row["flagged"]) for row in rows) == score.n_flagged
     assert float(rows[0]["probability"]) == pytest.approx(cells[0].probs[cells[0].label + 1])
 

@@ -62,7 +62,7 @@ def test_one_command_makes_a_table_of_cells_and_one_of_numbers(exported, picture
     shown = 1 - found.probs[:, 0] >= 0.5
     of_one = cells[cells["image"] == "one/a.png"]
     assert len(of_one) > 0
-    np.testing.assert_allclose(of_one[["x1", "y1", "x2", "y2"]], found.boxes[shown], rtol=1e-5)
+    np.testing.assert_allclose(of_one[["x1", "y1", "x2", "y2"]], found.boxes[shown], atol=0.0051)
     np.testing.assert_allclose(of_one["probability"], found.probs[shown, 2], rtol=1e-5)
     # a merged class is not there, and no spreadsheet takes a name for a formula
     assert set(cells["class"]) == {"'=slit"}
@@ -127,7 +127,7 @@ def test_the_page_of_a_stack_is_predicted(exported, tmp_path):
     expected = model.detect(pixels)
     shown = 1 - expected.probs[:, 0] >= 0.5
     boxes = pd.read_csv(tmp_path / "found" / "cells.csv")[["x1", "y1", "x2", "y2"]]
-    np.testing.assert_allclose(boxes, expected.boxes[shown], rtol=1e-5)
+    np.testing.assert_allclose(boxes, expected.boxes[shown], atol=0.0051)
 
 
 def test_nothing_is_written_over_and_a_folder_without_a_picture_is_said(exported, pictures, tmp_path):

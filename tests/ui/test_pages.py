@@ -208,6 +208,12 @@ def test_predictions_that_are_not_there_yet_are_said_so(app, project):
     assert not any(each.label == "Export" for each in at.button)
 
 
+def test_the_export_of_predictions_says_of_which_images_they_are(app, measured):
+    at = app()
+    next(each for each in at.selectbox if each.label == "What").select("predictions-csv").run()
+    assert "Of the images that waited" in words(at)
+
+
 def test_a_broken_annotation_file_is_said_and_nothing_is_imported(app, project, tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "bad.json").write_text("{")
@@ -217,6 +223,17 @@ def test_a_broken_annotation_file_is_said_and_nothing_is_imported(app, project, 
     button(at, "Import").click().run()
     assert "not JSON" in words(at)
     assert project.images.counts().images == 0
+
+
+def test_the_report_of_an_import_of_bare_images_says_nothing_of_boxes(app, project, tmp_path):
+    coco_file = write_coco(tmp_path / "data")
+    at = app()
+    at.text_input[0].input(str(coco_file.parent / "images")).run()
+    button(at, "Import").click().run()
+    n = project.images.counts().images
+    assert f"{n} images added, {n} of them wait for review." in words(at)
+    assert "Boxes for" not in words(at)
+    assert "already" not in words(at)
 
 
 def test_a_test_set_that_is_refused_says_what_the_page_offers(app, project, tmp_path):
@@ -497,8 +514,8 @@ def test_a_stopped_training_can_be_resumed_or_forgotten(app, measured, monkeypat
         job_id, "cancelled", "The training was cancelled at step 120 of 300. It can be resumed."
     )
     at = app("train")
-    assert "kept as of step 120 of 300" in words(at)
-    assert "It can be resumed" in words(at)
+    assert "A training was cancelled. It can go on from step 120 of 300" in words(at)
+    assert words(at).count("cancelled") == 2  # there, and that the last training was
     button(at, "Resume").click().run()
     assert started == [(ResumeJob(ScoreJob(ScoringConfig(passes=7))),)]
     button(at, "Drop it").click().run()

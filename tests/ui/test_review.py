@@ -45,6 +45,19 @@ def words(at):
     return " ".join(element.value for kind in kinds for element in kind)
 
 
+def test_the_count_of_red_cells_is_of_those_that_are_left(pool):
+    at = open_review()
+    editor = at.session_state["editor"]
+    n = len(editor.red_cells)
+    assert n > 1
+    at.button(key="toggle_cell_review").click().run()
+    at.button(key="keep").click().run()
+    at.button(key="toggle_cell_review").click().run()
+    assert at.button(key="toggle_cell_review").label == f"Walk {n - 1} red"
+    assert at.segmented_control(key="lists_all").options[0] == f"Red {n - 1}"
+    assert f"1 of {n} done" in words(at)
+
+
 def test_save_stores_the_boxes_with_the_detections_that_they_came_from(pool):
     path, (image_id, _) = pool
     at = open_review()
@@ -77,6 +90,7 @@ def test_save_asks_of_boxes_that_nobody_read_and_stores_nothing_yet(asking):
     relabel(at, 0)
     at.button(key="save").click().run()
     assert f"{n - 1} boxes of this image were not read." in words(at)
+    assert "A box is read once you have kept, accepted or named it, or left it unsure" in words(at)
     assert stored(path, image_id) is None
     at.button(key="go_on_reading").click().run()
     assert stored(path, image_id) is None

@@ -38,7 +38,7 @@ def finish(project, job_id, figure=0.62):
     project.jobs.end(job_id, "done")
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "train"])
 def test_every_page_says_what_runs_and_lets_it_be_cancelled(app, training, page):
     project, job_id = training
     at = app(page)
@@ -47,6 +47,21 @@ def test_every_page_says_what_runs_and_lets_it_be_cancelled(app, training, page)
     at.sidebar.button(key="cancel_running_work").click().run()
     assert project.jobs.get(job_id).cancel_requested
     assert "Stopping" in " ".join(each.value for each in at.sidebar.caption)
+
+
+def test_the_train_page_says_once_how_far_the_training_is(app, training):
+    at = app("train")
+    assert len([each for each in at.get("progress") if each.proto.text.startswith("Training")]) == 1
+    assert [each.label for each in at.button].count("Cancel") == 1
+
+
+def test_a_page_has_no_link_to_itself(app, training):
+    project, job_id = training
+    at = app("train")
+    project.jobs.end(job_id, "cancelled")
+    at.run()
+    assert [each.value for each in at.sidebar.warning] == [literal("Training was cancelled.")]
+    assert not at.sidebar.get("page_link")
 
 
 @pytest.mark.parametrize("page", ["project", "progress", "train", "review"])

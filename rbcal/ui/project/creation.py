@@ -17,6 +17,7 @@ OWN_CLASSES, PAPER_CLASSES, FILE_CLASSES = "My own", "The paper's seven", "From 
 def show_creation() -> None:
     """Ask for the name and the classes of a new project, create it, and go to its page."""
     name = st.text_input("Name", max_chars=80, placeholder="for example: anaemia-2026", key="new_name")
+    refusal = st.container()  # beside the name, which it is about; below the button it would be out of sight
     source = st.segmented_control(
         "Classes",
         [FILE_CLASSES, PAPER_CLASSES, OWN_CLASSES],
@@ -40,6 +41,6 @@ def show_creation() -> None:
         with Project.create(named_path(name), classes=classes, rare=rare) as project:
             session.wanted_project = project.path.stem
     except ProjectError as err:
-        st.error(str(err), icon=":material/error:")
+        refusal.error(str(err), icon=":material/error:")
         return
     st.switch_page("pages/project.py")

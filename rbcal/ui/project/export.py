@@ -40,6 +40,8 @@ def show_export(project: Project) -> None:
         st.info(f"There are no predictions yet: {comes} the images.")
         return
     annotations = not format_.startswith("predictions")
+    if not annotations:
+        st.caption("Of the images that waited when they were sorted last; others were not looked at.")
     as_data_set = annotations and format_ != "annotations-csv"
     with_images = as_data_set and st.toggle("With the pictures", value=True)
     unreviewed = as_data_set and st.toggle(
@@ -57,6 +59,7 @@ def show_export(project: Project) -> None:
     overwrite = is_occupied(target) and st.checkbox(
         "Replace what is in this folder", help="What is there is kept in a folder beside it, named before-1."
     )
+    said = st.container()  # above the buttons, which are at the lower edge of a small window
     with st.container(horizontal=True):
         is_wanted = st.button("Export", type="primary", disabled=not folder.strip())
         st.download_button(
@@ -69,7 +72,7 @@ def show_export(project: Project) -> None:
         )
     if not is_wanted:
         return
-    bar = st.progress(0.0, "Exporting")
+    bar = said.progress(0.0, "Exporting")
 
     def track(images: list[Image]) -> Iterator[Image]:
         for done, image in enumerate(images):
@@ -86,7 +89,7 @@ def show_export(project: Project) -> None:
         track=track,
     )
     bar.empty()
-    st.success(export_dataset.summary(report, literal(str(target))))
+    said.success(export_dataset.summary(report, literal(str(target))))
 
 
 def _zipped(file: ProjectFile, format_: export_dataset.Format, with_images: bool, unreviewed: bool) -> bytes:

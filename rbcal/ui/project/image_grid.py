@@ -64,7 +64,13 @@ def _ask_for_filter(project: Project) -> ImageFilter:
         key="images_group",
         disabled=not names,
     )
-    status = state.selectbox("State", list(_STATES), format_func=_STATES.__getitem__, key="images_status")
+    status = state.selectbox(
+        "State",
+        list(_STATES),
+        format_func=_STATES.__getitem__,
+        key="images_status",
+        help="Read in part: it was saved with boxes that nobody has kept, accepted, named or left unsure.",
+    )
     return ImageFilter(split, group, status)
 
 

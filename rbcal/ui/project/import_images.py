@@ -229,11 +229,14 @@ def show_report(file: ProjectFile) -> None:
     reported, report = session.import_report or (None, None)
     if report is None or reported != file:
         return
-    st.success(
-        f"{count(report.added, 'image')} added, {report.pool_images:,} of them wait for review; "
-        f"{report.existing:,} were there already. Boxes for {count(report.seed_images, 'image')} to train on "
-        f"and {count(report.test_images, 'test image')}: {count(report.cells, 'cell')}."
-    )
+    words = f"{count(report.added, 'image')} added, {report.pool_images:,} of them wait for review"
+    words += f"; {report.existing:,} were there already." if report.existing else "."
+    if report.cells:
+        words += (
+            f" Boxes for {count(report.seed_images, 'image')} to train on and "
+            f"{count(report.test_images, 'test image')}: {count(report.cells, 'cell')}."
+        )
+    st.success(words)
     if report.new_classes:
         st.info("New classes: " + literal(", ".join(report.new_classes)))
     if report.complaints:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from rbcal.review.boxes import EditedBox
 from rbcal.review.canvas_drawing import HIDDEN
+from rbcal.review.cell_review import waiting
 from rbcal.review.editor import Editor
 from rbcal.ui.review.acts import act
 from rbcal.ui.session import session
@@ -33,11 +34,13 @@ def show_cells(editor: Editor) -> None:
             )
         return
     with st.container(horizontal=True, vertical_alignment="center", key="list_head"):
-        seen = sum(each.id in editor.visited or each.review_status != "open" for each in reds)
-        words = f"{seen} of {len(reds)} looked at" if reds else "No red cell. Look over the image, then save."
+        left = waiting(reds)
+        words = "No red cell. Look over the image, then save."
+        if reds:
+            words = f"{len(reds) - len(left)} of {len(reds)} done"
         st.markdown(f":small[{words}]", width="stretch")
         if reds:
-            kinds = {False: f"Red {len(reds)}", True: f"All {len(every)}"}
+            kinds = {False: f"Red {len(left)}", True: f"All {len(every)}"}
             editor.view.lists_all = st.segmented_control(
                 "Cells in the list",
                 list(kinds),
@@ -53,7 +56,7 @@ def show_cells(editor: Editor) -> None:
                 help="The next red cell (N)",
                 on_click=act,
                 args=("next_red",),
-                disabled=seen == len(reds),
+                disabled=all(each.id in editor.visited for each in left),
             )
     rows = listed(editor)
     table = pd.DataFrame(
@@ -87,9 +90,10 @@ def listed(editor: Editor) -> list[EditedBox]:
 
 
 def class_words(editor: Editor, box: EditedBox) -> str:
-    """Say what a cell is called, and whether it was looked at."""
-    done = box.id in editor.visited or box.review_status != "open"
-    return ("✓ " if done else "") + (HIDDEN if editor.is_hidden(box) else editor.names[box.label])
+    """Say what a cell is called, and whether it is done."""
+    return ("" if box.review_status == "open" else "✓ ") + (
+        HIDDEN if editor.is_hidden(box) else editor.names[box.label]
+    )
 
 
 def why_words(editor: Editor, box: EditedBox) -> str:

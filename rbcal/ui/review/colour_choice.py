@@ -35,7 +35,7 @@ def choose_colours(editor: Editor) -> None:
         format_func="{:.0%}".format,
         disabled=by == "paper",
         help="A cell is green only where this can be promised with 95 % confidence. The promise rests on "
-        "cells whose truth is known: those of test images, and those that you read.",
+        "cells whose truth is known: those of test images, and those that you kept or corrected.",
     )
     if (by, promise) != (now.by, now.promise):
         edits.settle(editor, theirs_last=True)  # the expert has not chosen yet: both are in the log then

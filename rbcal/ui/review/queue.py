@@ -176,7 +176,11 @@ def show_nothing_left(project: Project) -> None:
     waiting = 0 if ranking is None else sum(each.n_cells for each in project.queue.waiting_cells(ranking.id))
     done = f"{count(counts.annotated_images, 'image')}, {count(counts.annotated_cells, 'cell')}"
     choose_unit()
-    left = f" Nobody has read **{count(waiting, 'cell')}** in them: *Cells* shows them." if waiting else ""
+    left = (
+        f" Nobody has kept or named **{count(waiting, 'cell')}** in them: *Cells* shows them."
+        if waiting
+        else ""
+    )
     st.success(f"Every image is reviewed: {done}.{left}")
     st.page_link("pages/train.py", label="Train with them", icon=":material/model_training:")
     st.page_link("pages/project.py", label="Import more images", icon=":material/folder_open:")

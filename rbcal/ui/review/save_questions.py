@@ -28,7 +28,8 @@ def ask_of_unread(editor: Editor) -> None:
     """Ask what becomes of the boxes that are still open."""
     were = "was" if editor.n_unread == 1 else "were"
     words = f"**{count(editor.n_unread, 'box', 'boxes')} of this image {were} not read.** "
-    words += "A box that nobody read teaches that a cell is there, but not of which class."
+    words += "A box is read once you have kept, accepted or named it, or left it unsure. "
+    words += "One that nobody read teaches that a cell is there, but not of which class."
     if editor.image.split == "test":
         words += " A model is measured on a test image only when all its boxes are read."
     st.markdown(words)

@@ -13,8 +13,8 @@ from rbcal.ui.review.colour_choice import choose_colours
 
 _ONLY = {"all": "all", "flagged": "only red and blue (F)", "unsure": "only unsure"}
 _LINES = (
-    "The line of a box. **Red, dashed**: look here. **Green**: the model is sure. **Blue**: you read it. "
-    "**Violet**: unsure. The name has the colour of its class."
+    "The line of a box. **Red, dashed**: look here. **Green**: the model is sure. **Blue**: you kept or "
+    "changed it. **Violet**: unsure. The name has the colour of its class."
 )
 NO_FILTERS = {"brightness": 0.0, "contrast": 1.0, "gamma": 1.0, "invert": False, "channel": "all"}
 

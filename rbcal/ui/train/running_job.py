@@ -76,7 +76,7 @@ def show_end(job: Job) -> None:
         st.error(f"{words}. {job.reason}", icon=":material/error:")
         offer_bug_report()
     elif job.state == "cancelled":
-        st.warning(f"{words}. {job.reason or ''}")
+        st.warning(f"{words}.")  # where it can go on stands above, beside *Resume*
     else:
         st.success(f"{words}.")
     if job.kind == "simulate":

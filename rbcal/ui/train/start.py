@@ -13,7 +13,8 @@ from rbcal.jobs import auto_train, launcher
 from rbcal.store.images import Counts
 from rbcal.store.job_requests import JobRequest, RankJob, ResumeJob, ScoreJob, TrainJob
 from rbcal.store.project import Project, ProjectFile
-from rbcal.wording import count, duration, listed, literal
+from rbcal.ui.running_work import DONE
+from rbcal.wording import count, listed, literal
 
 NETWORKS: dict[Backbone, str] = {
     "efficientnet_lite0": "Small: minutes on a laptop",
@@ -302,10 +303,11 @@ def show_resume(project: Project) -> None:
     if snapshot is None:
         return
     with st.container(border=True):
+        state = project.jobs.get(snapshot.job_id).state if snapshot.job_id else None
         st.write(
-            f"**A training was stopped, and is kept as of step {snapshot.step:,} of "
-            f"{snapshot.config.steps:,}**, after {duration(snapshot.seconds)}. It can go on from there, "
-            "with the annotations that it began with. Another training takes its place."
+            f"**A training {DONE.get(state or '', 'was stopped')}. It can go on from step {snapshot.step:,} "
+            f"of {snapshot.config.steps:,}**, with the annotations that it began with. Another training "
+            "takes its place."
         )
         go_on, forget = st.columns(2)
         if go_on.button("Resume", type="primary", width="stretch", icon=":material/resume:"):

@@ -1,4 +1,4 @@
-// The images of the project, a page at a time: each is a button that opens it.
+// The images of the project, a page at a time: each is a button that opens it. Tab stops once; arrow keys go on.
 
 const STYLE = `
   .image-grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(118px, 1fr)); gap: 8px;
@@ -13,6 +13,18 @@ const STYLE = `
   .image-grid .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin-top: 2px; }
   .image-grid .state { opacity: .75; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 `;
+
+// By a key, from one image to another.
+function step(event) {
+  const grid = event.currentTarget, columns = getComputedStyle(grid).gridTemplateColumns.split(' ').length;
+  const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+  const images = [...grid.children], next = by && images[images.indexOf(event.target) + by];
+  if (!next) return;
+  event.preventDefault();
+  event.target.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+}
 
 export default function (component) {
   const { parentElement, data, setTriggerValue } = component;
@@ -32,9 +44,13 @@ export default function (component) {
   grid.className = 'image-grid';
   grid.dataset.version = version;
   grid.trigger = setTriggerValue;
+  grid.setAttribute('role', 'group');
+  grid.setAttribute('aria-label', 'Images; the arrow keys move');
+  grid.addEventListener('keydown', step);
   for (const item of data.items) {
     const button = document.createElement('button');
     button.title = item.title;
+    button.tabIndex = grid.children.length ? -1 : 0;
     button.dataset.image = item.id;
     button.innerHTML = '<span class="frame"><img alt=""></span><div class="name"></div><div class="state"></div>';
     button.querySelector('img').src = item.picture;

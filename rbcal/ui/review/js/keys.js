@@ -1,7 +1,6 @@
 // Keys: what each does, Python says (rbcal/review/shortcuts.py). Here is what is done without Python, or before it.
 
-const LEAVE_MS = 1500;     // a second press in this time is a slip
-const LEAVE_MOST_MS = 20_000;   // Python says when an image is left, or not; if it never does
+const LEAVE_MOST_MS = 20_000;   // Python says when an image is left, or that it stays; if it never does
 const REPEATED = ['go', 'step'];   // by a key held down
 
 // What does not go to Python as it is.
@@ -94,7 +93,8 @@ class Keys {
     this.nudged = [0, 0, 0, 0];
   }
 
-  // A key held down, or pressed twice, must not save an image before anybody has seen it.
+  // A key held down, or pressed twice, must not save an image before anybody has seen it: until Python has answered
+  // a Save or a Skip, another one is a slip.
   unwanted(event) {
     const [action] = this.meaning(event), leaves = action === 'save' || action === 'skip';
     if (!leaves && !(action === 'keep' && this.stage.byCell)) return false;
@@ -106,8 +106,7 @@ class Keys {
 
   // Called before the stage has the new data.
   receive(data) {
-    const { data: before, byCell, messages } = this.stage;
-    if (data.image !== before.image) this.leavingUntil = 0;
-    else if (data.answers !== before.answers || (byCell && data.mode !== 'cells' && messages.asked !== 'toggle_cell_review')) this.leavingUntil = performance.now() + LEAVE_MS;
+    const before = this.stage.data;
+    if (data.image !== before.image || data.answers !== before.answers) this.leavingUntil = 0;
   }
 }

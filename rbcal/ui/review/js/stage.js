@@ -50,8 +50,12 @@ class Stage {
     // Capture: before Streamlit's own handlers send what the press means.
     this.listen(document, 'pointerdown', (e) => { if (!this.inside(e)) this.flush(); }, true);
     this.listen(document, 'click', (e) => { if (e.detail > 1 && e.target.closest?.('.st-key-save')) e.stopPropagation(); }, true);
-    // A button clicked with the mouse must not keep the focus, or Enter would press it again.
-    this.listen(document, 'click', (e) => { if (e.detail && focused()?.tagName === 'BUTTON') focused().blur(); });
+    // A button clicked with the mouse must not keep the focus, or Enter would press it again. Some, as those of a choice
+    // between two, stop the click on its way up and take the focus after it.
+    this.listen(document, 'click', (e) => {
+      const button = e.detail && e.composedPath()[0].closest?.('button');
+      if (button) setTimeout(() => { if (focused() === button) button.blur(); });
+    }, true);
     this.listen(window, 'resize', () => this.fit());
     this.listen(window, 'mousemove', (e) => this.panMove(e), true);
     this.listen(window, 'pointermove', (e) => { if (this.pan) e.stopPropagation(); }, true);
