@@ -21,7 +21,7 @@ def csv_table(path: Path, columns: Sequence[str]) -> Iterator[Callable[[Mapping[
 
 
 def side_columns(box: Iterable[float]) -> dict[str, float]:
-    """Return where a box lies, to a hundredth of a pixel: float32 has no more to say.
+    """Return where a box lies, to a hundredth of a pixel: nobody draws it finer.
 
     >>> side_columns([12.300000190734863, 0, 20.5, 31.123456])
     {'x1': 12.3, 'y1': 0, 'x2': 20.5, 'y2': 31.12}
