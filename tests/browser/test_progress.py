@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from rbcal.config import SimulationConfig
 from rbcal.store.project import Project
 from tests import visitor
+from tests.browser.driver import eventually
 from tests.conftest import add_image
 from tests.evaluation.test_learning_curves import many
 from tests.report.test_collect import measured
@@ -49,9 +50,10 @@ def test_the_lines_have_their_colours_on_a_light_and_a_dark_page(
     page = context.new_page()
     page.goto(f"{server}/progress?project={simulated}")
     lines = page.get_by_test_id("stVegaLiteChart").first.locator(".mark-line path[stroke]")
-    expect(lines.first).to_be_attached()
-    found = {lines.nth(k).get_attribute("stroke") for k in range(lines.count())}
-    assert {"#808080", "#0072B2"} <= found
+    eventually(
+        lambda: {"#808080", "#0072B2"} <= {line.get_attribute("stroke") for line in lines.all()},
+        "both lines in their colours",
+    )
     context.close()
 
 

@@ -326,6 +326,13 @@ def test_a_saved_filter_brings_its_cells_back_after_a_reload_with_two_clicks(wal
     assert head["y"] < keys["y"] < 100  # one row, and the cells right below it
 
 
+def open_menu(page: Page) -> None:
+    """Open the menu of filters, and look at it for a moment: the page is drawn anew meanwhile."""
+    page.locator(".st-key-wall_filters button").first.click()
+    page.wait_for_timeout(2 * READ)
+    expect(page.locator("[data-test-script-state=running]")).to_have_count(0)
+
+
 def show_slide(page: Page, name: str) -> None:
     """Choose a slide in the menu of filters, which is open."""
     page.locator("[class*=st-key-wall_slide]").click()
@@ -345,8 +352,7 @@ def test_what_is_chosen_in_the_menu_of_filters_holds_while_it_is_closed(wall):
     with Project.open(path) as project:
         project.cell_filters.save("second", CellFilter(group="001.png"))
     reload(page)
-    menu = page.locator(".st-key-wall_filters button").first
-    menu.click()
+    open_menu(page)
     show_slide(page, "002.png")
     expect(page.locator(".st-key-wall_filters button", has_text="Filters (1)")).to_be_visible()
     expect(page.locator("[data-testid=stPopoverBody]")).to_be_visible()  # it stays open meanwhile
@@ -358,5 +364,5 @@ def test_what_is_chosen_in_the_menu_of_filters_holds_while_it_is_closed(wall):
     page.wait_for_timeout(2 * READ)
     assert images(page) == {"001.png"}  # not what the browser last had of the closed menu
     expect(page.locator("[data-testid=stPopoverBody]")).to_have_count(0)
-    menu.click()
+    open_menu(page)
     show_slide(page, "003.png")

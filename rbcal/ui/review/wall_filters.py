@@ -30,6 +30,7 @@ _NAMED_TEST: dict[OfTest, str] = {"without": "", "with": "with test images", "on
 _KIND_KEY = "wall_kind"
 _KEYS = (_KIND_KEY, "wall_order", "wall_answered_order", "wall_label")  # of the head
 _NAME_KEY = "wall_filter_name"
+_TITLE_KEY = "wall_menu_title"
 _CLASS_HELP = "Of unread cells: what the model names them. Of answered cells: what you named them."
 _TEST_HELP = (
     "No model learns from test images; later models are measured with what you say of them. *Answers to "
@@ -68,10 +69,13 @@ def choose_cells(
 def menu_of_filters(place: DeltaGenerator, n: int) -> DeltaGenerator:
     """Return the menu for what is chosen now and then, whose title says how many of these choices are made.
 
-    With another title it is another one for Streamlit; its state is set anew, so that it stays open.
+    With another title it is another one for Streamlit; its state is set anew, so that it stays open. Set each
+    time, it would close the list that the expert has just opened in it.
     """
     key, title = _key("wall_menu"), f"Filters ({n})" if n else "Filters"
-    st.session_state[key] = st.session_state.get(key, False)
+    if st.session_state.get(_TITLE_KEY) != title:
+        st.session_state[_TITLE_KEY] = title
+        st.session_state[key] = st.session_state.get(key, False)
     icon = ":material/filter_alt:"
     of_wall = place.container(key="wall_filters")
     return of_wall.popover(title, icon=icon, width="stretch", wrap=False, key=key, on_change="rerun")
