@@ -27,7 +27,7 @@ from rbcal.store.cell_filters import Size
 from rbcal.store.project import Project
 from rbcal.store.queue import WaitingCells
 from rbcal.store.rankings import StoredRanking
-from rbcal.types import Floats, Ints, Reals
+from rbcal.types import Floats, Ints, Reals, area
 
 _MOST_BOXES = 10**6  # that an image ever had
 _CHOICE = 3  # times as many cells as are asked for: enough images that they are not all of one slide
@@ -155,7 +155,8 @@ def cells_to_ask(
         if like is not None:
             chosen = most_alike(cells, like, limit)
         elif by_size is not None:
-            areas = project.rankings.areas(ranking.id, pool.image_ids)[rows]
+            _, boxes = project.rankings.boxes(ranking.id, pool.image_ids)
+            areas = area(boxes[rows]).astype(np.float64)
             chosen = by_value(areas if by_size == "largest" else -areas, context, limit)
         else:
             chosen = rank_cells(strategy, cells, context, limit)
@@ -234,7 +235,7 @@ def _described(
 ) -> Iterator[AskedCell]:
     """Yield chosen cells of the pool with what is shown of them, in their order."""
     of_cells = np.unique(pool.image[cells])  # the images, of which no other is read
-    ids, boxes = project.cell_indexes.boxes(ranking_id, [pool.image_ids[k] for k in of_cells.tolist()])
+    ids, boxes = project.rankings.boxes(ranking_id, [pool.image_ids[k] for k in of_cells.tolist()])
     rows = np.searchsorted(np.flatnonzero(np.isin(pool.image, of_cells)), cells)  # of these images alone
     images = {k: project.images.get(pool.image_ids[k]) for k in of_cells.tolist()}
     for cell, row, of_cell in zip(

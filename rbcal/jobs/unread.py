@@ -12,7 +12,7 @@ from rbcal.types import iou
 
 def are_open_in(project: Project, ranking_id: int, image_id: int) -> NDArray[np.bool_]:
     """Return whether nobody has read each cell that a ranking has in an image, (n,) in their order."""
-    _, boxes = project.cell_indexes.boxes(ranking_id, [image_id])
+    _, boxes = project.rankings.boxes(ranking_id, [image_id])
     review = project.reviews.current(image_id)
     if review is None or not len(boxes):
         return np.ones(len(boxes), bool)

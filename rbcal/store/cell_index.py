@@ -97,13 +97,3 @@ class CellIndexes:
             raise ProjectError("The images were sorted by an older rbcal. Sort them again on the Train page.")
         size = EMBEDDING_SIZE if read_live_head(self._db, ranking_id) is None else CROP_EMBEDDING_SIZE
         return projected(np.frombuffer(b"".join(contents), "<f2").astype(np.float32).reshape(-1, size))
-
-    def boxes(self, ranking_id: int, images: Sequence[int]) -> tuple[Ints, Floats]:
-        """Return the cells of some images, (n,) detections and (n, 4) boxes in pixels, as in their pool."""
-        rows = self._db.tuples(
-            "SELECT detection.id, x1, y1, x2, y2 FROM json_each(?) AS wanted JOIN detection"
-            " ON image_id = wanted.value AND ranking_id = ? ORDER BY wanted.key, detection.id",
-            (json.dumps(list(images)), ranking_id),
-        )
-        ids = np.array([row[0] for row in rows], np.int64)
-        return ids, np.array([row[1:] for row in rows], np.float32).reshape(-1, 4)

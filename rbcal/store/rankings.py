@@ -19,7 +19,7 @@ from rbcal.store.classes import read_merges
 from rbcal.store.database import Database, Row, now
 from rbcal.store.live_heads import live_scores, read_live_head
 from rbcal.store.rows import from_row, to_row
-from rbcal.types import CROP_EMBEDDING_SIZE, EMBEDDING_SIZE, Floats, Reals
+from rbcal.types import CROP_EMBEDDING_SIZE, EMBEDDING_SIZE, Floats, Ints
 
 _AT_ONCE = 500  # images whose cells are read at once; bounds the memory
 CURRENT_RANKING = "(SELECT max(id) FROM ranking WHERE finished_at IS NOT NULL)"
@@ -231,15 +231,15 @@ class Rankings:
         )
         return self._widened([probs for (probs,) in rows])
 
-    def areas(self, ranking_id: int, images: Sequence[int]) -> Reals:
-        """Return the area of each cell's box, (N,) in pixels, in the order of :meth:`pool`."""
+    def boxes(self, ranking_id: int, images: Sequence[int]) -> tuple[Ints, Floats]:
+        """Return detections (N,) and their boxes (N, 4) in pixels, in the order of :meth:`pool`."""
         rows = self._db.tuples(
-            "SELECT (x2 - x1) * (y2 - y1)"
-            " FROM json_each(?) AS wanted JOIN detection ON image_id = wanted.value AND ranking_id = ?"
-            " ORDER BY wanted.key, detection.id",
+            "SELECT detection.id, x1, y1, x2, y2 FROM json_each(?) AS wanted JOIN detection"
+            " ON image_id = wanted.value AND ranking_id = ? ORDER BY wanted.key, detection.id",
             (json.dumps(list(images)), ranking_id),
         )
-        return np.array([area for (area,) in rows], np.float64)
+        ids = np.array([row[0] for row in rows], np.int64)
+        return ids, np.array([row[1:] for row in rows], np.float32).reshape(-1, 4)
 
     def arrange(
         self, ranking_id: int, strategy: str, arranged: Sequence[RankedImage], context: Mapping[str, Any]

@@ -25,6 +25,7 @@ INITIAL_WEIGHTS: dict[Initialisation, str] = {
     "imagenet": "Everyday pictures",
     "random": "Nothing",
 }
+_State = Literal["new cells", "unsorted", "same cells"]
 _SORTS = (
     "The model in use looks at each image that waits (scoring), then they are sorted (ranking): those come "
     "first that it would learn most from."
@@ -62,7 +63,7 @@ def show_start(project: Project) -> None:
         _start(project, TrainJob(train, score if counts.pool_images else None))
 
 
-def _state(project: Project, counts: Counts) -> Literal["new cells", "unsorted", "same cells"]:
+def _state(project: Project, counts: Counts) -> _State:
     """Return what there is to do; "unsorted": the model in use has learnt all, but sorted no image."""
     serving, ranking = project.models.serving(), project.rankings.current()
     if serving is None or not project.models.has_learnt_all(serving.id):
@@ -71,7 +72,7 @@ def _state(project: Project, counts: Counts) -> Literal["new cells", "unsorted",
     return "same cells" if is_sorted or not counts.pool_images else "unsorted"
 
 
-def _say_what_teaches(project: Project, counts: Counts, state: str) -> None:
+def _say_what_teaches(project: Project, counts: Counts, state: _State) -> None:
     """Say what the next model learns from, and what it cannot learn."""
     cells, images = count(counts.annotated_cells, "annotated cell"), count(counts.annotated_images, "image")
     waiting = count(counts.pool_images, "image that waits", "images that wait")
