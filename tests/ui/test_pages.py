@@ -371,6 +371,7 @@ def test_train_offers_to_sort_first_what_the_model_in_use_has_not_sorted(app, me
     measured.models.promote(1, "expert")
     at = app("train")
     assert "has learnt from the same cells" not in words(at)
+    assert "Let it sort the 1 image that waits." in words(at)
     button(at, "Sort the images").click().run()
     assert [type(each) for each in started] == [ScoreJob]
     add_image(measured, 4, annotated=True)  # now a training has something to do

@@ -76,10 +76,11 @@ def _say_what_teaches(project: Project, counts: Counts, state: _State) -> None:
     """Say what the next model learns from, and what it cannot learn."""
     cells, images = count(counts.annotated_cells, "annotated cell"), count(counts.annotated_images, "image")
     waiting = count(counts.pool_images, "image that waits", "images that wait")
-    st.write(
-        f"The next model learns from **{cells}** on {images}"
-        f"{f', then sorts the {waiting}' if counts.pool_images else ''}."
-    )
+    if state == "unsorted":
+        st.write(f"The model in use has learnt from all **{cells}** on {images}. Let it sort the {waiting}.")
+    else:
+        sorts = f", then sorts the {waiting}" if counts.pool_images else ""
+        st.write(f"The next model learns from **{cells}** on {images}{sorts}.")
     if state == "same cells" and counts.test_images:
         st.caption(
             "The model in use has learnt from the same cells. One more training shows whether it is trained "
